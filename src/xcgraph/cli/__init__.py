@@ -1,0 +1,1 @@
+"""Console scripts: the only modules that know Hydra."""

@@ -1,0 +1,1 @@
+"""Meta-labels: balanced clusters of labels."""

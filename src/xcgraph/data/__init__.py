@@ -1,0 +1,1 @@
+"""Data sets: what they hold, how they are read, and how batches are cut from them."""

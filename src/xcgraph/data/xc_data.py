@@ -1,0 +1,119 @@
+"""An extreme-classification data set in memory: frozen, and checked once at construction."""
+
+import hashlib
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from xcgraph.errors import UserError
+
+NO_PAIRS: NDArray[np.int64] = np.empty((0, 2), np.int64)
+
+
+@dataclass(frozen=True)
+class Split:
+    """The points of one split.
+
+    Attributes:
+        features: (points, tokens) float32 token weights, such as TF-IDF.
+        labels: (points, labels) float32, 1 where the point carries the label.
+        filter_pairs: (pairs, 2) of (point row, label) that must not count as predictions, such as an
+            item's own label (the repository's ``filter_labels_*.txt``).
+    """
+
+    features: csr_array
+    labels: csr_array
+    filter_pairs: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        points, labels = self.labels.shape
+        if self.features.shape[0] != points:
+            raise UserError(f"A split has {self.features.shape[0]} rows of features but {points} of labels.")
+        pairs = self.filter_pairs
+        if pairs.ndim != 2 or pairs.shape[1] != 2:
+            raise UserError(f"Filter pairs must have shape (pairs, 2), got {pairs.shape}.")
+        outside = (pairs < 0) | (pairs >= np.array([[points, labels]]))
+        if outside.any():
+            point, label = pairs[outside.any(axis=1)][0]
+            raise UserError(f"Filter pair ({point}, {label}) lies outside {points} points × {labels} labels.")
+
+    def __len__(self) -> int:
+        return int(self.features.shape[0])
+
+    def take(self, rows: NDArray[np.int64]) -> "Split":
+        """Select points by row number, in that order; the rows must be distinct."""
+        new_row = np.full(len(self), -1, np.int64)
+        new_row[rows] = np.arange(len(rows))
+        pairs = np.column_stack([new_row[self.filter_pairs[:, 0]], self.filter_pairs[:, 1]])
+        return Split(self.features[rows], self.labels[rows], pairs[pairs[:, 0] >= 0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class XCData:
+    """A data set: two splits over one set of tokens and one set of labels.
+
+    Attributes:
+        name: the data set's name, as reports print it.
+        train: all training points, validation points included.
+        test: test points; read by the final evaluation only.
+        label_features: (labels, tokens) float32 token weights of the labels' own texts.
+        label_names: one text per label, or empty where the data set has none.
+        vocabulary: one text per token, or empty where the data set has none.
+        propensity_a: A of the propensity model (Jain et al., KDD'16), a constant of the data set.
+        propensity_b: B of the same model.
+    """
+
+    name: str
+    train: Split
+    test: Split
+    label_features: csr_array
+    label_names: tuple[str, ...] = ()
+    vocabulary: tuple[str, ...] = ()
+    propensity_a: float = 0.55
+    propensity_b: float = 1.5
+
+    def __post_init__(self) -> None:
+        labels, tokens = self.label_features.shape
+        for part, split in (("train", self.train), ("test", self.test)):
+            found = (split.labels.shape[1], split.features.shape[1])
+            if found != (labels, tokens):
+                raise UserError(
+                    f"{self.name}: the {part} split has {found[0]} labels and {found[1]} tokens, "
+                    f"but the label texts have {labels} labels and {tokens} tokens."
+                )
+        for what, names, count in (
+            ("label names", self.label_names, labels),
+            ("vocabulary entries", self.vocabulary, tokens),
+        ):
+            if names and len(names) != count:
+                raise UserError(f"{self.name}: expected {count} {what}, found {len(names)}.")
+
+    @property
+    def num_labels(self) -> int:
+        """The number of labels."""
+        return int(self.label_features.shape[0])
+
+    @property
+    def num_tokens(self) -> int:
+        """The size of the vocabulary that points and labels share."""
+        return int(self.label_features.shape[1])
+
+    def fingerprint(self) -> str:
+        """Hash everything that training or evaluation reads: equal data, equal fingerprint."""
+        digest = hashlib.sha256(f"{self.name} {self.propensity_a} {self.propensity_b}".encode())
+        for matrix in (
+            *(getattr(self.train, part.name) for part in fields(Split)),
+            *(getattr(self.test, part.name) for part in fields(Split)),
+            self.label_features,
+        ):
+            arrays = (
+                (matrix.indptr, matrix.indices, matrix.data) if isinstance(matrix, csr_array) else (matrix,)
+            )
+            for array in arrays:
+                digest.update(f"{array.shape}".encode())
+                # Index width depends on how a matrix was made, not on what it says.
+                wide = array.astype(np.int64) if array.dtype.kind == "i" else array
+                digest.update(np.ascontiguousarray(wide).tobytes())
+        return digest.hexdigest()[:16]

@@ -1,0 +1,1 @@
+"""Label correlation graphs: one builder per file."""

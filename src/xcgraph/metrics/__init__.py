@@ -1,0 +1,1 @@
+"""Metrics of extreme classification at k: P, nDCG, PSP, PSnDCG and R."""

@@ -1,0 +1,1 @@
+"""Networks: encoder, label-graph layer, fusion, classifier; plain torch and torch-geometric."""

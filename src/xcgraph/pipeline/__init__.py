@@ -1,0 +1,1 @@
+"""Recipes: stages in the order of the papers, artifacts and resume."""

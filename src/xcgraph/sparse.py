@@ -1,0 +1,109 @@
+"""Compressed sparse rows (CSR): the few operations that scipy lacks or does slowly."""
+
+from collections.abc import Sequence
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, diags_array
+
+__all__ = [
+    "binary_rows",
+    "normalize_rows",
+    "remove_pairs",
+    "retain_top_k",
+    "symmetric_normalize",
+    "top_k_rows",
+]
+
+
+def binary_rows(rows: Sequence[Sequence[int]], num_columns: int) -> csr_array:
+    """Build a (len(rows), num_columns) float32 matrix of ones from the column numbers of each row."""
+    indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
+    indices = np.fromiter((column for row in rows for column in row), dtype=np.int64, count=int(indptr[-1]))
+    return csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), num_columns))
+
+
+def normalize_rows(matrix: csr_array) -> csr_array:
+    """Scale each row to unit L2 norm; rows of zeros stay as they are."""
+    squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
+    scale = np.divide(1.0, np.sqrt(squares), out=np.zeros(len(squares)), where=squares > 0)
+    return csr_array(diags_array(scale) @ matrix, dtype=matrix.dtype)
+
+
+def symmetric_normalize(graph: csr_array) -> csr_array:
+    """Return Ĝ = D_r^-1/2 · G · D_c^-1/2 with row sums D_r and column sums D_c (ECLARE section 3).
+
+    Args:
+        graph: (labels, labels), entries ≥ 0; need not be symmetric. Rows or columns that sum to 0 stay 0.
+    """
+    row_sums, column_sums = (np.asarray(graph.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
+    left, right = (
+        np.divide(1.0, np.sqrt(sums), out=np.zeros(len(sums)), where=sums > 0)
+        for sums in (row_sums, column_sums)
+    )
+    normalized = csr_array(diags_array(left) @ graph @ diags_array(right), dtype=np.float32)
+    normalized.sort_indices()
+    return normalized
+
+
+def top_k_rows(matrix: csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Find the k largest stored entries of each row, best first; ties go to the smaller column.
+
+    Returns:
+        (rows, k) column numbers, padded with -1, and (rows, k) values, padded with -inf.
+    """
+    columns = np.full((matrix.shape[0], k), -1, np.int32)
+    values = np.full((matrix.shape[0], k), -np.inf, np.float32)
+    _top_k_rows(matrix.indptr, matrix.indices, matrix.data.astype(np.float32, copy=False), columns, values)
+    return columns, values
+
+
+def retain_top_k(matrix: csr_array, k: int) -> csr_array:
+    """Keep the k largest stored entries of each row; ties go to the smaller column."""
+    columns, values = top_k_rows(matrix, k)
+    kept = columns >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    result = csr_array((values[kept], columns[kept], indptr), shape=matrix.shape)
+    result.sort_indices()
+    return result
+
+
+def remove_pairs(scores: csr_array, pairs: NDArray[np.int64]) -> csr_array:
+    """Drop the given (row, column) entries from a score matrix, for example an item's own label."""
+    if len(pairs) == 0:
+        return scores
+    width = scores.shape[1]
+    rows = np.repeat(np.arange(scores.shape[0], dtype=np.int64), np.diff(scores.indptr))
+    kept = ~np.isin(rows * width + scores.indices, pairs[:, 0] * width + pairs[:, 1])
+    indptr = np.concatenate([[0], np.cumsum(kept)])[scores.indptr]
+    return csr_array((scores.data[kept], scores.indices[kept], indptr), shape=scores.shape)
+
+
+@numba.njit(parallel=True, cache=True)
+def _top_k_rows(
+    indptr: NDArray[np.int64],
+    indices: NDArray[np.int32],
+    data: NDArray[np.float32],
+    columns: NDArray[np.int32],
+    values: NDArray[np.float32],
+) -> None:
+    """Insertion into a short sorted list, row by row: each row is one thread's, so the order is fixed."""
+    k = columns.shape[1]
+    for row in numba.prange(len(indptr) - 1):
+        filled = 0
+        for entry in range(indptr[row], indptr[row + 1]):
+            value, column = data[entry], indices[entry]
+            place = filled
+            while place > 0 and (
+                value > values[row, place - 1]
+                or (value == values[row, place - 1] and column < columns[row, place - 1])
+            ):
+                place -= 1
+            if place == k:
+                continue
+            filled = min(filled + 1, k)
+            for shift in range(filled - 1, place, -1):
+                columns[row, shift] = columns[row, shift - 1]
+                values[row, shift] = values[row, shift - 1]
+            columns[row, place], values[row, place] = column, value
