@@ -1,0 +1,119 @@
+"""One optimizer over sparse and dense gradients, and learning-rate schedules."""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.optim import Adam, Optimizer, SparseAdam
+
+from xcgraph.errors import UserError
+
+
+class SparseDenseAdam(Optimizer):
+    """Adam for dense gradients and SparseAdam for sparse ones, as one optimizer.
+
+    Lightning's automatic optimization takes one optimizer only; embeddings with ``sparse=True`` need
+    SparseAdam and everything else Adam. The two share their groups and state with this object, so that
+    schedulers and checkpoints see a single optimizer.
+
+    Args:
+        module: its parameters that require gradients are optimized.
+        lr: learning rate (step size) of both.
+        betas: decay rates of the first and second moment, of both.
+    """
+
+    def __init__(self, module: nn.Module, *, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+        if not lr > 0:
+            raise UserError(f"optimizer.lr must be > 0, got {lr}.")
+        sparse = _sparse_parameters(module)
+        trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+        dense_part = [parameter for parameter in trained if id(parameter) not in sparse]
+        sparse_part = [parameter for parameter in trained if id(parameter) in sparse]
+        self._parts: list[Optimizer] = []
+        if dense_part:
+            self._parts.append(Adam(dense_part, lr=lr, betas=(betas[0], betas[1]), fused=True))
+        if sparse_part:
+            self._parts.append(SparseAdam(sparse_part, lr=lr, betas=(betas[0], betas[1])))
+        super().__init__([group for part in self._parts for group in part.param_groups], {})
+        self._share()
+
+    def _share(self) -> None:
+        start = 0
+        for part in self._parts:
+            count = len(part.param_groups)
+            part.param_groups = self.param_groups[start : start + count]
+            part.state = self.state
+            start += count
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+        """Update all parameters; see :meth:`torch.optim.Optimizer.step`."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for part in self._parts:
+            part.step()
+        return loss
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore; the parts must see the restored groups and state, or a resumed run silently differs."""
+        super().load_state_dict(state_dict)
+        self._share()
+
+
+def _sparse_parameters(module: nn.Module) -> set[int]:
+    tables: Iterable[nn.Module] = (
+        part for part in module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag) and part.sparse
+    )
+    return {id(table.weight) for table in tables}
+
+
+class Schedule(Protocol):
+    """The learning rate, as a share of its start value, at a moment of training."""
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor at ``epoch`` (with its fraction) of ``max_epochs``."""
+
+
+@dataclass(frozen=True)
+class HalvingSchedule:
+    """Half the learning rate at half-way, and again every few epochs (the public ECLARE code's schedule).
+
+    Attributes:
+        every_epochs: epochs between one halving and the next, after half-way.
+    """
+
+    every_epochs: int = 5
+
+    def __post_init__(self) -> None:
+        if self.every_epochs < 1:
+            raise UserError(f"schedule.every_epochs must be ≥ 1, got {self.every_epochs}.")
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor at ``epoch`` of ``max_epochs``."""
+        past_half = math.floor(epoch) - max_epochs // 2
+        return 1.0 if past_half < 0 else 0.5 ** (1 + past_half // self.every_epochs)
+
+
+@dataclass(frozen=True)
+class LinearSchedule:
+    """Rise over ``warmup_epochs``, then fall linearly to 0 at the end of the stage.
+
+    Attributes:
+        warmup_epochs: length of the rise in epochs, fractions allowed.
+    """
+
+    warmup_epochs: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.warmup_epochs < 0:
+            raise UserError(f"schedule.warmup_epochs must be ≥ 0, got {self.warmup_epochs}.")
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor at ``epoch`` of ``max_epochs``."""
+        if epoch < self.warmup_epochs:
+            return epoch / self.warmup_epochs
+        return max(0.0, (max_epochs - epoch) / max(max_epochs - self.warmup_epochs, 1e-9))

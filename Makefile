@@ -1,0 +1,47 @@
+# Everything runs inside .venv: no target needs an activated environment.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test test-slow lint reproduce bench clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'train and test hand ARGS on: make train ARGS="experiment=eclare seed=1"'
+
+setup: $(INSTALLED) ## Create .venv and install the package and its tools at the tested versions
+
+# torch by itself first: the rest then takes whichever build of it is there, CPU or CUDA.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "xcgraph needs Python 3.11 or newer; name one: make setup PYTHON=python3.12")'
+	$(PYTHON) -m venv .venv
+	$(PIP_INSTALL) torch
+	$(PIP_INSTALL) --editable '.[dev]'
+	@touch $@
+
+train: $(INSTALLED) ## Train ECLARE end to end on the embedded data set LF-WordNet-8K, on the CPU
+	$(BIN)/xcgraph-train $(ARGS)
+
+test: $(INSTALLED) ## Run the tests, without those marked slow
+	$(BIN)/pytest -m 'not slow' $(ARGS)
+
+test-slow: $(INSTALLED) ## Run the tests that train for real
+	$(BIN)/pytest -m slow $(ARGS)
+
+lint: $(INSTALLED) ## Check style, format, types and import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+reproduce: ## All recipes, ablations and seeds against the published values (not there yet)
+	@echo 'make reproduce will run every recipe and ablation over several seeds and compare with the published values; it is not there yet.' >&2; exit 2
+
+bench: ## Speed and memory beside other libraries (not there yet)
+	@echo 'make bench will measure speed and memory beside other libraries; it is not there yet.' >&2; exit 2
+
+clean: ## Remove .venv, builds and caches; runs/ and artifacts/ stay
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find src conf data_modules tests -name __pycache__ -prune -exec rm -rf {} +

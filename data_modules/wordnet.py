@@ -1,0 +1,250 @@
+"""LF-WordNet: predict the synsets that a synset of WordNet 3.0 points to; embedded, nothing to download."""
+
+import hashlib
+import io
+import lzma
+import re
+import tarfile
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from xcgraph.data.datamodule import XCDataModule
+from xcgraph.data.text import tfidf_features
+from xcgraph.data.xc_data import Split, XCData
+from xcgraph.errors import UserError
+from xcgraph.sparse import binary_rows
+
+EMBEDDED_ARCHIVE = Path(__file__).with_name("wordnet-3.0.tar.xz")
+# The letter of a part of speech starts a synset's id; adjective satellites count as adjectives.
+LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
+LABEL_POINTERS = frozenset(
+    ("@", "@i", "#m", "#s", "#p", ";c", ";r", ";u", "*", ">", "&", "=", "+", "!", "^", "$", "<", "\\")
+)
+# An instance's class counts as a hypernym: with it LF-WordNet-40K has 2.5 labels per point, without it 2.4.
+HYPERNYM_POINTERS = frozenset(("@", "@i"))
+# Part of the data set's definition: another fraction is another data set.
+TEST_FRACTION = 0.3
+
+# An adjective's place in the sentence: (a) before the noun, (p) after the verb, (ip) right after the noun.
+_SYNTACTIC_MARKER = re.compile(r"\((?:a|p|ip)\)$")
+_MEND = "reinstall xcgraph or set data.archive to an intact copy"
+
+
+class Synset(NamedTuple):
+    """One synset as the data files give it.
+
+    Attributes:
+        name: its words, its text as a label; spaces for underscores, no syntactic markers such as ``(p)``.
+        text: its words and gloss, its text as a point.
+        targets: ids that its label pointers lead to, of any part of speech.
+        hypernyms: those among ``targets`` that are hypernyms or classes.
+    """
+
+    name: str
+    text: str
+    targets: tuple[str, ...]
+    hypernyms: tuple[str, ...]
+
+
+class WordNet(XCDataModule):
+    """Synsets of WordNet 3.0 as points, labelled with synsets.
+
+    A point's text is its words and gloss, a label's text its words. A point's labels are the targets of its
+    pointers in ``LABEL_POINTERS`` and its hypernyms' hypernyms. A pair that holds in both directions is kept
+    once, from the larger id to the smaller. Points without labels are dropped, a hash of the id puts 30 % of
+    the others into the test split, the labels are those of training points, and test points that are left
+    without a label are dropped. A point that is also a label must not be predicted for itself: such pairs
+    are filtered in both splits.
+
+    Args:
+        name: the data set's name, as reports print it.
+        propensity_a: A of the propensity model (Jain et al., KDD'16).
+        propensity_b: B of the same model.
+        parts_of_speech: which of noun, verb, adj, adv to take, in any order; pointers to others are ignored.
+        archive: a tar.xz of WordNet's data files (format: wndb(5WN)); None is the embedded WordNet 3.0.
+        min_df: least number of training and label texts that a token must occur in.
+        statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
+
+    Raises:
+        UserError: an unknown part of speech or statistic.
+    """
+
+    name: str  # always set, where Lightning's own annotation allows None
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        propensity_a: float,
+        propensity_b: float,
+        parts_of_speech: Sequence[str],
+        archive: str | Path | None = None,
+        min_df: int = 2,
+        statistics: Mapping[str, int] | None = None,
+    ) -> None:
+        super().__init__(name=name, propensity_a=propensity_a, propensity_b=propensity_b)
+        _check_known("parts_of_speech", parts_of_speech, LETTERS)
+        _check_known("statistics", statistics or (), ("train_points", "test_points", "labels"))
+        self.parts_of_speech = tuple(parts_of_speech)
+        self.archive = Path(archive) if archive else EMBEDDED_ARCHIVE
+        self.min_df = min_df
+        self.statistics = dict(statistics or {})
+
+    def read(self) -> XCData:
+        """Read the synsets, pair them with labels and split them; equal data on every call.
+
+        Raises:
+            UserError: the archive is missing, broken or no WordNet, or differs from ``statistics``.
+        """
+        synsets = _read_synsets(self.archive, self.parts_of_speech)
+        targets = _label_targets(synsets)
+        train = [point for point in targets if not _in_test(point)]
+        labels = sorted({label for point in train for label in targets[point]})
+        columns = {label: column for column, label in enumerate(labels)}
+        test = [p for p in targets if _in_test(p) and not columns.keys().isdisjoint(targets[p])]
+        self._check_statistics(train_points=len(train), test_points=len(test), labels=len(labels))
+        label_names = tuple(synsets[label].name for label in labels)
+        train_texts, test_texts = ([synsets[point].text for point in points] for points in (train, test))
+        features = tfidf_features(train_texts, test_texts, label_texts=label_names, min_df=self.min_df)
+        return XCData(
+            name=self.name,
+            train=_split(train, features.train, targets, columns),
+            test=_split(test, features.test, targets, columns),
+            label_features=features.labels,
+            label_names=label_names,
+            vocabulary=features.vocabulary,
+            propensity_a=self.propensity_a,
+            propensity_b=self.propensity_b,
+        )
+
+    def _check_statistics(self, **found: int) -> None:
+        for statistic, expected in self.statistics.items():
+            if found[statistic] != expected:
+                raise UserError(
+                    f"{self.name}: expected {expected} {statistic}, found {found[statistic]} in "
+                    f"{self.archive}; use the archive that the statistics describe or correct them."
+                )
+
+
+def _check_known(what: str, given: Collection[str], known: Collection[str]) -> None:
+    for name in given:
+        if name not in known:
+            raise UserError(f"{what}: expected some of {', '.join(known)}, found {name}; correct the name.")
+
+
+def _read_synsets(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, Synset]:
+    """Read the synsets of some parts of speech by id, and check that their pointers lead somewhere."""
+    synsets: dict[str, Synset] = {}
+    for part, content in _read_members(archive, parts_of_speech).items():
+        synsets |= _parse_file(content, LETTERS[part], where=f"{archive}, data.{part}")
+    letters = {LETTERS[part] for part in parts_of_speech}
+    for point, synset in synsets.items():
+        for target in synset.targets:
+            if target[0] in letters and target not in synsets:
+                found = f"expected synset {target}, to which {point} points, found none"
+                raise UserError(f"{archive}: {found}; {_MEND}.")
+    return synsets
+
+
+def _read_members(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, bytes]:
+    """Read the data file of each part of speech in memory; nothing is ever unpacked to disk."""
+    try:
+        with lzma.open(archive) as stream, tarfile.TarFile(fileobj=io.BytesIO(stream.read())) as members:
+            return {part: _read_member(members, archive, f"data.{part}") for part in parts_of_speech}
+    except FileNotFoundError as error:
+        raise UserError(f"{archive}: expected WordNet's archive, found no such file; {_MEND}.") from error
+    except (lzma.LZMAError, EOFError, tarfile.TarError, OSError) as error:
+        raise UserError(f"{archive}: expected an intact tar.xz, found: {error}; {_MEND}.") from error
+
+
+def _read_member(members: tarfile.TarFile, archive: Path, name: str) -> bytes:
+    files = {member.name: member for member in members if member.isfile()}
+    stream = members.extractfile(files[name]) if name in files else None
+    if stream is None:
+        found = ", ".join(sorted(files)) or "no file"
+        raise UserError(f"{archive}: expected {name} in the archive, found {found}; {_MEND}.")
+    return stream.read()
+
+
+def _parse_file(content: bytes, letter: str, *, where: str) -> dict[str, Synset]:
+    """Parse a data file, one synset a line; its head, the licence, is indented by two spaces."""
+    synsets: dict[str, Synset] = {}
+    for number, line in enumerate(content.splitlines(), start=1):
+        if not line.startswith(b"  "):
+            try:
+                offset, synset = _parse_synset(line.decode(), letter)
+            except (ValueError, IndexError) as error:
+                found = f"expected a synset in the format wndb(5WN), found {line[:60]!r}"
+                raise UserError(f"{where}, line {number}: {found}; {_MEND}.") from error
+            synsets[letter + offset] = synset
+    return synsets
+
+
+def _parse_synset(line: str, letter: str) -> tuple[str, Synset]:
+    """Parse ``offset file type num_words (word sense)… num_pointers (symbol offset type words)… | gloss``.
+
+    Raises:
+        ValueError, IndexError: the line is no such thing.
+    """
+    data, bar, gloss = line.partition("|")
+    fields = data.split()
+    num_words = int(fields[3], 16)
+    words_end = 4 + 2 * num_words
+    num_pointers = int(fields[words_end])
+    words = fields[4:words_end:2]
+    symbols, offsets, types, ends = (
+        fields[words_end + i : words_end + 1 + 4 * num_pointers : 4] for i in range(1, 5)
+    )
+    if fields[2].replace("s", "a") != letter or len(words) == 0 or len(ends) != num_pointers or not bar:
+        raise ValueError
+    pointers = [(symbol, kind + offset) for symbol, offset, kind in zip(symbols, offsets, types, strict=True)]
+    name = ", ".join(_SYNTACTIC_MARKER.sub("", word).replace("_", " ") for word in words)
+    return fields[0], Synset(
+        name=name,
+        text=f"{name} : {gloss.strip()}",
+        targets=tuple(target for symbol, target in pointers if symbol in LABEL_POINTERS),
+        hypernyms=tuple(target for symbol, target in pointers if symbol in HYPERNYM_POINTERS),
+    )
+
+
+def _label_targets(synsets: Mapping[str, Synset]) -> dict[str, list[str]]:
+    """Pair points with labels, both sorted by id; points without labels are left out."""
+    candidates = {point: _candidates(synset, synsets) for point, synset in sorted(synsets.items())}
+    # Of two synsets that point to each other the larger id is the point; a synset never points to itself.
+    kept = (
+        (point, sorted(t for t in found if t < point or point not in candidates[t]))
+        for point, found in candidates.items()
+    )
+    return {point: labels for point, labels in kept if labels}
+
+
+def _candidates(synset: Synset, synsets: Mapping[str, Synset]) -> set[str]:
+    """Targets and hypernyms' hypernyms, as far as they are of the chosen parts of speech."""
+    grandparents = (g for h in synset.hypernyms if h in synsets for g in synsets[h].hypernyms)
+    return {target for target in (*synset.targets, *grandparents) if target in synsets}
+
+
+def _in_test(point: str) -> bool:
+    """Draw the split from a hash of the id alone, so that no other point or library version can move it."""
+    digest = hashlib.sha256(point.encode()).digest()
+    return int.from_bytes(digest[:8], "big") < TEST_FRACTION * 2**64
+
+
+def _split(
+    points: Sequence[str],
+    features: csr_array,
+    targets: Mapping[str, Sequence[str]],
+    columns: Mapping[str, int],
+) -> Split:
+    """Number the points and their labels, and filter the pairs of a point with itself."""
+    rows = [[columns[label] for label in targets[point] if label in columns] for point in points]
+    self_pairs = [(row, columns[point]) for row, point in enumerate(points) if point in columns]
+    return Split(
+        features=features,
+        labels=binary_rows(rows, len(columns)),
+        filter_pairs=np.array(self_pairs, np.int64).reshape(-1, 2),
+    )

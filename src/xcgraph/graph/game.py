@@ -1,0 +1,24 @@
+"""GAME: graph-assisted multi-label expansion of scores."""
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from xcgraph.sparse import retain_top_k
+
+
+def expand_scores(scores: csr_array, graph: csr_array, mix: float, top_k: int) -> csr_array:
+    """Let the neighbours of well-scored labels share in their scores (GAME, ECLARE section 3).
+
+    p ← (1 − mix) · p + mix · top_k(p · Ĝ), then the ``top_k`` best. Rows of Ĝ do not sum to 1, so the
+    result is no probability any more.
+
+    Args:
+        scores: (points, labels) probabilities, a few per row.
+        graph: (labels, labels) Ĝ.
+        mix: share of the expanded scores, in [0, 1]; 0 leaves the scores as they are.
+        top_k: entries kept per row, before and after mixing.
+    """
+    if mix == 0:
+        return retain_top_k(scores, top_k)
+    spread = retain_top_k(csr_array(scores @ graph, dtype=np.float32), top_k)
+    return retain_top_k(csr_array((1 - mix) * scores + mix * spread, dtype=np.float32), top_k)

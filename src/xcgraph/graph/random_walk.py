@@ -1,0 +1,235 @@
+"""The label correlation graph of ECLARE: random walks with restart over label → point → label."""
+
+from dataclasses import dataclass
+from typing import NamedTuple, no_type_check
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from xcgraph.errors import UserError
+from xcgraph.sparse import symmetric_normalize
+
+# splitmix64 (Steele, Lea and Flood, OOPSLA'14): draw number n is a hash of the stream's start + n · GOLDEN.
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_DRAWS_PER_STEP = 3  # restart, point, label
+
+
+@dataclass(frozen=True)
+class RandomWalkGraph:
+    """Labels are neighbours when a random walk from one often visits the other (ECLARE section 3, "LCG").
+
+    Each label starts one walk. A step goes from a label to one of its points and on to one of that point's
+    labels, both drawn uniformly, and counts a visit there. It leaves from where the walk stands or, with
+    ``restart_prob`` and always at first, from the walk's own label, as in the published code (pyxclib
+    ``xclib/utils/graph.py``, ``_random_walk``): a restart is no visit.
+
+    Recommended over co-occurrence counts where tail labels share points with few others: the walk reaches
+    past them, 1 / ``restart_prob`` hops on average.
+
+    Attributes:
+        walk_length: steps of each label's walk, at least 1.
+        restart_prob: probability that a step leaves from the walk's own label.
+        num_neighbors: other labels kept per label, the most visited; ties go to the smaller label.
+        head_label_threshold: labels with more training points than this are cut out of the walk and have
+            no neighbour but themselves.
+        min_similarity: smallest cosine similarity of two labels' vectors that keeps their edge.
+    """
+
+    walk_length: int = 400
+    restart_prob: float = 0.8
+    num_neighbors: int = 10
+    head_label_threshold: int = 500
+    min_similarity: float = 0.0
+
+    def __post_init__(self) -> None:
+        for key in ("walk_length", "num_neighbors", "head_label_threshold"):
+            if getattr(self, key) < 1:
+                raise UserError(f"graph.{key} must be at least 1, found {getattr(self, key)}.")
+        for key, lowest in (("restart_prob", 0), ("min_similarity", -1)):
+            if not lowest <= getattr(self, key) <= 1:
+                raise UserError(f"graph.{key} must lie in [{lowest}, 1], found {getattr(self, key)}.")
+
+    def build(self, labels: csr_array, label_vectors: NDArray[np.float32] | None, seed: int) -> csr_array:
+        """Build the normalised label correlation graph Ĝ = D_r^-1/2 · G · D_c^-1/2.
+
+        G counts visits; its diagonal is at least 1, so that a label without neighbours keeps itself. Memory
+        is O(labels × num_neighbors + threads × walk_length) besides ``labels``.
+
+        Args:
+            labels: (points, labels) of the training points; every stored entry is a positive.
+            label_vectors: (labels, dim) vectors of the labels' texts, which need not be normalised; a zero
+                vector has similarity 0 to all. None keeps every edge.
+            seed: equal seeds give equal bits on any number of threads.
+
+        Returns:
+            (labels, labels) float32 with sorted indices; rows do not sum to 1.
+
+        Raises:
+            ValueError: ``label_vectors`` is not one vector per label.
+        """
+        num_labels = labels.shape[1]
+        text = _Text(np.zeros((num_labels, 0), np.float32), np.zeros(num_labels), -1.0)
+        if label_vectors is not None:
+            text = _Text(label_vectors, _norms(label_vectors), float(self.min_similarity))
+        if len(text.vectors) != num_labels:
+            raise ValueError(f"Expected {num_labels} label vectors, got {len(text.vectors)}.")
+        by_point = _without_head_labels(labels, self.head_label_threshold)
+        # float(): a whole number from a configuration would have numba compile anew.
+        step = (self.walk_length, float(self.restart_prob))
+        walks = _Walks(*_links(by_point.T.tocsr()), *_links(by_point), *step)
+        neighbors = np.full((num_labels, self.num_neighbors + 1), -1, np.int32)
+        visits = np.zeros(neighbors.shape, np.float32)
+        _walk_from_all(walks, text, np.uint64(seed % 2**64), neighbors, visits)
+        return symmetric_normalize(_to_graph(neighbors, visits))
+
+
+class _Walks(NamedTuple):
+    """What all walks share: the points of each label and the labels of each point as CSR, and how to step."""
+
+    label_starts: NDArray[np.int64]
+    points: NDArray[np.int32]
+    point_starts: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    length: int
+    restart_prob: float
+
+
+class _Text(NamedTuple):
+    """What decides whether an edge is pruned."""
+
+    vectors: NDArray[np.float32]
+    norms: NDArray[np.float64]
+    min_similarity: float
+
+
+def _norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
+    squares: NDArray[np.float64] = np.einsum("ld,ld->l", vectors, vectors, dtype=np.float64)
+    return np.sqrt(squares)
+
+
+def _links(matrix: csr_array) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Fix the index widths: numba compiles anew for each, and scipy chooses them by size."""
+    return matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int32, copy=False)
+
+
+def _without_head_labels(labels: csr_array, threshold: int) -> csr_array:
+    """Drop the entries of labels with more than ``threshold`` points.
+
+    A point left without labels is harmless: no walk reaches it, since it is no label's point either.
+    """
+    kept = np.bincount(labels.indices, minlength=labels.shape[1])[labels.indices] <= threshold
+    indptr = np.concatenate([[0], np.cumsum(kept)])[labels.indptr]
+    return csr_array((np.ones(indptr[-1], np.int8), labels.indices[kept], indptr), shape=labels.shape)
+
+
+def _to_graph(neighbors: NDArray[np.int32], visits: NDArray[np.float32]) -> csr_array:
+    """Turn (labels, k) neighbours, padded with -1, into a (labels, labels) matrix."""
+    kept = neighbors >= 0
+    indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
+    return csr_array((visits[kept], neighbors[kept], indptr), shape=(len(neighbors), len(neighbors)))
+
+
+# numba compiles what jaxtyping's import hook has left alone: hence no_type_check on all that follow.
+
+
+@numba.njit(parallel=True, cache=True)
+@no_type_check
+def _walk_from_all(
+    walks: _Walks, text: _Text, seed: np.uint64, neighbors: NDArray[np.int32], visits: NDArray[np.float32]
+) -> None:
+    """Fill (labels, 1 + num_neighbors) arrays: each label is one thread's and has its own random draws."""
+    for row in numba.prange(len(neighbors)):
+        label = np.int64(row)  # prange counts in uint64, which numba mixes with int64 to float64
+        neighbors[label, 0], visits[label, 0] = label, 1
+        if walks.label_starts[label] < walks.label_starts[label + 1]:
+            stream = _draw(_draw(seed, 0), label)
+            ranking = _rank(_walk(label, walks, stream))
+            _keep_most_visited(label, ranking, text, neighbors[label], visits[label])
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _walk(label: int, walks: _Walks, stream: np.uint64) -> NDArray[np.int32]:
+    """Visit walks.length labels, with repetitions. Every label that is reached has points and vice versa."""
+    visited = np.empty(walks.length, np.int32)
+    current = label
+    for step in range(walks.length):
+        draw = _DRAWS_PER_STEP * step
+        # 2^-53 makes 53 random bits a number in [0, 1).
+        if np.float64(_draw(stream, draw) >> np.uint64(11)) * 2.0**-53 < walks.restart_prob:
+            current = label
+        point = _pick(walks.label_starts, walks.points, current, _draw(stream, draw + 1))
+        current = _pick(walks.point_starts, walks.labels, point, _draw(stream, draw + 2))
+        visited[step] = current
+    return visited
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _draw(stream: np.uint64, number: int) -> np.uint64:
+    """Draw 64 random bits."""
+    bits = stream + np.uint64(number + 1) * _GOLDEN
+    bits = (bits ^ (bits >> np.uint64(30))) * _MIX_1
+    bits = (bits ^ (bits >> np.uint64(27))) * _MIX_2
+    return bits ^ (bits >> np.uint64(31))
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _pick(indptr: NDArray[np.int64], indices: NDArray[np.int32], row: int, bits: np.uint64) -> int:
+    """Choose an entry of a row: 32 random bits times its length, with a bias below length / 2^32."""
+    start = indptr[row]
+    length = np.uint64(indptr[row + 1] - start)
+    return indices[start + np.int64(((bits >> np.uint64(32)) * length) >> np.uint64(32))]
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _rank(visited: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count the visits of each distinct label: counts and labels, most visited first, ties by label."""
+    visited.sort()
+    keys = np.empty(len(visited), np.int64)
+    distinct = first = 0
+    for end in range(1, len(visited) + 1):
+        if end == len(visited) or visited[end] != visited[first]:
+            # One number that sorts as the pair (fewer visits, label) does.
+            keys[distinct] = (len(visited) - (end - first)) << 32 | visited[first]
+            distinct, first = distinct + 1, end
+    keys = np.sort(keys[:distinct])
+    return len(visited) - (keys >> 32), keys & 0xFFFFFFFF
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _keep_most_visited(
+    label: int,
+    ranking: tuple[NDArray[np.int64], NDArray[np.int64]],
+    text: _Text,
+    neighbors: NDArray[np.int32],
+    visits: NDArray[np.float32],
+) -> None:
+    """Fill one row of neighbours; place 0 is the label itself."""
+    counts, others = ranking
+    kept = 1
+    for place in range(len(counts)):
+        other = others[place]
+        if other == label:
+            visits[0] = counts[place]
+        elif kept < len(neighbors) and _cosine(text, label, other) >= text.min_similarity:
+            neighbors[kept], visits[kept] = other, counts[place]
+            kept += 1
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _cosine(text: _Text, first: int, second: int) -> float:
+    product = 0.0
+    for column in range(text.vectors.shape[1]):
+        product += np.float64(text.vectors[first, column]) * np.float64(text.vectors[second, column])
+    norms = text.norms[first] * text.norms[second]
+    # Rounding must not push an opposite vector below the lowest threshold.
+    return max(product / norms, -1.0) if norms > 0 else 0.0

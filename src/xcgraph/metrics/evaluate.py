@@ -1,0 +1,84 @@
+"""From a sparse score matrix to the table of metrics."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from scipy.sparse import csr_array
+from torch import Tensor
+
+from xcgraph.batch import LabelSets
+from xcgraph.data.xc_data import Split, XCData
+from xcgraph.errors import UserError
+from xcgraph.metrics import functional
+from xcgraph.metrics.xc_metrics import XCMetrics
+from xcgraph.sparse import top_k_rows
+
+_CHUNK_ROWS = 16_384
+
+
+def training_inverse_propensity(data: XCData) -> Float[Tensor, "labels"]:
+    """Return the inverse propensity of each label, from all training points as given (none filtered)."""
+    return functional.inverse_propensity(
+        _label_sets(data.train.labels).ids.bincount(minlength=data.num_labels),
+        len(data.train),
+        propensity_a=data.propensity_a,
+        propensity_b=data.propensity_b,
+    )
+
+
+def evaluate_scores(
+    scores: csr_array,
+    split: Split,
+    *,
+    inverse_propensity: Float[Tensor, "labels"] | None,
+    ks: Sequence[int] = (1, 3, 5),
+) -> dict[str, float]:
+    """Rank the scores of each point, leave out its filtered labels and measure what remains.
+
+    Args:
+        scores: (points, labels); larger is better. Every stored entry is a prediction, whatever its value;
+            what is not stored is not predicted. Equal scores rank by label id.
+        split: the points' true labels and filter pairs.
+        inverse_propensity: (labels,), or None to leave PSP and PSnDCG out.
+        ks: the ranks to report.
+
+    Returns:
+        Fractions under names such as ``P@1``; see ``XCMetrics``.
+
+    Raises:
+        UserError: the scores belong to other points or labels, or are not numbers.
+    """
+    if scores.shape != split.labels.shape:
+        raise UserError(
+            f"Expected scores of {split.labels.shape[0]} points × {split.labels.shape[1]} labels, "
+            f"found {scores.shape[0]} × {scores.shape[1]}: they belong to other data."
+        )
+    if np.isnan(scores.data).any():
+        raise UserError("Expected scores that are numbers, found NaN: the model that made them has diverged.")
+    metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)
+    pairs = split.filter_pairs
+    filtered = csr_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=scores.shape)
+    for start in range(0, len(split), _CHUNK_ROWS):
+        rows = slice(start, start + _CHUNK_ROWS)
+        ranked = _rank(scores[rows], max(metrics.top_k) + _longest_row(filtered[rows]))
+        metrics.update(ranked, _label_sets(split.labels[rows]), _label_sets(filtered[rows]))
+    return {name: value.item() for name, value in metrics.compute().items()}
+
+
+def _rank(scores: csr_array, k: int) -> Int[Tensor, "batch width"]:
+    """Rank at most k labels per row, and no more columns than some row fills."""
+    return torch.from_numpy(top_k_rows(scores, min(k, _longest_row(scores)))[0])
+
+
+def _longest_row(matrix: csr_array) -> int:
+    return int(np.diff(matrix.indptr).max(initial=0))
+
+
+def _label_sets(labels: csr_array) -> LabelSets:
+    """Take each row's columns that are not 0, once each."""
+    sets = labels.astype(bool)  # a copy
+    sets.sum_duplicates()
+    sets.eliminate_zeros()
+    return LabelSets(torch.from_numpy(sets.indices), torch.from_numpy(sets.indptr))

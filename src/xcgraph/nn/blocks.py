@@ -1,0 +1,49 @@
+"""The residual block that every view of a point or label passes through."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from xcgraph.errors import UserError
+
+
+class ResidualBlock(nn.Module):
+    """E(v) = v + k · SN(W) · dropout(ReLU(v)) + b (ECLARE section 3, as the newest public code has it).
+
+    SN is spectral normalisation (one power iteration per step), W starts as the identity, b as 0 and the
+    learned scale k as 1, so that a fresh block already passes its input on.
+
+    Args:
+        dim: length of the vectors.
+        dropout: probability that a coordinate is dropped before W.
+    """
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(checked_dropout(dropout))
+        self.linear = spectral_norm(_identity_linear(dim))
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Transform each vector."""
+        residual: Tensor = self.linear(self.dropout(vectors.relu()))
+        return vectors + self.scale * residual
+
+
+def checked_dropout(probability: float) -> float:
+    """Return ``probability`` if it is one that dropout can take.
+
+    Raises:
+        UserError: it lies outside [0, 1).
+    """
+    if not 0 <= probability < 1:
+        raise UserError(f"A dropout probability must lie in [0, 1), got {probability}.")
+    return probability
+
+
+def _identity_linear(dim: int) -> nn.Linear:
+    linear = nn.Linear(dim, dim)
+    nn.init.eye_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear

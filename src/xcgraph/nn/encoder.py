@@ -1,0 +1,75 @@
+"""Encoders: from the text of a point to its vector x̂."""
+
+from abc import ABC, abstractmethod
+from typing import Self
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from xcgraph.batch import TokenBag
+from xcgraph.errors import UserError
+from xcgraph.nn.blocks import ResidualBlock, checked_dropout
+
+
+class Encoder(nn.Module, ABC):
+    """Turns the texts of points into vectors; labels share its :meth:`embed`.
+
+    Attributes:
+        dim: length of the vectors.
+    """
+
+    dim: int
+
+    @abstractmethod
+    def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
+        """Embed texts of points or labels without the part that is learned for points alone."""
+
+    @abstractmethod
+    def forward(self, texts: TokenBag) -> Float[Tensor, "batch dim"]:
+        """Encode the texts of points."""
+
+    @abstractmethod
+    def adopt_embedding(self, trained: Self) -> None:
+        """Take over what :meth:`embed` learned elsewhere and keep it as it is (Modules II to IV of ECLARE)."""
+
+
+class BagOfTokens(Encoder):
+    """x̂ = dropout(ReLU(R(E x))): weighted sum of token embeddings, then a residual block (ECLARE section 3).
+
+    Args:
+        num_tokens: size of the vocabulary.
+        dim: length of the vectors.
+        dropout: probability in the block and after it.
+        sparse_gradients: update only the embeddings of tokens that a batch touches. Faster for large
+            vocabularies; for a small one dense Adam is faster, and it is not the same mathematics: dense
+            Adam also moves a token by its momentum in steps without it.
+    """
+
+    def __init__(
+        self, num_tokens: int, *, dim: int, dropout: float = 0.2, sparse_gradients: bool = False
+    ) -> None:
+        super().__init__()
+        if dim < 1:
+            raise UserError(f"encoder.dim must be ≥ 1, got {dim}.")
+        self.dim = dim
+        self.embedding = nn.EmbeddingBag(
+            num_tokens, dim, mode="sum", include_last_offset=True, sparse=sparse_gradients
+        )
+        nn.init.kaiming_uniform_(self.embedding.weight)
+        self.block = ResidualBlock(dim, dropout)
+        self.dropout = nn.Dropout(checked_dropout(dropout))
+
+    def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
+        """Sum the token embeddings of each text by their weights."""
+        vectors: Tensor = self.embedding(texts.tokens, texts.offsets, per_sample_weights=texts.weights)
+        return vectors
+
+    def forward(self, texts: TokenBag) -> Float[Tensor, "batch dim"]:
+        """Encode the texts of points."""
+        vectors: Tensor = self.dropout(self.block(self.embed(texts)).relu())
+        return vectors
+
+    def adopt_embedding(self, trained: Self) -> None:
+        """Take over trained token embeddings and keep them as they are."""
+        self.embedding.load_state_dict(trained.embedding.state_dict())
+        self.embedding.requires_grad_(False)

@@ -1,0 +1,67 @@
+"""Fusion: from the views of a label to its classifier vector w_l."""
+
+from abc import ABC, abstractmethod
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
+
+from xcgraph.nn.blocks import checked_dropout
+
+
+class Fusion(nn.Module, ABC):
+    """Combines a label's views; a subclass takes ``dim`` and ``num_views`` as its first arguments."""
+
+    @abstractmethod
+    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+
+
+class AttentionFusion(Fusion):
+    """w_l = Σ_i a_l^i ẑ^i with a_l = softmax(SN(W₂) vec_i[SN(W₁) dropout(ReLU(ẑ^i)) + b₁]) (ECLARE section 3).
+
+    Each label chooses for itself how much to trust its text, its neighbours and its free vector: a rare
+    label leans on text and graph, a frequent one on what it learned. :class:`MeanFusion` is the same
+    without the choice.
+
+    Args:
+        dim: length of the vectors.
+        num_views: how many views a label has.
+        dropout: probability before W₁.
+    """
+
+    def __init__(self, dim: int, num_views: int, *, dropout: float = 0.2) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(checked_dropout(dropout))
+        hidden, score = nn.Linear(dim, dim), nn.Linear(num_views * dim, num_views, bias=False)
+        nn.init.xavier_uniform_(hidden.weight)
+        nn.init.zeros_(hidden.bias)
+        nn.init.xavier_uniform_(score.weight)
+        self.hidden, self.score = spectral_norm(hidden), spectral_norm(score)
+
+    def weights(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels views"]:
+        """Return the share of each view in each label's vector; a row sums to 1."""
+        hidden: Tensor = self.hidden(self.dropout(views.relu()))
+        return torch.softmax(self.score(hidden.flatten(1)), dim=1)
+
+    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        return torch.einsum("lv,lvd->ld", self.weights(views), views)
+
+
+class MeanFusion(Fusion):
+    """w_l = mean of the views: the simplest way to use them all, and the yardstick for the others.
+
+    Args:
+        dim: length of the vectors; the mean needs none, all fusions take it.
+        num_views: how many views a label has; likewise.
+    """
+
+    def __init__(self, dim: int, num_views: int) -> None:
+        super().__init__()
+        self.dim, self.num_views = dim, num_views
+
+    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        return views.mean(dim=1)

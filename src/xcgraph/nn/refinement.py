@@ -1,0 +1,45 @@
+"""Refinement vectors: what a label learns beyond its text and its neighbours (ẑ³)."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+
+class RefinementVectors(nn.Module):
+    """One free vector per label as a further view; sparse gradients, for a batch touches few labels.
+
+    Args:
+        start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E.
+    """
+
+    num_views = 1
+
+    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=True)
+
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels 1 dim"]:
+        """Return the refinement vectors of the given labels, or of all."""
+        if label_ids is None:
+            label_ids = torch.arange(self.vectors.num_embeddings, device=self.vectors.weight.device)
+        vectors: Tensor = self.vectors(label_ids)
+        return vectors[:, None]
+
+
+class NoRefinement(nn.Module):
+    """No such view: Module I of ECLARE, and ablations.
+
+    Args:
+        start: where the vectors would start; only its shape and type matter.
+    """
+
+    num_views = 0
+
+    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+        super().__init__()
+        self.register_buffer("empty", start.new_empty(len(start), 0, start.shape[1]), persistent=False)
+
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels 0 dim"]:
+        """Return no view for each of the given labels."""
+        empty: Tensor = self.empty  # type: ignore[assignment]
+        return empty if label_ids is None else empty[label_ids]

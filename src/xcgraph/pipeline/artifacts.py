@@ -1,0 +1,211 @@
+"""What a stage leaves behind, stored under a key of all that went into it."""
+
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from xcgraph.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+# Raise it when the meaning of stored files changes, so that nothing old is taken for new.
+_FORMAT = 1
+_MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A finished folder of files, and the key of everything that went into it."""
+
+    folder: Path
+    key: str
+
+    def path(self, name: str) -> Path:
+        """Return the path of one of its files."""
+        return self.folder / name
+
+    def link_into(self, folder: Path) -> None:
+        """Show its files in another folder too: as hard links where the disk allows, else as copies."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for source in self.folder.iterdir():
+            target = folder / source.name
+            target.unlink(missing_ok=True)
+            try:
+                os.link(source, target)
+            except OSError:
+                shutil.copy2(source, target)
+
+
+class ArtifactStore:
+    """A folder of artifacts that any number of runs share.
+
+    An artifact is built under a temporary name and renamed when complete; its manifest with the checksums
+    of all files is written last. A build that was interrupted finds its unfinished folder again and may go
+    on in it; a folder whose files do not match its manifest is built anew.
+
+    Args:
+        root: the folder; made if it does not exist.
+
+    Attributes:
+        used: by name, the artifacts that :meth:`make` has returned.
+
+    Raises:
+        UserError: the folder cannot be written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.used: dict[str, Artifact] = {}
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            probe = root / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(
+                f"Cannot write to the artifact folder {root} ({error.strerror}): "
+                "choose another with paths.artifacts=FOLDER."
+            ) from error
+
+    def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
+        """Return the artifact with these inputs, building it if it is not there yet.
+
+        Args:
+            name: what it is, for people who look into the folder.
+            inputs: everything that its content depends on; see :func:`describe` for what may be in it.
+            build: writes the files into the folder it is given, which may hold what an interrupted build
+                left there.
+        """
+        key = content_key({"name": name, **inputs})
+        final = self.root / f"{name}-{key}"
+        if not _is_intact(final):
+            work = final.with_name(f"{final.name}.partial")
+            work.mkdir(exist_ok=True)
+            build(work)
+            _write_manifest(work, describe(inputs))
+            os.replace(work, final)
+            _sync(self.root)
+        self.used[name] = Artifact(final, key)
+        return self.used[name]
+
+
+def content_key(inputs: Mapping[str, Any]) -> str:
+    """Hash a description to 16 hexadecimal digits."""
+    text = json.dumps({"format": _FORMAT, **describe(inputs)}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever JSON can hold
+    """Turn a configuration object into plain JSON values that say the same.
+
+    Dataclasses and partials become their qualified name with their fields or arguments.
+
+    Raises:
+        TypeError: the value has no description that would be the same in another process.
+    """
+    if isinstance(value, bool | int | float | str | None):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): describe(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [describe(part) for part in value]
+    if isinstance(value, functools.partial):
+        return {"call": _qualified_name(value.func), "args": describe(value.args), **describe(value.keywords)}
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+        return {"call": _qualified_name(type(value)), **describe(parts)}
+    if callable(value) and hasattr(value, "__qualname__"):
+        return {"call": _qualified_name(value)}
+    raise TypeError(f"Cannot describe a {type(value).__name__} for an artifact's key.")
+
+
+def save_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Write named arrays (no pickle, not compressed)."""
+    for name, array in arrays.items():
+        if array.dtype == object:
+            raise TypeError(f"Array {name} holds Python objects.")
+    np.savez(path, **arrays)
+
+
+def load_arrays(path: Path) -> dict[str, np.ndarray]:
+    """Read what :func:`save_arrays` wrote."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def save_csr(path: Path, matrix: csr_array) -> None:
+    """Write a sparse matrix."""
+    save_arrays(
+        path,
+        indptr=matrix.indptr,
+        indices=matrix.indices,
+        data=matrix.data,
+        shape=np.asarray(matrix.shape, np.int64),
+    )
+
+
+def load_csr(path: Path) -> csr_array:
+    """Read what :func:`save_csr` wrote."""
+    parts = load_arrays(path)
+    shape = tuple(int(size) for size in parts["shape"])
+    return csr_array((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a text file so that a reader finds the old content or the new, never half of it."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind
+    return f"{thing.__module__}.{thing.__qualname__}"
+
+
+def _write_manifest(folder: Path, inputs: Any) -> None:  # noqa: ANN401 - JSON
+    files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
+    for path in files:
+        _sync(path)
+    sums = {path.name: _checksum(path) for path in files}
+    write_atomically(folder / _MANIFEST, json.dumps({"inputs": inputs, "files": sums}, indent=1))
+
+
+def _is_intact(folder: Path) -> bool:
+    """Check a finished artifact; move a damaged one out of the way."""
+    if not folder.exists():
+        return False
+    try:
+        sums = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
+        intact = all(_checksum(folder / name) == found for name, found in sums.items())
+    except (OSError, ValueError, KeyError):
+        intact = False
+    if not intact:
+        _log.warning("%s does not match its checksums: building it anew.", folder)
+        shutil.rmtree(folder)
+    return intact
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

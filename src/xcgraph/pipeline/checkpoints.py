@@ -1,0 +1,54 @@
+"""Checkpoints that are whole or absent, and that cannot run code when they are read."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning.plugins.io import TorchCheckpointIO
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, syncs and renames.
+
+    Lightning's own writes to the temporary folder first and then moves, which is a plain copy where that
+    folder lies on another disk: a kill could leave half a file.
+    """
+
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: str | Path,
+        storage_options: Any = None,  # noqa: ANN401 - Lightning's signature
+    ) -> None:
+        """Write a checkpoint."""
+        del storage_options
+        save_tensors(Path(path), checkpoint)
+
+    def load_checkpoint(
+        self,
+        path: str | Path,
+        map_location: Callable[..., Any] | None = None,
+        weights_only: bool | None = True,
+    ) -> dict[str, Any]:
+        """Read a checkpoint: tensors and plain values, never objects."""
+        del weights_only
+        return load_tensors(Path(path), map_location)
+
+
+def save_tensors(path: Path, state: dict[str, Any]) -> None:
+    """Write tensors and plain values so that a reader finds the old file or the new, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    with draft.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(draft, path)
+
+
+def load_tensors(path: Path, map_location: Callable[..., Any] | None = None) -> dict[str, Any]:
+    """Read what :func:`save_tensors` wrote, on the CPU unless told otherwise."""
+    state: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+    return state

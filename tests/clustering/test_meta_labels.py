@@ -1,0 +1,111 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, eye_array, random_array
+
+from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
+from xcgraph.sparse import binary_rows
+
+ASSIGNMENT = np.array([1, 0, 3, 1, 0, 1], np.int32)  # nothing in meta-label 2
+META = MetaLabels(ASSIGNMENT, 4)
+
+
+def random_csr(rows, columns, seed, density=0.3):
+    matrix = random_array((rows, columns), density=density, random_state=np.random.default_rng(seed))
+    return csr_array(matrix, dtype=np.float32)
+
+
+def unit(vectors):
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, 1)
+
+
+def test_members_are_listed_by_meta_label():
+    starts, labels = META.members()
+    members = [labels[start:end].tolist() for start, end in pairwise(starts)]
+    assert members == [[1, 4], [0, 3, 5], [], [2]]
+
+
+def test_membership():
+    membership = META.membership()
+    expected = (np.arange(4)[:, None] == ASSIGNMENT[None, :]).astype(np.float32)
+    np.testing.assert_array_equal(membership.toarray(), expected)
+    assert membership.dtype == np.float32
+
+
+def test_meta_targets_say_each_meta_label_once_and_leave_the_labels_alone():
+    labels = binary_rows([[0, 3, 2], [1, 4], [], [5]], 6)
+    before = labels.toarray()
+    targets = META.meta_targets(labels)
+    np.testing.assert_array_equal(targets.toarray(), [[0, 1, 0, 1], [1, 0, 0, 0], [0, 0, 0, 0], [0, 1, 0, 0]])
+    assert targets.nnz == 4
+    assert targets.dtype == np.float32
+    assert targets.has_sorted_indices
+    np.testing.assert_array_equal(labels.toarray(), before)
+
+
+def test_meta_features_are_the_members_texts_at_unit_norm():
+    features = random_csr(6, 20, seed=0)
+    found = META.meta_features(features)
+    expected = unit(np.stack([features.toarray()[meta == ASSIGNMENT].sum(axis=0) for meta in range(4)]))
+    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
+    assert found.dtype == np.float32
+    assert found.has_sorted_indices
+
+
+@pytest.mark.parametrize(("label", "meta"), [(0, -1), (5, 4)])
+def test_assignment_out_of_range(label, meta):
+    assignment = ASSIGNMENT.copy()
+    assignment[label] = meta
+    with pytest.raises(ValueError, match=f"meta-labels 0 to 3, but label {label} is in meta-label {meta}"):
+        MetaLabels(assignment, 4)
+
+
+def test_one_label():
+    one = MetaLabels(np.zeros(1, np.int32), 1)
+    np.testing.assert_array_equal(one.membership().toarray(), [[1]])
+    np.testing.assert_array_equal(one.meta_targets(binary_rows([[0], []], 1)).toarray(), [[1], [0]])
+
+
+def centroid_twin(features, labels, label_features, graph):
+    sums = np.zeros_like(label_features)
+    for label in range(labels.shape[1]):
+        points = np.flatnonzero(labels[:, label])
+        sums[label] = features[points].sum(axis=0) if len(points) else label_features[label]
+    return unit(graph @ unit(sums))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_centroids_equal_a_plain_twin(kind):
+    features, texts = random_csr(30, 12, seed=1), random_csr(8, 12, seed=2)
+    rng = np.random.default_rng(3)
+    labels = binary_rows(
+        [np.unique(rng.integers(0, 7, 2)).tolist() for _ in range(30)], 8
+    )  # none has label 7
+    graph = random_csr(8, 8, seed=4) + csr_array(eye_array(8, dtype=np.float32))
+
+    found = label_centroids(kind(features.toarray()), labels, kind(texts.toarray()), csr_array(graph))
+
+    dense = [matrix.toarray() for matrix in (features, labels, texts, graph)]
+    assert isinstance(found, csr_array if kind is csr_array else np.ndarray)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(
+        found.toarray() if kind is csr_array else found, centroid_twin(*dense), rtol=1e-5, atol=1e-7
+    )
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_labels_without_points_are_their_text_and_zeros_stay_zeros(kind):
+    features, texts = np.zeros((2, 2), np.float32), np.array([[1, 0], [3, 4], [0, 0]], np.float32)
+    labels, identity = binary_rows([[0], [0]], 3), csr_array(eye_array(3, dtype=np.float32))
+    found = label_centroids(kind(features), labels, kind(texts), identity)
+    dense = found.toarray() if kind is csr_array else found
+    np.testing.assert_allclose(dense, [[0, 0], [0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def test_centroids_leave_their_inputs_alone():
+    features, texts = np.ones((2, 2), np.float32), np.full((2, 2), 5, np.float32)
+    label_centroids(features, binary_rows([[0], []], 2), texts, csr_array(eye_array(2, dtype=np.float32)))
+    assert features.tolist() == [[1, 1], [1, 1]]
+    assert texts.tolist() == [[5, 5], [5, 5]]

@@ -1,0 +1,83 @@
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+import torch
+from pytorch_lightning.utilities import move_data_to_device
+
+from xcgraph.batch import LabelSets, Shortlist, TokenBag, XCBatch
+
+
+def make_batch(shortlist=True):
+    return XCBatch(
+        tokens=TokenBag(torch.tensor([4, 1, 7]), torch.ones(3), torch.tensor([0, 1, 3])),
+        truth=LabelSets(torch.tensor([0, 2, 1]), torch.tensor([0, 2, 3])),
+        filtered=LabelSets(torch.tensor([], dtype=torch.int64), torch.tensor([0, 0, 0])),
+        positives=torch.tensor([[0, 1], [1, 0]]),
+        shortlist=Shortlist(torch.tensor([1, 2]), torch.tensor([[0, 1], [1, -1]]), torch.zeros(2, 2))
+        if shortlist
+        else None,
+    )
+
+
+def tensors_of(part):
+    """Walk through the fields down to the tensors, by name."""
+    for field in fields(part):
+        value = getattr(part, field.name)
+        if isinstance(value, torch.Tensor):
+            yield field.name, value
+        elif value is not None:
+            yield from ((f"{field.name}.{name}", tensor) for name, tensor in tensors_of(value))
+
+
+@pytest.mark.parametrize("device", ["meta", torch.device("meta")])
+def test_to_moves_every_tensor_and_keeps_types(device):
+    batch = make_batch()
+    moved = batch.to(device, non_blocking=True)
+    before, after = dict(tensors_of(batch)), dict(tensors_of(moved))
+    assert isinstance(moved, XCBatch)
+    assert isinstance(moved.shortlist, Shortlist)
+    assert {tensor.device.type for tensor in before.values()} == {"cpu"}
+    assert {tensor.device.type for tensor in after.values()} == {"meta"}
+    assert len(after) == 11
+    assert {name: (t.shape, t.dtype) for name, t in after.items()} == {
+        name: (t.shape, t.dtype) for name, t in before.items()
+    }
+
+
+def test_to_keeps_what_is_none():
+    assert make_batch(shortlist=False).to("meta").shortlist is None
+
+
+def test_to_keeps_values():
+    batch = make_batch()
+    moved = dict(tensors_of(batch.to("cpu")))
+    assert all(torch.equal(tensor, moved[name]) for name, tensor in tensors_of(batch))
+
+
+def test_lightning_moves_batches():
+    moved = move_data_to_device(make_batch(), torch.device("meta"))
+    assert isinstance(moved, XCBatch)
+    assert {tensor.device.type for _, tensor in tensors_of(moved)} == {"meta"}
+
+
+def test_token_bag_is_what_embedding_bag_takes():
+    tokens = make_batch().tokens
+    table = torch.arange(16.0).reshape(8, 2)
+    found = torch.nn.functional.embedding_bag(
+        tokens.tokens,
+        table,
+        tokens.offsets,
+        mode="sum",
+        per_sample_weights=tokens.weights,
+        include_last_offset=True,
+    )
+    assert found.tolist() == [table[4].tolist(), (table[1] + table[7]).tolist()]
+
+
+def test_length_is_the_number_of_points():
+    assert len(make_batch()) == 2
+
+
+def test_parts_are_frozen():
+    with pytest.raises(FrozenInstanceError):
+        make_batch().truth = None

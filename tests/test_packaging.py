@@ -1,0 +1,60 @@
+"""What an editable install forgives and a wheel does not: what pyproject.toml forgot to list."""
+
+import tomllib
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+ROOT = Path(__file__).parents[1]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
+FOLDERS = {package: ROOT / folder for package, folder in SETUPTOOLS["package-dir"].items()}
+DEPENDENCIES = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+
+
+def read_pins():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
+
+
+def test_packages_are_the_folders_with_python_files():
+    expected = {
+        ".".join([package, *file.parent.relative_to(folder).parts])
+        for package, folder in FOLDERS.items()
+        for file in folder.rglob("*.py")
+    }
+
+    assert sorted(SETUPTOOLS["packages"]) == sorted(expected)
+
+
+@pytest.mark.parametrize("package", FOLDERS)
+def test_package_data_is_every_file_that_is_not_python(package):
+    folder = FOLDERS[package]
+    files = {file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
+
+    shipped = {file for pattern in SETUPTOOLS["package-data"][package] for file in folder.glob(pattern)}
+
+    assert shipped == {file for file in files if file.suffix != ".py"}
+
+
+def test_package_data_has_the_configs_and_wordnet_with_its_licence():
+    assert (FOLDERS["xcgraph.conf"] / "train.yaml").is_file()
+    assert (FOLDERS["data_modules"] / "wordnet-3.0.tar.xz").is_file()
+    assert (FOLDERS["data_modules"] / "wordnet-3.0.LICENSE").is_file()
+
+
+@pytest.mark.parametrize("name", PROJECT["scripts"])
+def test_console_script_can_be_called(name):
+    entry = EntryPoint(name=name, value=PROJECT["scripts"][name], group="console_scripts")
+
+    assert callable(entry.load())
+
+
+@pytest.mark.parametrize("dependency", DEPENDENCIES)
+def test_constraints_pin_a_version_that_the_project_accepts(dependency):
+    requirement = Requirement(dependency)
+
+    assert read_pins()[requirement.name] in requirement.specifier
