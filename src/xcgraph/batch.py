@@ -1,17 +1,19 @@
 """What a step of training or prediction sees: frozen dataclasses that Lightning moves between devices."""
 
 from dataclasses import dataclass, fields
-from typing import Self
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+AnyMovable = TypeVar("AnyMovable", bound="Movable")
+
 
 class Movable:
     """A dataclass of tensors (or of other movables) with ``to``, which is all that Lightning asks for."""
 
-    def to(self, device: torch.device | str, *, non_blocking: bool = False) -> Self:
+    def to(self: AnyMovable, device: torch.device | str, *, non_blocking: bool = False) -> AnyMovable:
         """Return a copy on ``device``; parts that are None stay None."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         moved = {
@@ -23,7 +25,7 @@ class Movable:
 
 @dataclass(frozen=True)
 class TokenBag(Movable):
-    """Token counts or weights of a batch of texts, as ``EmbeddingBag`` takes them (its last offset included)."""
+    """Token weights of a batch of texts, as ``EmbeddingBag`` takes them with its last offset included."""
 
     tokens: Int[Tensor, "nnz"]
     weights: Float[Tensor, "nnz"]

@@ -26,8 +26,6 @@ class SparseDenseAdam(Optimizer):
     """
 
     def __init__(self, module: nn.Module, *, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
-        if not lr > 0:
-            raise UserError(f"optimizer.lr must be > 0, got {lr}.")
         sparse = _sparse_parameters(module)
         trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
         dense_part = [parameter for parameter in trained if id(parameter) not in sparse]
@@ -48,7 +46,7 @@ class SparseDenseAdam(Optimizer):
             part.state = self.state
             start += count
 
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # type: ignore[override]
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:  # noqa: ANN401 - torch's signature
         """Update all parameters; see :meth:`torch.optim.Optimizer.step`."""
         loss = None
         if closure is not None:

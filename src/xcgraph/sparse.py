@@ -1,6 +1,7 @@
 """Compressed sparse rows (CSR): the few operations that scipy lacks or does slowly."""
 
 from collections.abc import Sequence
+from typing import no_type_check
 
 import numba
 import numpy as np
@@ -81,6 +82,7 @@ def remove_pairs(scores: csr_array, pairs: NDArray[np.int64]) -> csr_array:
 
 
 @numba.njit(parallel=True, cache=True)
+@no_type_check
 def _top_k_rows(
     indptr: NDArray[np.int64],
     indices: NDArray[np.int32],

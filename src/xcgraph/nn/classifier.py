@@ -1,5 +1,6 @@
 """The shortlist classifier: one vector per label, scored by inner product for the labels asked for."""
 
+import math
 from typing import cast
 
 import torch
@@ -12,17 +13,29 @@ from xcgraph.nn.fusion import Fusion
 
 
 class LabelClassifier(nn.Module):
-    """s_l = ⟨w_l, x̂⟩ with w_l fused from the views of the label-graph layer and a refinement vector.
+    """s_l = ⟨w_l, x̂⟩ + b with w_l fused from the views of the label-graph layer and a refinement vector.
+
+    The bias b is one number for all labels. ECLARE's paper has none; its first public code had one per label.
+    Without it the first steps, in which every score must fall, turn all points towards one direction, and
+    the spectrally normalised blocks do not recover from that.
 
     Args:
         fusion: combines the views.
         refinement: further views, learned freely; :class:`~xcgraph.nn.refinement.NoRefinement` for none.
+        positive_rate: share of scored (point, label) pairs that are true, in (0, 1); b starts at its
+            log-odds.
+
+    Raises:
+        ValueError: the rate lies outside (0, 1).
     """
 
-    def __init__(self, fusion: Fusion, refinement: nn.Module) -> None:
+    def __init__(self, fusion: Fusion, refinement: nn.Module, *, positive_rate: float) -> None:
         super().__init__()
+        if not 0 < positive_rate < 1:
+            raise ValueError(f"positive_rate must lie in (0, 1), got {positive_rate}.")
         self.fusion = fusion
         self.refinement = refinement
+        self.bias = nn.Parameter(torch.tensor(math.log(positive_rate / (1 - positive_rate))))
 
     def vectors(
         self, views: Float[Tensor, "labels views dim"], label_ids: Int[Tensor, "labels"] | None = None
@@ -37,12 +50,12 @@ class LabelClassifier(nn.Module):
         vectors: Float[Tensor, "labels dim"],
         shortlist: Shortlist | None = None,
     ) -> Float[Tensor, "batch width"]:
-        """Score the shortlist of each point, or all labels; padding scores -inf.
+        """Score the shortlist of each point, or all labels, as logits; padding scores -inf.
 
         One dense product and a selection: as long as shortlists of a batch overlap, this is much faster
         than gathering a (batch, width, dim) block of label vectors.
         """
-        scores = points @ vectors.T
+        scores = points @ vectors.T + self.bias
         if shortlist is None:
             return scores
         padding = shortlist.positions < 0
@@ -52,13 +65,15 @@ class LabelClassifier(nn.Module):
 def binary_loss(
     scores: Float[Tensor, "batch width"], positives: Int[Tensor, "positives 2"]
 ) -> Float[Tensor, ""]:
-    """Binary cross-entropy of every (point, label) score, averaged over all of them, padding counted.
+    """Binary cross-entropy summed over the labels of a point and averaged over points.
 
-    Equal to ``binary_cross_entropy_with_logits`` against a dense 0/1 target, without making one.
+    Equal to ``binary_cross_entropy_with_logits`` against a dense 0/1 target, without making one. The public
+    code averages over labels too; Adam sees no difference until gradients come near its epsilon, which
+    those of rare labels would.
 
     Args:
         scores: logits; -inf is padding.
         positives: (row, column) of the true entries.
     """
     hits = scores[positives[:, 0], positives[:, 1]]
-    return (functional.softplus(scores).sum() - hits.sum()) / scores.numel()
+    return (functional.softplus(scores).sum() - hits.sum()) / len(scores)

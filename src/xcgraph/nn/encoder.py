@@ -1,7 +1,7 @@
 """Encoders: from the text of a point to its vector x̂."""
 
+import math
 from abc import ABC, abstractmethod
-from typing import Self
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -29,8 +29,8 @@ class Encoder(nn.Module, ABC):
         """Encode the texts of points."""
 
     @abstractmethod
-    def adopt_embedding(self, trained: Self) -> None:
-        """Take over what :meth:`embed` learned elsewhere and keep it as it is (Modules II to IV of ECLARE)."""
+    def adopt_embedding(self, trained: "Encoder") -> None:
+        """Take over what :meth:`embed` learned elsewhere and keep it as it is (ECLARE, Modules II to IV)."""
 
 
 class BagOfTokens(Encoder):
@@ -55,7 +55,9 @@ class BagOfTokens(Encoder):
         self.embedding = nn.EmbeddingBag(
             num_tokens, dim, mode="sum", include_last_offset=True, sparse=sparse_gradients
         )
-        nn.init.kaiming_uniform_(self.embedding.weight)
+        # A gain of 1/√3, as in torch's own linear layers: what a token starts with is noise to the labels
+        # that it tells apart, and most tokens are too rare to unlearn more of it.
+        nn.init.kaiming_uniform_(self.embedding.weight, a=math.sqrt(5))
         self.block = ResidualBlock(dim, dropout)
         self.dropout = nn.Dropout(checked_dropout(dropout))
 
@@ -69,7 +71,9 @@ class BagOfTokens(Encoder):
         vectors: Tensor = self.dropout(self.block(self.embed(texts)).relu())
         return vectors
 
-    def adopt_embedding(self, trained: Self) -> None:
+    def adopt_embedding(self, trained: "Encoder") -> None:
         """Take over trained token embeddings and keep them as they are."""
+        if not isinstance(trained, BagOfTokens):
+            raise TypeError(f"Expected the embeddings of a BagOfTokens, got a {type(trained).__name__}.")
         self.embedding.load_state_dict(trained.embedding.state_dict())
         self.embedding.requires_grad_(False)

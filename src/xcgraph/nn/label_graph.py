@@ -40,8 +40,8 @@ class Graph(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "labels dim"]) -> Float[Tensor, "labels dim"]:
         """Return Ĝ · vectors."""
-        edges: EdgeIndex = self.edges  # type: ignore[assignment]
-        product: Tensor = edges.matmul(vectors, input_value=self.weights)  # type: ignore[assignment]
+        edges: EdgeIndex = self.edges
+        product: Tensor = edges.matmul(vectors, input_value=self.weights)
         return product
 
 

@@ -93,7 +93,7 @@ class ArtifactStore:
             work.mkdir(exist_ok=True)
             build(work)
             _write_manifest(work, describe(inputs))
-            os.replace(work, final)
+            work.replace(final)
             _sync(self.root)
         self.used[name] = Artifact(final, key)
         return self.used[name]
@@ -134,7 +134,7 @@ def save_arrays(path: Path, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
         if array.dtype == object:
             raise TypeError(f"Array {name} holds Python objects.")
-    np.savez(path, **arrays)
+    np.savez(path, allow_pickle=False, **arrays)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -168,7 +168,7 @@ def write_atomically(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind

@@ -45,7 +45,7 @@ def save_tensors(path: Path, state: dict[str, Any]) -> None:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    os.replace(draft, path)
+    draft.replace(path)
 
 
 def load_tensors(path: Path, map_location: Callable[..., Any] | None = None) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The recipe of ECLARE (Mittal et al., WWW'21), Modules I to IV in the order of the paper."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +8,8 @@ from scipy.sparse import csr_array
 
 from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
-from xcgraph.data.batching import FullTargets, ShortlistTargets, token_bag
+from xcgraph.data.batching import FullTargets, token_bag
+from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
@@ -87,11 +87,16 @@ class Eclare:
 
         def build() -> XCTask:
             between = meta_graph(graph.value, metas.membership(), self.shortlister.num_neighbors)
-            return self.tasks.tied(metas.meta_features(work.label_features), between)
+            texts = metas.meta_features(work.label_features)
+            return self.tasks.tied(texts, between, _positive_rate(work, metas.num_meta_labels))
 
         task = work.keep_task(
             "surrogate",
-            {"tasks": self.tasks, "clusters": meta_labels.key, "num_neighbors": self.shortlister.num_neighbors},
+            {
+                "tasks": self.tasks,
+                "clusters": meta_labels.key,
+                "num_neighbors": self.shortlister.num_neighbors,
+            },
             self.stages.surrogate,
             build,
             (_meta_points(work.train, metas), _meta_points(work.valid, metas)),
@@ -134,9 +139,7 @@ class Eclare:
         assignment = clusters.value["assignment"]
         return Keyed(MetaLabels(assignment, int(assignment.max()) + 1), clusters.key)
 
-    def _tree(
-        self, work: Workspace, encoder: Keyed[Encoder], graph: Keyed[csr_array], tree: int
-    ) -> Tree:
+    def _tree(self, work: Workspace, encoder: Keyed[Encoder], graph: Keyed[csr_array], tree: int) -> Tree:
         shortlister = self._shortlister(work, encoder, graph, tree)
         return Tree(shortlister.value, self._ranker(work, encoder, graph, shortlister, tree))
 
@@ -156,7 +159,12 @@ class Eclare:
                 "num_neighbors": self.shortlister.num_neighbors,
             },
             self.stages.shortlister,
-            lambda: self.tasks.frozen(encoder.value, metas.meta_features(work.label_features), between),
+            lambda: self.tasks.frozen(
+                encoder.value,
+                metas.meta_features(work.label_features),
+                between,
+                _positive_rate(work, metas.num_meta_labels),
+            ),
             (_meta_points(work.train, metas), _meta_points(work.valid, metas)),
             XCMetrics(metas.num_meta_labels, (1, 3, 5, self.shortlister.beam_size)),
         )
@@ -179,6 +187,7 @@ class Eclare:
     ) -> Ranker:
         """Modules III and IV: shortlist with trained beams and learn the labels on their shortlists."""
         metas = shortlister.value.meta_labels
+        width = self.shortlister.beam_size * work.num_labels / metas.num_meta_labels
         joined = graph.value if self.shortlister.join_neighbours else None
         points = (
             self._shortlisted(work, work.train, shortlister, f"tree-{tree}-beams-train", joined),
@@ -193,7 +202,9 @@ class Eclare:
                 "shortlister": [shortlister.key, self.shortlister],
             },
             self.stages.ranker,
-            lambda: self.tasks.frozen(encoder.value, work.label_features, graph.value),
+            lambda: self.tasks.frozen(
+                encoder.value, work.label_features, graph.value, _positive_rate(work, width)
+            ),
             points,
             work.label_metrics(),
         )
@@ -222,6 +233,12 @@ class Eclare:
 
 def _meta_points(split: Split, meta_labels: MetaLabels) -> FullTargets:
     return FullTargets(Split(split.features, meta_labels.meta_targets(split.labels), NO_PAIRS))
+
+
+def _positive_rate(work: Workspace, labels_scored: float) -> float:
+    """Share of the scored pairs that are true, were no label to miss its shortlist."""
+    per_point = float(work.train.labels.nnz / len(work.train))
+    return min(per_point / labels_scored, 0.5)
 
 
 def _embed(encoder: Encoder, texts: csr_array) -> np.ndarray:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets, ShortlistTargets
+from xcgraph.data.batching import FullTargets
+from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.pipeline.ranker import Ranker
 from xcgraph.pipeline.shortlister import Shortlister

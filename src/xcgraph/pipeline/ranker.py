@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import ShortlistTargets
+from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores
 from xcgraph.pipeline.stage import Stage

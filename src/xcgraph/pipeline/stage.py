@@ -1,5 +1,6 @@
 """One stage of training: the only place where a Trainer is made."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,10 @@ import torch
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from scipy.sparse import csr_array
-from torch import nn
 from torch.optim import Optimizer
 
-from xcgraph.data.batching import FullTargets, batch_loader
+from xcgraph.data.batching import FullTargets
+from xcgraph.data.loader import batch_loader
 from xcgraph.errors import UserError
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
@@ -33,21 +34,25 @@ class Stage:
     Attributes:
         max_epochs: passes over the training points.
         batch_size: points per training step.
-        optimizer: makes the optimizer from a module.
+        lr: learning rate (step size) at the start.
+        optimizer: makes the optimizer from a module and ``lr``.
         schedule: learning rate over time.
         trainer: makes a Trainer; knows device and precision.
     """
 
     max_epochs: int
     batch_size: int
-    optimizer: Callable[[nn.Module], Optimizer]
+    lr: float
+    optimizer: Callable[..., Optimizer]
     schedule: Schedule
     trainer: Callable[..., Trainer]
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size"):
             if getattr(self, name) < 1:
-                raise UserError(f"stage.*.{name} must be ≥ 1, got {getattr(self, name)}.")
+                raise UserError(f"stages.*.{name} must be ≥ 1, got {getattr(self, name)}.")
+        if not self.lr > 0:
+            raise UserError(f"stages.*.lr must be > 0, got {self.lr}.")
 
     def fit(
         self,
@@ -71,7 +76,8 @@ class Stage:
             title: the stage's name for people.
             seed: of the order of points and of dropout.
         """
-        task.prepare(Learning(self.optimizer, self.schedule, self.max_epochs, seed), metrics)
+        optimizer = functools.partial(self.optimizer, lr=self.lr)
+        task.prepare(Learning(optimizer, self.schedule, self.max_epochs, seed), metrics)
         train, valid = points
         unfinished = folder / _UNFINISHED
         trainer = self._trainer(

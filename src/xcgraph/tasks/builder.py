@@ -34,38 +34,41 @@ class TaskBuilder:
     refinement: Callable[[Tensor], nn.Module]
     label_dropout: float = 0.2
 
-    def tied(self, texts: csr_array, graph: csr_array) -> XCTask:
+    def tied(self, texts: csr_array, graph: csr_array, positive_rate: float) -> XCTask:
         """Make a task whose labels learn the token embeddings along with the points (Module I).
 
         Args:
             texts: (labels, tokens) label texts.
             graph: (labels, labels) Ĝ.
+            positive_rate: share of scored (point, label) pairs that are true.
         """
         encoder = self.encoder(texts.shape[1])
         text = TiedLabelText(encoder.embed, token_bag(texts), _graph(graph), self.propagation)
         start = torch.zeros(texts.shape[0], encoder.dim)
-        return self._task(encoder, text, NoRefinement(start))
+        return self._task(encoder, text, NoRefinement(start), positive_rate)
 
-    def frozen(self, trained: Encoder, texts: csr_array, graph: csr_array) -> XCTask:
+    def frozen(self, trained: Encoder, texts: csr_array, graph: csr_array, positive_rate: float) -> XCTask:
         """Make a task on embeddings that stay as they are, with refinement vectors (Modules II to IV).
 
         Args:
             trained: the encoder whose embeddings are taken over; its other weights start anew.
             texts: (labels, tokens) label texts.
             graph: (labels, labels) Ĝ.
+            positive_rate: share of scored (point, label) pairs that are true.
         """
         encoder = self.encoder(texts.shape[1])
         encoder.adopt_embedding(trained)
         with torch.no_grad():
             views = self.propagation(encoder.embed(token_bag(texts)), _graph(graph))
-        return self._task(encoder, FrozenLabelText(views), self.refinement(views[:, -1]))
+        return self._task(encoder, FrozenLabelText(views), self.refinement(views[:, -1]), positive_rate)
 
-    def _task(self, encoder: Encoder, text: nn.Module, refinement: nn.Module) -> XCTask:
+    def _task(self, encoder: Encoder, text: nn.Module, refinement: nn.Module, positive_rate: float) -> XCTask:
         views = self.propagation.num_views
         layer = LabelGraphLayer(text, num_views=views, dim=encoder.dim, dropout=self.label_dropout)
         num_refinements: int = refinement.num_views  # type: ignore[assignment]
         fusion = self.fusion(encoder.dim, views + num_refinements)
-        return XCTask(encoder, layer, LabelClassifier(fusion, refinement))
+        classifier = LabelClassifier(fusion, refinement, positive_rate=positive_rate)
+        return XCTask(encoder, layer, classifier)
 
 
 def _graph(graph: csr_array) -> Graph:

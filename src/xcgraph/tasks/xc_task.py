@@ -64,7 +64,7 @@ class XCTask(LightningModule):
         self._metrics: XCMetrics | None = None
 
     def prepare(self, learning: Learning, metrics: XCMetrics) -> None:
-        """Say how to learn and what to measure on validation points; a task that only predicts needs neither."""
+        """Say how to learn and what to measure on validation points; to predict, neither is needed."""
         self._learning = learning
         self._metrics = metrics
 
@@ -114,7 +114,7 @@ class XCTask(LightningModule):
         return labels.masked_fill(values == -torch.inf, -1), values
 
     def on_train_epoch_start(self) -> None:
-        """Seed each epoch by itself, so that a resumed run draws what the undisturbed one would have drawn."""
+        """Seed each epoch by itself, so that a resumed run draws what an undisturbed one would have."""
         torch.manual_seed(_required(self._learning).seed * 1_000_003 + self.current_epoch)
 
     def on_validation_epoch_start(self) -> None:
