@@ -5,7 +5,7 @@ import io
 import lzma
 import re
 import tarfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -73,8 +73,6 @@ class WordNet(XCDataModule):
         UserError: an unknown part of speech or statistic.
     """
 
-    name: str  # always set, where Lightning's own annotation allows None
-
     def __init__(
         self,
         *,
@@ -86,13 +84,18 @@ class WordNet(XCDataModule):
         min_df: int = 2,
         statistics: Mapping[str, int] | None = None,
     ) -> None:
-        super().__init__(name=name, propensity_a=propensity_a, propensity_b=propensity_b)
-        _check_known("parts_of_speech", parts_of_speech, LETTERS)
-        _check_known("statistics", statistics or (), ("train_points", "test_points", "labels"))
+        super().__init__(
+            name=name, propensity_a=propensity_a, propensity_b=propensity_b, statistics=statistics
+        )
+        for part in parts_of_speech:
+            if part not in LETTERS:
+                raise UserError(
+                    f"data.parts_of_speech: expected some of {', '.join(LETTERS)}, found {part}; "
+                    "correct the name."
+                )
         self.parts_of_speech = tuple(parts_of_speech)
         self.archive = Path(archive) if archive else EMBEDDED_ARCHIVE
         self.min_df = min_df
-        self.statistics = dict(statistics or {})
 
     def read(self) -> XCData:
         """Read the synsets, pair them with labels and split them; equal data on every call.
@@ -106,11 +109,10 @@ class WordNet(XCDataModule):
         labels = sorted({label for point in train for label in targets[point]})
         columns = {label: column for column, label in enumerate(labels)}
         test = [p for p in targets if _in_test(p) and not columns.keys().isdisjoint(targets[p])]
-        self._check_statistics(train_points=len(train), test_points=len(test), labels=len(labels))
         label_names = tuple(synsets[label].name for label in labels)
         train_texts, test_texts = ([synsets[point].text for point in points] for points in (train, test))
         features = tfidf_features(train_texts, test_texts, label_texts=label_names, min_df=self.min_df)
-        return XCData(
+        data = XCData(
             name=self.name,
             train=_split(train, features.train, targets, columns),
             test=_split(test, features.test, targets, columns),
@@ -120,20 +122,8 @@ class WordNet(XCDataModule):
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )
-
-    def _check_statistics(self, **found: int) -> None:
-        for statistic, expected in self.statistics.items():
-            if found[statistic] != expected:
-                raise UserError(
-                    f"{self.name}: expected {expected} {statistic}, found {found[statistic]} in "
-                    f"{self.archive}; use the archive that the statistics describe or correct them."
-                )
-
-
-def _check_known(what: str, given: Collection[str], known: Collection[str]) -> None:
-    for name in given:
-        if name not in known:
-            raise UserError(f"{what}: expected some of {', '.join(known)}, found {name}; correct the name.")
+        self.check_statistics(data, self.archive)
+        return data
 
 
 def _read_synsets(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, Synset]:

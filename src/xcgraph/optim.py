@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -69,6 +69,7 @@ def _sparse_parameters(module: nn.Module) -> set[int]:
     return {id(table.weight) for table in tables}
 
 
+@runtime_checkable
 class Schedule(Protocol):
     """The learning rate, as a share of its start value, at a moment of training."""
 

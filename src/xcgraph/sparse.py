@@ -19,17 +19,25 @@ __all__ = [
 
 
 def binary_rows(rows: Sequence[Sequence[int]], num_columns: int) -> csr_array:
-    """Build a (len(rows), num_columns) float32 matrix of ones from the column numbers of each row."""
+    """Build a (len(rows), num_columns) float32 matrix of ones from the column numbers of each row.
+
+    Raises:
+        ValueError: a column number lies outside [0, num_columns).
+    """
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
     indices = np.fromiter((column for row in rows for column in row), dtype=np.int64, count=int(indptr[-1]))
+    outside = indices[(indices < 0) | (indices >= num_columns)]
+    if len(outside):
+        raise ValueError(f"Expected column numbers from 0 to {num_columns - 1}, got {outside[0]}.")
     return csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(len(rows), num_columns))
 
 
 def normalize_rows(matrix: csr_array) -> csr_array:
-    """Scale each row to unit L2 norm; rows of zeros stay as they are."""
-    squares = np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel()
+    """Scale each row to unit L2 norm; rows of zeros stay as they are, integers become floating-point."""
+    wide = matrix.astype(np.float64)  # float32's smallest and largest numbers have no square in float32
+    squares = np.asarray(wide.multiply(wide).sum(axis=1)).ravel()
     scale = np.divide(1.0, np.sqrt(squares), out=np.zeros(len(squares)), where=squares > 0)
-    return csr_array(diags_array(scale) @ matrix, dtype=matrix.dtype)
+    return csr_array(diags_array(scale) @ wide, dtype=np.result_type(matrix.dtype, np.float32))
 
 
 def symmetric_normalize(graph: csr_array) -> csr_array:
@@ -49,7 +57,7 @@ def symmetric_normalize(graph: csr_array) -> csr_array:
 
 
 def top_k_rows(matrix: csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Find the k largest stored entries of each row, best first; ties go to the smaller column.
+    """Find the k largest stored entries of each row, best first; ties go to the smaller column, NaN is last.
 
     Returns:
         (rows, k) column numbers, padded with -1, and (rows, k) values, padded with -inf.
@@ -97,10 +105,7 @@ def _top_k_rows(
         for entry in range(indptr[row], indptr[row + 1]):
             value, column = data[entry], indices[entry]
             place = filled
-            while place > 0 and (
-                value > values[row, place - 1]
-                or (value == values[row, place - 1] and column < columns[row, place - 1])
-            ):
+            while place > 0 and _precedes(value, column, values[row, place - 1], columns[row, place - 1]):
                 place -= 1
             if place == k:
                 continue
@@ -109,3 +114,12 @@ def _top_k_rows(
                 columns[row, shift] = columns[row, shift - 1]
                 values[row, shift] = values[row, shift - 1]
             columns[row, place], values[row, place] = column, value
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _precedes(value: float, column: int, other: float, other_column: int) -> bool:
+    """Order entries: the larger first, then the smaller column; NaN after every number."""
+    if np.isnan(other):
+        return not np.isnan(value) or column < other_column
+    return value > other or (value == other and column < other_column)

@@ -1,3 +1,77 @@
 """What every console script does alike: quiet logs, one sentence per mistake, an exit status."""
 
-from hydra.core.override_parser.types import Override  # noqa: F401
+import errno
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from xcgraph.errors import UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+Result = TypeVar("Result")
+
+_NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
+
+
+def run_command(entry: Callable[[], Any]) -> None:
+    """Run a Hydra entry point; leave the interpreter with a sentence and a status if it fails."""
+    # Without it, Hydra would print its own report of an exception and leave with status 1.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        entry()
+    except (Exception, KeyboardInterrupt) as error:
+        _report(error)
+
+
+def run_job(job: Callable[[DictConfig], Result], config: DictConfig) -> Result:
+    """Run what a Hydra entry point is there for.
+
+    A single run that fails is reported here, for Hydra would add its own line; in a sweep Hydra must see
+    the exception, so that the other cells go on.
+    """
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+    try:
+        return job(config)
+    except (Exception, KeyboardInterrupt) as error:
+        if HydraConfig.get().mode is RunMode.MULTIRUN:
+            raise
+        _report(error)
+
+
+def _report(error: BaseException) -> NoReturn:
+    """Say a mistake that the user can mend in one sentence; a defect of ours keeps its traceback."""
+    if isinstance(error, KeyboardInterrupt):
+        _leave("Interrupted: the same command goes on at the last finished epoch.", INTERRUPTED)
+    if isinstance(error, UserError | HydraException | OmegaConfBaseException):
+        _leave(str(error), USER_ERROR)
+    if isinstance(error, OSError) and (message := _environment_error(error)) is not None:
+        _leave(message, USER_ERROR)
+    raise error
+
+
+def _leave(message: str, status: int) -> NoReturn:
+    sys.stderr.write(f"{message}\n")
+    sys.exit(status)
+
+
+def _environment_error(error: OSError) -> str | None:
+    """Say what is wrong with the disk, or None if it is not about that."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"The disk is full{where}: free some space; the same command then goes on where it stopped."
+    if error.errno in _NOT_WRITABLE:
+        reason = os.strerror(error.errno)
+        return f"Cannot write the output{where}: {reason}. Choose another folder with paths.root=FOLDER."
+    return None

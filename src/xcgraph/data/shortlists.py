@@ -23,6 +23,9 @@ class ShortlistTargets(FullTargets):
         members: (meta-labels, labels) membership.
         neighbours: (labels, labels) graph whose neighbours join the shortlist, as ECLARE trains (GAME iii);
             None to leave the shortlist as it is. Joined labels come with a log-prior of 0.
+
+    Raises:
+        ValueError: the sizes of the parts do not agree.
     """
 
     def __init__(
@@ -34,6 +37,7 @@ class ShortlistTargets(FullTargets):
         neighbours: csr_array | None = None,
     ) -> None:
         super().__init__(split)
+        _check_sizes(split.labels, beams, log_prior, members, neighbours)
         self._beams, self._log_prior = beams, log_prior
         self._members, self._neighbours = members, neighbours
 
@@ -62,6 +66,27 @@ class ShortlistTargets(FullTargets):
                 log_prior=torch.from_numpy(log_prior),
             ),
         )
+
+
+def _check_sizes(
+    labels: csr_array,
+    beams: NDArray[np.int32],
+    log_prior: NDArray[np.float32],
+    members: csr_array,
+    neighbours: csr_array | None,
+) -> None:
+    """Compare sizes once, for the compiled loops below do not look where they read and write."""
+    points, num_labels = labels.shape
+    if beams.shape != log_prior.shape or len(beams) != points:
+        found = f"{beams.shape} and {log_prior.shape}"
+        raise ValueError(f"Expected beams and their log-priors to have shape ({points}, beam), got {found}.")
+    most = beams.max(initial=-1)
+    if most >= members.shape[0]:
+        raise ValueError(f"Expected beams of meta-labels 0 to {members.shape[0] - 1}, got {most}.")
+    if members.shape[1] != num_labels:
+        raise ValueError(f"Expected members among {num_labels} labels, got {members.shape[1]}.")
+    if neighbours is not None and neighbours.shape != (num_labels, num_labels):
+        raise ValueError(f"Expected a graph of {num_labels} × {num_labels} labels, got {neighbours.shape}.")
 
 
 @numba.njit(cache=True)
@@ -152,7 +177,7 @@ def _positives(
     labels: NDArray[np.int64], truth_indptr: NDArray[np.int64], truth_ids: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """Return (row, column) of the shortlist entries that are true; the truth's ids ascend in each row."""
-    found = np.empty((len(truth_ids), 2), np.int64)
+    found = np.empty((labels.size, 2), np.int64)
     count = 0
     for row in range(labels.shape[0]):
         truth = truth_ids[truth_indptr[row] : truth_indptr[row + 1]]
@@ -162,4 +187,4 @@ def _positives(
             if label >= 0 and place < len(truth) and truth[place] == label:
                 found[count, 0], found[count, 1] = row, column
                 count += 1
-    return found[:count]
+    return found[:count].copy()

@@ -1,7 +1,10 @@
 """An extreme-classification data set in memory: frozen, and checked once at construction."""
 
 import hashlib
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,9 +46,16 @@ class Split:
         return int(self.features.shape[0])
 
     def take(self, rows: NDArray[np.int64]) -> "Split":
-        """Select points by row number, in that order; the rows must be distinct."""
+        """Select points by row number, in that order.
+
+        Raises:
+            ValueError: a row is named twice.
+        """
         new_row = np.full(len(self), -1, np.int64)
         new_row[rows] = np.arange(len(rows))
+        twice = rows[new_row[rows] != np.arange(len(rows))]
+        if len(twice):
+            raise ValueError(f"Expected distinct rows, got {twice[0]} twice.")
         pairs = np.column_stack([new_row[self.filter_pairs[:, 0]], self.filter_pairs[:, 1]])
         return Split(self.features[rows], self.labels[rows], pairs[pairs[:, 0] >= 0])
 
@@ -102,18 +112,25 @@ class XCData:
 
     def fingerprint(self) -> str:
         """Hash everything that training or evaluation reads: equal data, equal fingerprint."""
-        digest = hashlib.sha256(f"{self.name} {self.propensity_a} {self.propensity_b}".encode())
-        for matrix in (
-            *(getattr(self.train, part.name) for part in fields(Split)),
-            *(getattr(self.test, part.name) for part in fields(Split)),
-            self.label_features,
-        ):
-            arrays = (
-                (matrix.indptr, matrix.indices, matrix.data) if isinstance(matrix, csr_array) else (matrix,)
-            )
-            for array in arrays:
-                digest.update(f"{array.shape}".encode())
-                # Index width depends on how a matrix was made, not on what it says.
-                wide = array.astype(np.int64) if array.dtype.kind == "i" else array
-                digest.update(np.ascontiguousarray(wide).tobytes())
+        texts = (self.name, self.propensity_a, self.propensity_b, self.label_names, self.vocabulary)
+        digest = hashlib.sha256(json.dumps(texts).encode())
+        parts = (_split_arrays(self.train), _split_arrays(self.test), _csr_arrays(self.label_features))
+        for array in chain(*parts):
+            digest.update(f"{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()[:16]
+
+
+def _split_arrays(split: Split) -> Iterator[NDArray]:
+    """Give what a split says, whatever the width of its indices and the order of its entries and pairs."""
+    yield from _csr_arrays(split.features)
+    yield from _csr_arrays(split.labels)
+    yield split.filter_pairs[np.lexsort(split.filter_pairs.T[::-1])].astype(np.int64)
+
+
+def _csr_arrays(matrix: csr_array) -> Iterator[NDArray]:
+    ordered = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+    yield np.array(ordered.shape, np.int64)
+    yield ordered.indptr.astype(np.int64)
+    yield ordered.indices.astype(np.int64)
+    yield ordered.data

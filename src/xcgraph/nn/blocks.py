@@ -9,7 +9,7 @@ from xcgraph.errors import UserError
 
 
 class ResidualBlock(nn.Module):
-    """E(v) = v + k · SN(W) · dropout(ReLU(v)) + b (ECLARE section 3, as the newest public code has it).
+    """E(v) = v + k · (SN(W) · dropout(ReLU(v)) + b) (ECLARE section 3, as the newest public code has it).
 
     SN is spectral normalisation (one power iteration per step), W starts as the identity, b as 0 and the
     learned scale k as 1, so that a fresh block already passes its input on.

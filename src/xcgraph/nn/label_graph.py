@@ -21,6 +21,9 @@ class Graph(nn.Module):
         columns: its neighbour.
         weights: the edge's entry in Ĝ.
         num_labels: the number of labels.
+
+    Raises:
+        ValueError: the rows do not ascend, or a label lies outside [0, num_labels).
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class Graph(nn.Module):
             torch.stack([rows, columns]), sparse_size=(num_labels, num_labels), sort_order="row"
         )
         # Dense buffers: torch's own sparse tensors break DDP and deepcopy.
-        self.register_buffer("edges", edges.fill_cache_(), persistent=False)
+        self.register_buffer("edges", edges.validate().fill_cache_(), persistent=False)
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, vectors: Float[Tensor, "labels dim"]) -> Float[Tensor, "labels dim"]:

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import inspect
 import json
 import logging
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, load_npz, save_npz
 
 from xcgraph.errors import UserError
 
@@ -91,6 +92,8 @@ class ArtifactStore:
         if not _is_intact(final):
             work = final.with_name(f"{final.name}.partial")
             work.mkdir(exist_ok=True)
+            for draft in work.glob(".*"):  # half-written, and nobody's any more
+                draft.unlink()
             build(work)
             _write_manifest(work, describe(inputs))
             work.replace(final)
@@ -124,7 +127,7 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever J
     if is_dataclass(value) and not isinstance(value, type):
         parts = {field.name: getattr(value, field.name) for field in fields(value)}
         return {"call": _qualified_name(type(value)), **describe(parts)}
-    if callable(value) and hasattr(value, "__qualname__"):
+    if callable(value):
         return {"call": _qualified_name(value)}
     raise TypeError(f"Cannot describe a {type(value).__name__} for an artifact's key.")
 
@@ -132,9 +135,9 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever J
 def save_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write named arrays (no pickle, not compressed)."""
     for name, array in arrays.items():
-        if array.dtype == object:
+        if array.dtype.hasobject:
             raise TypeError(f"Array {name} holds Python objects.")
-    np.savez(path, allow_pickle=False, **arrays)
+    np.savez(path, **arrays)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -144,21 +147,13 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def save_csr(path: Path, matrix: csr_array) -> None:
-    """Write a sparse matrix."""
-    save_arrays(
-        path,
-        indptr=matrix.indptr,
-        indices=matrix.indices,
-        data=matrix.data,
-        shape=np.asarray(matrix.shape, np.int64),
-    )
+    """Write a sparse matrix as :func:`scipy.sparse.load_npz` reads it."""
+    save_npz(path, matrix, compressed=False)
 
 
 def load_csr(path: Path) -> csr_array:
-    """Read what :func:`save_csr` wrote."""
-    parts = load_arrays(path)
-    shape = tuple(int(size) for size in parts["shape"])
-    return csr_array((parts["data"], parts["indices"], parts["indptr"]), shape=shape)
+    """Read a sparse matrix; what is not one raises what scipy raises, and no pickle is ever opened."""
+    return csr_array(load_npz(path))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -172,7 +167,11 @@ def write_atomically(path: Path, text: str) -> None:
 
 
 def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind
-    return f"{thing.__module__}.{thing.__qualname__}"
+    """Name a class or function; lambdas share one name, and a bound method's tells nothing of its object."""
+    name: str = getattr(thing, "__qualname__", "<>")
+    if "<" in name or (inspect.ismethod(thing) and not inspect.isclass(thing.__self__)):
+        raise TypeError(f"Cannot describe a {type(thing).__name__} without a name for an artifact's key.")
+    return f"{thing.__module__}.{name}"
 
 
 def _write_manifest(folder: Path, inputs: Any) -> None:  # noqa: ANN401 - JSON
@@ -190,7 +189,7 @@ def _is_intact(folder: Path) -> bool:
     try:
         sums = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
         intact = all(_checksum(folder / name) == found for name, found in sums.items())
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # the manifest may hold anything
         intact = False
     if not intact:
         _log.warning("%s does not match its checksums: building it anew.", folder)

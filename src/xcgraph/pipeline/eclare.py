@@ -64,8 +64,11 @@ class Eclare:
         """Refuse what cannot be with so many labels, before anything is read or trained.
 
         Raises:
-            UserError: the beam or the number of predictions is too large.
+            UserError: a part refuses a value, or the beam or the number of predictions is too large.
         """
+        smallest = self.tasks.check()
+        for stage in (self.stages.surrogate, self.stages.shortlister, self.stages.ranker):
+            stage.check(smallest)
         self.shortlister.count_meta_labels(num_labels)
         if self.ranker.top_k > num_labels:
             raise UserError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from scipy.sparse import csr_array
@@ -54,6 +54,18 @@ class Stage:
         if not self.lr > 0:
             raise UserError(f"stages.*.lr must be > 0, got {self.lr}.")
 
+    def check(self, task: XCTask) -> None:
+        """Make an optimizer and a Trainer, so that a value they cannot take is refused before data is read.
+
+        Raises:
+            UserError: a value is refused.
+        """
+        try:
+            self.optimizer(task, lr=self.lr)
+            self._trainer()
+        except (TypeError, ValueError, MisconfigurationException) as error:
+            raise UserError(f"{error}") from error
+
     def fit(
         self,
         task: XCTask,
@@ -85,12 +97,16 @@ class Stage:
             StageProgress(title),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
-        trainer.fit(
-            task,
-            batch_loader(train, batch_size=self.batch_size, shuffle_seed=seed),
-            batch_loader(valid, batch_size=self.batch_size),
-            ckpt_path=unfinished if unfinished.exists() else None,
-        )
+        try:
+            trainer.fit(
+                task,
+                batch_loader(train, batch_size=self.batch_size, shuffle_seed=seed),
+                batch_loader(valid, batch_size=self.batch_size),
+                ckpt_path=unfinished if unfinished.exists() else None,
+            )
+        except SystemExit:
+            # Lightning answers Ctrl-C by leaving the interpreter; callers should see what happened.
+            raise KeyboardInterrupt from None
         save_tensors(folder / WEIGHTS, task.state_dict())
         unfinished.unlink()
 
@@ -99,12 +115,19 @@ class Stage:
         loader = batch_loader(points, batch_size=self.batch_size)
         task.top_k = top_k
         batches = self._trainer().predict(task, loader) or []
-        labels = torch.cat([batch[0] for batch in batches]).numpy()
-        probabilities = torch.cat([batch[1] for batch in batches]).exp().numpy()
-        found = labels >= 0
-        indptr = np.concatenate([[0], np.cumsum(found.sum(axis=1))])
-        shape = (len(labels), points.num_labels)
-        return csr_array((probabilities[found], labels[found], indptr), shape=shape)
+        # Row by row: shortlists that are shorter than top_k give batches of different widths.
+        found = [labels >= 0 for labels, _ in batches]
+        counts = [mask.sum(dim=1).numpy() for mask in found]
+        indices = [labels[mask].numpy() for mask, (labels, _) in zip(found, batches, strict=True)]
+        values = [scores[mask].exp().numpy() for mask, (_, scores) in zip(found, batches, strict=True)]
+        return csr_array(
+            (
+                np.concatenate([np.empty(0, np.float32), *values]),
+                np.concatenate([np.empty(0, np.int64), *indices]),
+                np.cumsum(np.concatenate([[0], *counts])),
+            ),
+            shape=(len(points), points.num_labels),
+        )
 
     def _trainer(self, *callbacks: Callback) -> Trainer:
         return self.trainer(

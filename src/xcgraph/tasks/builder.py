@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
@@ -33,6 +34,15 @@ class TaskBuilder:
     fusion: Callable[[int, int], Fusion]
     refinement: Callable[[Tensor], nn.Module]
     label_dropout: float = 0.2
+
+    def check(self) -> XCTask:
+        """Build a task of the smallest size, so that a value no part can take is refused before data is read.
+
+        Raises:
+            UserError: a part refuses a value.
+        """
+        one = csr_array(np.ones((1, 1), np.float32))
+        return self.frozen(self.tied(one, one, 0.5).encoder, one, one, 0.5)
 
     def tied(self, texts: csr_array, graph: csr_array, positive_rate: float) -> XCTask:
         """Make a task whose labels learn the token embeddings along with the points (Module I).

@@ -1,0 +1,94 @@
+"""Refuse a config that cannot be, before any data is read."""
+
+import difflib
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from typing import Any
+
+import yaml
+from hydra.errors import InstantiationException
+from hydra.utils import get_object, instantiate
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from xcgraph.errors import UserError
+
+Node = Mapping[str, Any]
+
+
+def build(config: DictConfig, primary: str) -> Any:  # noqa: ANN401 - what the config says
+    """Check a composed config and build what its ``run`` node describes.
+
+    Args:
+        config: the composed config.
+        primary: name of the primary config, such as ``train``.
+
+    Raises:
+        UserError: an unknown key, or a value of the wrong type or out of range.
+    """
+    check_keys(config, _known_keys(primary))
+    for path, node in _targets(OmegaConf.to_container(config, resolve=True), ""):
+        _check_node(path, node)
+    try:
+        return instantiate(config.run, _convert_="all")
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise error.__cause__ from None
+        raise
+
+
+def check_keys(found: Iterable[Any], known: Iterable[str], path: str = "") -> None:
+    """Compare keys with those that are known.
+
+    Raises:
+        UserError: one is not.
+    """
+    known = sorted(known)
+    for key in map(str, found):
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {path}{close[0]}?" if close else f"known are {', '.join(known)}."
+            raise UserError(f"Unknown key {path}{key}: {hint}")
+
+
+def _known_keys(primary: str) -> set[str]:
+    """List the top-level keys of a primary config: its own, and those that its defaults bring."""
+    text = resources.files("xcgraph.conf").joinpath(f"{primary}.yaml").read_text("utf-8")
+    content = yaml.safe_load(text)
+    groups = (name for entry in content.pop("defaults") if isinstance(entry, dict) for name in entry)
+    return {name.rpartition("@")[2].partition(".")[0] for name in groups} | set(content)
+
+
+def _targets(node: Any, path: str) -> Iterator[tuple[str, Node]]:  # noqa: ANN401 - any part of a config
+    """Find all nodes that name a class or function, with the path of their arguments."""
+    if isinstance(node, dict):
+        if "_target_" in node:
+            yield path, node
+        for key, child in node.items():
+            yield from _targets(child, f"{path}{key}.")
+
+
+def _check_node(path: str, node: Node) -> None:
+    parameters = inspect.signature(get_object(node["_target_"])).parameters
+    values = {key: value for key, value in node.items() if not key.startswith("_")}
+    check_keys(values, parameters, path)
+    for key, value in values.items():
+        if not (isinstance(value, dict) and "_target_" in value):
+            _check_type(f"{path}{key}", value, parameters[key].annotation)
+
+
+def _check_type(path: str, value: Any, annotation: Any) -> None:  # noqa: ANN401 - any value, any type
+    if annotation is inspect.Parameter.empty:
+        return
+    adapter = TypeAdapter(annotation, config=_config_for(annotation))
+    try:
+        adapter.validate_python(value, strict=not isinstance(value, list))
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Input ")
+        raise UserError(f"{path}={value!r}: the value {reason}.") from None
+
+
+def _config_for(annotation: Any) -> ConfigDict | None:  # noqa: ANN401 - any type
+    """Pydantic takes settings for plain types only; classes of its own kind bring theirs."""
+    return None if inspect.isclass(annotation) else ConfigDict(arbitrary_types_allowed=True)

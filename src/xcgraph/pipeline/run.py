@@ -1,0 +1,151 @@
+"""One run: data, recipe, evaluation, and the folder that tells of it."""
+
+import json
+import logging
+import os
+import platform
+import resource
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Protocol
+
+import numba
+import torch
+from scipy.sparse import csr_array
+
+from xcgraph.data.datamodule import XCDataModule
+from xcgraph.data.xc_data import Split, XCData
+from xcgraph.errors import UserError
+from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.pipeline.artifacts import ArtifactStore, save_csr, write_atomically
+from xcgraph.pipeline.workspace import Workspace
+from xcgraph.sparse import remove_pairs
+
+_log = logging.getLogger(__name__)
+
+
+class Model(Protocol):
+    """What a recipe leaves behind."""
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+
+
+class Recipe(Protocol):
+    """A method: ECLARE, or another."""
+
+    def check(self, num_labels: int) -> None:
+        """Refuse with a UserError what cannot be with so many labels."""
+
+    def fit(self, work: Workspace) -> Model:
+        """Train everything that is not yet in the workspace's store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Which training points are held out to validate on.
+
+    Attributes:
+        fraction: share of the training points, in (0, 1).
+        seed: of the choice; not the run's, so that runs with other seeds are validated on the same points.
+    """
+
+    fraction: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction < 1:
+            raise UserError(f"validation.fraction must lie in (0, 1), got {self.fraction}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Fit a recipe on a data set, score the test points, and store the evidence.
+
+    Attributes:
+        data: the data set.
+        recipe: the method.
+        validation: which training points are held out.
+        seed: of everything random.
+        num_threads: of torch and numba. Sums, and so the last bits of a result, depend on it.
+        artifacts: folder of stage outputs, shared by runs: what is there already is not computed again.
+        folder: the run's own folder.
+    """
+
+    data: XCDataModule
+    recipe: Recipe
+    validation: Validation
+    seed: int
+    num_threads: int
+    artifacts: str
+    folder: str
+
+    def __post_init__(self) -> None:
+        if self.num_threads < 1:
+            raise UserError(f"num_threads must be ≥ 1, got {self.num_threads}.")
+        if self.seed < 0:
+            raise UserError(f"seed must be ≥ 0, got {self.seed}.")
+
+    def execute(self) -> dict[str, dict[str, float]]:
+        """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
+
+        Returns:
+            The metrics as fractions, of the validation and of the test points.
+        """
+        started = time.perf_counter()
+        torch.set_num_threads(self.num_threads)
+        numba.set_num_threads(min(self.num_threads, os.cpu_count() or 1))
+        if "labels" in self.data.statistics:
+            self.recipe.check(self.data.statistics["labels"])
+        store, folder = ArtifactStore(Path(self.artifacts)), Path(self.folder)
+        data = self.data.read()
+        work = Workspace.of(
+            data,
+            store,
+            seed=self.seed,
+            validation_fraction=self.validation.fraction,
+            validation_seed=self.validation.seed,
+        )
+        _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)
+        model = self.recipe.fit(work)
+        metrics = {
+            "validation": _measure(_scores(model, work.valid), work.valid, work),
+            "test": self._test(model, data.test, work),
+        }
+        for name, artifact in store.used.items():
+            artifact.link_into(folder / "stages" / name)
+        self._write_provenance(data, seconds=time.perf_counter() - started)
+        # The last file: a run folder with metrics.json is complete.
+        write_atomically(folder / "metrics.json", json.dumps({"data": data.name, **metrics}, indent=1))
+        return metrics
+
+    def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:
+        scores = _scores(model, test)
+        save_csr(Path(self.folder) / "predictions.npz", scores)
+        return _measure(scores, test, work)
+
+    def _write_provenance(self, data: XCData, *, seconds: float) -> None:
+        facts = {
+            "data": {"name": data.name, "fingerprint": data.fingerprint()},
+            "seed": self.seed,
+            "num_threads": self.num_threads,
+            "seconds": round(seconds, 1),
+            # Linux counts in KiB.
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "python": platform.python_version(),
+            "versions": {
+                name: version(name) for name in ("xcgraph", "torch", "pytorch-lightning", "numpy", "scipy")
+            },
+        }
+        write_atomically(Path(self.folder) / "run.json", json.dumps(facts, indent=1))
+
+
+def _scores(model: Model, split: Split) -> csr_array:
+    """Score points and take out what must not count as a prediction."""
+    return remove_pairs(model.score(split.features), split.filter_pairs)
+
+
+def _measure(scores: csr_array, split: Split, work: Workspace) -> dict[str, float]:
+    return evaluate_scores(scores, split, inverse_propensity=work.inverse_propensity)

@@ -1,0 +1,204 @@
+"""A data set that a model of 32 numbers per label learns in a second, and the parts to learn it with."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning import Trainer
+from scipy.sparse import csr_array
+
+from xcgraph.clustering.balanced import BalancedTree
+from xcgraph.clustering.meta_labels import MetaLabels
+from xcgraph.data.batching import FullTargets
+from xcgraph.data.shortlists import ShortlistTargets
+from xcgraph.data.xc_data import Split, XCData
+from xcgraph.graph.random_walk import RandomWalkGraph
+from xcgraph.nn.encoder import BagOfTokens
+from xcgraph.nn.fusion import AttentionFusion
+from xcgraph.nn.label_graph import Propagation
+from xcgraph.nn.refinement import RefinementVectors
+from xcgraph.optim import LinearSchedule, SparseDenseAdam
+from xcgraph.pipeline.artifacts import ArtifactStore
+from xcgraph.pipeline.eclare import Eclare, Stages
+from xcgraph.pipeline.ranker import RankerConfig
+from xcgraph.pipeline.shortlister import ShortlisterConfig
+from xcgraph.pipeline.stage import Stage
+from xcgraph.pipeline.workspace import Workspace
+from xcgraph.sparse import normalize_rows, top_k_rows
+from xcgraph.tasks.builder import TaskBuilder
+from xcgraph.tasks.xc_task import XCTask
+
+NUM_TOPICS, LABELS_PER_TOPIC, TOKENS_PER_TOPIC, NUM_NOISE_TOKENS = 5, 8, 10, 10
+NUM_LABELS = NUM_TOPICS * LABELS_PER_TOPIC
+NUM_TOKENS = NUM_TOPICS * TOKENS_PER_TOPIC + NUM_NOISE_TOKENS
+
+
+def own_tokens(label):
+    """A label's text: a token of its own, and one that half of the labels of its topic share."""
+    topic, place = divmod(label, LABELS_PER_TOPIC)
+    start = topic * TOKENS_PER_TOPIC
+    return [start + place, start + LABELS_PER_TOPIC + place % 2]
+
+
+def draw_labels(rng, first):
+    """Draw a label and others of its topic: the next one in half of the cases, any one in a third."""
+    topic, place = divmod(first, LABELS_PER_TOPIC)
+    places = {place}
+    if rng.random() < 0.5:
+        places.add((place + 1) % LABELS_PER_TOPIC)
+    if rng.random() < 0.33:
+        places.add(int(rng.integers(LABELS_PER_TOPIC)))
+    return sorted(topic * LABELS_PER_TOPIC + place for place in places)
+
+
+def make_split(num_points, seed):
+    """The first points carry each label once, the others mostly the first labels of a topic.
+
+    A point's text has most of its labels' tokens and some noise. Of every seventh point, a label is not
+    among its labels, although the text names it, but in a filter pair.
+    """
+    rng = np.random.default_rng(seed)
+    features, labels = np.zeros((num_points, NUM_TOKENS)), np.zeros((num_points, NUM_LABELS))
+    pairs = []
+    share = 1 / np.arange(1, LABELS_PER_TOPIC + 1)
+    for point in range(num_points):
+        drawn = rng.integers(NUM_TOPICS) * LABELS_PER_TOPIC + rng.choice(
+            LABELS_PER_TOPIC, p=share / share.sum()
+        )
+        carried = draw_labels(rng, point if point < NUM_LABELS else int(drawn))
+        tokens = [token for label in carried for token in own_tokens(label) if rng.random() < 0.8]
+        tokens.append(own_tokens(carried[0])[1])
+        tokens.extend(rng.integers(NUM_TOKENS - NUM_NOISE_TOKENS, NUM_TOKENS, 2))
+        features[point, tokens] = rng.uniform(0.5, 1, len(tokens))
+        if point % 7 == 0 and len(carried) > 1:
+            pairs.append((point, carried.pop()))
+        labels[point, carried] = 1
+    return Split(
+        normalize_rows(csr_array(features, dtype=np.float32)),
+        csr_array(labels, dtype=np.float32),
+        np.array(pairs, np.int64),
+    )
+
+
+@dataclass(frozen=True)
+class Toy:
+    """The toy data set, and parts of a size that suits it; each method takes changes to what it makes."""
+
+    @cached_property
+    def data(self):
+        texts = np.zeros((NUM_LABELS, NUM_TOKENS))
+        for label in range(NUM_LABELS):
+            texts[label, own_tokens(label)] = 1
+        return XCData(
+            name="toy",
+            train=make_split(200, seed=0),
+            test=make_split(60, seed=1),
+            label_features=normalize_rows(csr_array(texts, dtype=np.float32)),
+        )
+
+    def workspace(self, root: Path, **changes):
+        how = {"seed": 0, "validation_fraction": 0.2, "validation_seed": 0, **changes}
+        return Workspace.of(how.pop("data", self.data), ArtifactStore(root), **how)
+
+    def tasks(self, **changes):
+        parts = {
+            "encoder": partial(BagOfTokens, dim=32),
+            "propagation": Propagation(hops=1),
+            "fusion": partial(AttentionFusion, dropout=0.1),
+            "refinement": RefinementVectors,
+            "label_dropout": 0.1,
+        }
+        return TaskBuilder(**{**parts, **changes})
+
+    def stage(self, **changes):
+        parts = {
+            "max_epochs": 3,
+            "batch_size": 16,
+            "lr": 0.03,
+            "optimizer": SparseDenseAdam,
+            "schedule": LinearSchedule(),
+            "trainer": partial(Trainer, accelerator="cpu", devices=1),
+        }
+        return Stage(**{**parts, **changes})
+
+    def recipe(self, **changes):
+        stage = self.stage(max_epochs=2)
+        parts = {
+            "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
+            "clustering": BalancedTree(),
+            "tasks": self.tasks(),
+            "shortlister": ShortlisterConfig(num_meta_labels=16, num_neighbors=3, beam_size=6),
+            "ranker": RankerConfig(top_k=10),
+            "stages": Stages(surrogate=stage, shortlister=replace(stage, lr=0.02), ranker=stage),
+            "num_trees": 1,
+        }
+        return Eclare(**{**parts, **changes})
+
+    @cached_property
+    def graph(self):
+        return RandomWalkGraph(walk_length=40, num_neighbors=4).build(self.data.train.labels, None, 0)
+
+    @cached_property
+    def meta_labels(self):
+        """Five labels each, and not along the topics."""
+        return MetaLabels((np.arange(NUM_LABELS) * 3 % 8).astype(np.int32), 8)
+
+    def tied_task(self, *, seed: int = 0, **changes) -> XCTask:
+        """A task like that of the surrogate."""
+        torch.manual_seed(seed)
+        return self.tasks(**changes).tied(self.data.label_features, self.graph, 0.05)
+
+    def frozen_task(self, *, seed: int = 0, **changes) -> XCTask:
+        """A task like that of the ranker."""
+        trained = self.tied_task(seed=seed, **changes).encoder
+        return self.tasks(**changes).frozen(trained, self.data.label_features, self.graph, 0.1)
+
+    def shortlisted(self, split: Split, *, beam_size: int = 3) -> ShortlistTargets:
+        """Shortlists of the meta-labels whose texts are nearest."""
+        scores = csr_array(split.features @ self.meta_labels.meta_features(self.data.label_features).T)
+        beams, similarity = top_k_rows(scores, beam_size)
+        prior = np.where(beams < 0, 0, np.log(similarity.clip(min=1e-3))).astype(np.float32)
+        return ShortlistTargets(split, beams, prior, self.meta_labels.membership())
+
+    def fully_targeted(self, split: Split) -> FullTargets:
+        return FullTargets(split)
+
+
+@pytest.fixture(scope="session")
+def toy() -> Toy:
+    return Toy()
+
+
+class InterruptionError(Exception):
+    """Stands for a killed process."""
+
+
+@dataclass(frozen=True)
+class Interrupter:
+    """Makes a method raise at one of its calls, until :meth:`stop`."""
+
+    monkeypatch: pytest.MonkeyPatch
+    error: type[Exception] = InterruptionError
+
+    def raise_in(self, owner: type, method: str, *, call: int, error: BaseException | None = None) -> None:
+        original, calls = getattr(owner, method), []
+
+        def interrupted(*args, **kwargs):
+            calls.append(args)
+            if len(calls) == call:
+                raise error or self.error(f"{owner.__name__}.{method} call {call}")
+            return original(*args, **kwargs)
+
+        self.monkeypatch.setattr(owner, method, interrupted)
+
+    def stop(self) -> None:
+        self.monkeypatch.undo()
+
+
+@pytest.fixture
+def interrupter():
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield Interrupter(monkeypatch)

@@ -1,0 +1,92 @@
+import pytest
+import torch
+
+from xcgraph.errors import UserError
+from xcgraph.nn.blocks import ResidualBlock, checked_dropout
+
+
+def make_block(dim=4, dropout=0.2, seed=0):
+    """Build a block that has learned something, with its power iteration run to the end."""
+    torch.manual_seed(seed)
+    block = ResidualBlock(dim, dropout)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+        for _ in range(200):
+            block(torch.zeros(1, dim))
+    return block.eval()
+
+
+def test_fresh_block_passes_its_input_on():
+    vectors = torch.randn(5, 4)
+    found = ResidualBlock(4, 0.2).eval()(vectors)
+    torch.testing.assert_close(found, vectors + vectors.relu())
+
+
+def test_as_its_formula():
+    block, vectors = make_block(), torch.randn(5, 4)
+    weight, bias = block.linear.weight, block.linear.bias
+    expected = vectors + block.scale * (vectors.clamp(min=0) @ weight.T + bias)
+    torch.testing.assert_close(block(vectors), expected)
+    assert bias.abs().min() > 0
+    assert block.scale != 1
+
+
+@pytest.mark.parametrize("factor", [0.01, 1, 100])
+def test_spectral_norm_is_one_whatever_is_learned(factor):
+    torch.manual_seed(0)
+    block = ResidualBlock(6, 0.0)
+    with torch.no_grad():
+        block.linear.parametrizations.weight.original.copy_(factor * torch.randn(6, 6))
+        for _ in range(500):
+            block(torch.zeros(1, 6))
+    assert torch.linalg.matrix_norm(block.linear.weight, ord=2).item() == pytest.approx(1, rel=1e-4)
+
+
+def test_evaluation_leaves_the_weight_alone_and_training_improves_its_norm():
+    torch.manual_seed(0)
+    block = ResidualBlock(6, 0.0)
+    with torch.no_grad():
+        block.linear.parametrizations.weight.original.copy_(torch.randn(6, 6))
+    block.eval()
+    before = block.linear.weight.clone()
+    block(torch.zeros(1, 6))
+    assert torch.equal(block.linear.weight, before)
+    block.train()(torch.zeros(1, 6))
+    assert not torch.equal(block.linear.weight, before)
+
+
+def test_dropout_in_training_only():
+    block, vectors = ResidualBlock(4, 0.5), torch.rand(200, 4) + 1
+    share = (block.train()(vectors) - vectors) / vectors  # 0 where dropped, else 1 / (1 - 0.5)
+    assert set(share.round(decimals=4).flatten().tolist()) == {0, 2}
+    assert 0.4 < (share > 1).float().mean() < 0.6
+    torch.testing.assert_close(block.eval()(vectors), 2 * vectors)
+
+
+def test_leading_axes_are_a_batch():
+    block, vectors = make_block(), torch.randn(2, 3, 4)
+    torch.testing.assert_close(block(vectors), block(vectors.flatten(0, 1)).unflatten(0, (2, 3)))
+    assert block(torch.zeros(0, 4)).shape == (0, 4)
+
+
+def test_everything_is_learned():
+    block = make_block()
+    block(torch.randn(5, 4)).square().sum().backward()
+    assert len(list(block.parameters())) == 3
+    assert all(parameter.grad.abs().sum() > 0 for parameter in block.parameters())
+
+
+@pytest.mark.parametrize("dropout", [-0.1, 1.0, 1.5, float("nan")])
+def test_dropout_out_of_range(dropout):
+    with pytest.raises(UserError, match=rf"dropout probability must lie in \[0, 1\), got {dropout}"):
+        ResidualBlock(4, dropout)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.999])
+def test_dropout_in_range(dropout):
+    assert checked_dropout(dropout) == dropout
+
+
+def test_survives_copies(assert_survives):
+    assert_survives(make_block(), make_block(seed=1), torch.randn(5, 4))

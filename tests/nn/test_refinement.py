@@ -1,0 +1,60 @@
+import pytest
+import torch
+
+from xcgraph.nn.refinement import NoRefinement, RefinementVectors
+
+START = torch.arange(12.0).reshape(4, 3)
+IDS = torch.tensor([2, 0, 2])
+
+
+def test_vectors_begin_at_their_start_and_leave_it_alone():
+    refinement = RefinementVectors(START)
+    assert torch.equal(refinement(), START[:, None])
+    assert torch.equal(refinement(IDS), START[IDS][:, None])
+    with torch.no_grad():
+        refinement.vectors.weight.zero_()
+    assert START.sum() == 66
+
+
+def test_start_may_be_a_slice_of_views():
+    views = torch.randn(4, 2, 3)
+    refinement = RefinementVectors(views[:, -1])
+    assert torch.equal(refinement(), views[:, 1:])
+    assert refinement.vectors.weight.is_contiguous()
+
+
+def test_gradient_is_sparse_and_touches_the_given_labels_only():
+    refinement, weights = RefinementVectors(START), torch.randn(3, 1, 3)
+    (refinement(IDS) * weights).sum().backward()
+    gradient = refinement.vectors.weight.grad
+    assert gradient.is_sparse
+    assert gradient.coalesce().indices().tolist() == [[0, 2]]
+    expected = torch.zeros(4, 3).index_add(0, IDS, weights[:, 0])
+    torch.testing.assert_close(gradient.to_dense(), expected)
+
+
+def test_gradient_of_all_labels_is_sparse_too():
+    refinement = RefinementVectors(START)
+    refinement().sum().backward()
+    assert refinement.vectors.weight.grad.is_sparse
+
+
+def test_no_refinement_is_no_view():
+    refinement = NoRefinement(START)
+    assert refinement().shape == (4, 0, 3)
+    assert refinement(IDS).shape == (3, 0, 3)
+    assert list(refinement.parameters()) == []
+    assert refinement.state_dict() == {}
+
+
+@pytest.mark.parametrize("kind", [RefinementVectors, NoRefinement])
+@pytest.mark.parametrize("label_ids", [None, IDS, torch.tensor([], dtype=torch.int64)])
+def test_num_views_is_what_comes_out(kind, label_ids):
+    found = kind(START)(label_ids)
+    assert found.shape == (4 if label_ids is None else len(label_ids), kind.num_views, 3)
+
+
+@pytest.mark.parametrize("kind", [RefinementVectors, NoRefinement])
+def test_survives_copies(assert_survives, kind):
+    assert_survives(kind(START), kind(START + 1), IDS)
+    assert_survives(kind(START), kind(START + 1))
