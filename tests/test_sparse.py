@@ -131,6 +131,10 @@ def test_top_k_rows_breaks_ties_by_column_and_pads():
 def test_top_k_rows_ranks_nan_last():
     columns, _ = top_k_rows(csr_array(np.array([[np.nan, 1, 2]], np.float32)), 2)
     assert columns.tolist() == [[2, 1]]
+    entries = (np.array([np.nan, np.nan, -np.inf], np.float32), np.array([4, 1, 5]), np.array([0, 3]))
+    columns, values = top_k_rows(csr_array(entries, shape=(1, 6)), 4)
+    assert columns.tolist() == [[5, 1, 4, -1]]
+    np.testing.assert_array_equal(values, [[-np.inf, np.nan, np.nan, -np.inf]])
 
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])

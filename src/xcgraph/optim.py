@@ -70,6 +70,7 @@ def _sparse_parameters(module: nn.Module) -> set[int]:
 
 
 @runtime_checkable
+@runtime_checkable
 class Schedule(Protocol):
     """The learning rate, as a share of its start value, at a moment of training."""
 
@@ -93,7 +94,7 @@ class HalvingSchedule:
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
         """Return the factor at ``epoch`` of ``max_epochs``."""
-        past_half = math.floor(epoch) - max_epochs // 2
+        past_half = math.floor(epoch) - max(1, max_epochs // 2)
         return 1.0 if past_half < 0 else 0.5 ** (1 + past_half // self.every_epochs)
 
 

@@ -7,6 +7,11 @@ import torch
 from xcgraph.batch import TokenBag
 
 
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
 def move(part, **to):
     if isinstance(part, TokenBag) and "dtype" in to:
         return replace(part, weights=part.weights.to(**to))

@@ -105,7 +105,7 @@ def test_adopt_embedding_of_its_own_kind_and_size_only():
 
 
 def test_values_out_of_range():
-    with pytest.raises(UserError, match="encoder.dim must be ≥ 1, got 0"):
+    with pytest.raises(UserError, match=r"encoder\.dim must be ≥ 1, got 0"):
         make_encoder(dim=0)
     with pytest.raises(UserError, match=r"must lie in \[0, 1\), got 1"):
         make_encoder(dropout=1.0)

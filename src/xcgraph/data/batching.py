@@ -39,7 +39,7 @@ class FullTargets(Dataset[XCBatch]):
     def __init__(self, split: Split) -> None:
         pairs = split.filter_pairs
         self._features = split.features
-        self._labels = _sorted(split.labels)
+        self._labels = _canonical(split.labels)
         self._filtered = csr_array(
             (np.ones(len(pairs), np.float32), (pairs[:, 0], pairs[:, 1])), shape=split.labels.shape
         )
@@ -64,6 +64,10 @@ class FullTargets(Dataset[XCBatch]):
         )
 
 
-def _sorted(matrix: csr_array) -> csr_array:
-    """Return the matrix with the columns of each row in ascending order."""
-    return matrix if matrix.has_sorted_indices else matrix.sorted_indices()
+def _canonical(labels: csr_array) -> csr_array:
+    """Return the matrix with the columns of each row ascending and each there once."""
+    if labels.has_canonical_format:
+        return labels
+    canonical = labels.copy()
+    canonical.sum_duplicates()
+    return canonical

@@ -1,12 +1,13 @@
 """What every label graph offers."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 
+@runtime_checkable
 class LabelGraph(Protocol):
     """Builds a label correlation graph from training labels."""
 

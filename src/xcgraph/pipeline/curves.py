@@ -50,7 +50,7 @@ class EpochCurves(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows so far."""
-        return {"rows": self._rows}
+        return {"rows": list(self._rows)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the rows of the epochs before the resume."""

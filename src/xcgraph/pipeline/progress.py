@@ -56,12 +56,16 @@ class StageProgress(Callback):
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Leave the finished bar in place."""
         del trainer, pl_module
-        self._bar.stop()
+        self._stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the terminal back."""
         del trainer, pl_module, exception
-        self._bar.stop()
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._bar.live.is_started:  # else it would print an empty line
+            self._bar.stop()
 
 
 def _loss(trainer: Trainer) -> float:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numba
 import torch
@@ -26,6 +26,7 @@ from xcgraph.sparse import remove_pairs
 _log = logging.getLogger(__name__)
 
 
+@runtime_checkable
 class Model(Protocol):
     """What a recipe leaves behind."""
 
@@ -33,6 +34,7 @@ class Model(Protocol):
         """Return (points, labels) scores of (points, tokens) texts, a few per row."""
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """A method: ECLARE, or another."""
 

@@ -113,9 +113,14 @@ class XCTask(LightningModule):
         labels = batch.shortlist.label_ids[batch.shortlist.positions.clamp(min=0)].gather(1, columns)
         return labels.masked_fill(values == -torch.inf, -1), values
 
-    def on_train_epoch_start(self) -> None:
-        """Seed each epoch by itself, so that a resumed run draws what an undisturbed one would have."""
-        torch.manual_seed(_required(self._learning).seed * 1_000_003 + self.current_epoch)
+    def on_train_batch_start(self, batch: XCBatch, batch_idx: int) -> None:
+        """Seed each epoch by itself, so that a resumed run draws what an undisturbed one would have.
+
+        Not before the first batch: a new loader draws a number too, in a resumed run earlier than otherwise.
+        """
+        del batch
+        if batch_idx == 0:
+            torch.manual_seed(_required(self._learning).seed * 1_000_003 + self.current_epoch)
 
     def on_validation_epoch_start(self) -> None:
         """Compute all label vectors once for the whole pass."""

@@ -1,0 +1,58 @@
+"""The console scripts as a user starts them, on a data set from a plug-in folder."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PLUGIN = Path(__file__).with_name("plugin")
+SMALL = (
+    "data=toy",
+    "num_trees=1",
+    "num_threads=1",
+    "encoder.dim=16",
+    "shortlister.beam_size=4",
+    "ranker.top_k=20",
+    "stages.surrogate.max_epochs=2",
+    "stages.shortlister.max_epochs=2",
+    "stages.ranker.max_epochs=3",
+    "stages.ranker.batch_size=32",
+)
+
+
+class Console:
+    """Console scripts that run in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def start(self, script, *arguments):
+        """Start a script and return its process."""
+        module = f"xcgraph.cli.{script.removeprefix('xcgraph-')}"
+        return subprocess.Popen(
+            [sys.executable, "-m", module, "--config-dir", str(PLUGIN), *arguments],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(PLUGIN), "COLUMNS": "100"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, script, *arguments):
+        """Run a script to its end: (exit status, standard output, standard error)."""
+        process = self.start(script, *arguments)
+        output, errors = process.communicate(timeout=300)
+        return process.returncode, output, errors
+
+    def train(self, *arguments, root="runs"):
+        """Train the small model and return its run folder."""
+        status, _, errors = self.run("xcgraph-train", *SMALL, f"paths.root={root}", *arguments)
+        assert status == 0, errors
+        return max((self.folder / root).glob("toy/*/*/metrics.json")).parent
+
+
+@pytest.fixture
+def console(tmp_path):
+    return Console(tmp_path)

@@ -1,0 +1,127 @@
+"""xcgraph-train as users meet it: what it prints and leaves, how it says no, and how it goes on."""
+
+import csv
+import json
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from scipy.sparse import load_npz
+
+from .conftest import SMALL
+
+
+def wait_for(folder, pattern, process):
+    """Wait until a file appears."""
+    deadline = time.monotonic() + 120
+    while not list(folder.glob(pattern)):
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline, f"{pattern} did not appear"
+        time.sleep(0.005)
+
+
+def test_a_run_leaves_its_evidence(console):
+    folder = console.train()
+
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["data"] == "toy"
+    assert metrics["test"]["P@1"] > 0.3  # 40 labels, two of them right: chance is 0.05
+    assert load_npz(folder / "predictions.npz").shape == (80, 40)
+    assert "encoder:" in (folder / "config.yaml").read_text()
+    assert json.loads((folder / "run.json").read_text())["seed"] == 0
+    for stage, epochs in (("surrogate", 2), ("tree-0-shortlister", 2), ("tree-0-ranker", 3)):
+        rows = list(csv.DictReader((folder / "stages" / stage / "curves.csv").open()))
+        assert [row["epoch"] for row in rows] == [str(epoch + 1) for epoch in range(epochs)]
+        assert {"train/loss", "val/P@1", "lr", "seconds"} <= set(rows[0])
+        weights = torch.load(folder / "stages" / stage / "weights.ckpt", weights_only=True)
+        assert "encoder.embedding.weight" in weights
+
+
+def test_filtered_pairs_are_not_predicted(console):
+    predictions = load_npz(console.train() / "predictions.npz").tocoo()
+    rng = np.random.default_rng(1)
+    own = {(point, (min(label, label ^ 1) + 2) % 40) for point, label in enumerate(rng.integers(0, 40, 80))}
+
+    assert own.isdisjoint(zip(predictions.row.tolist(), predictions.col.tolist(), strict=True))
+
+
+def test_two_runs_with_one_seed_are_equal_to_the_last_bit(console):
+    first, second = console.train(root="a"), console.train(root="b")
+    other = console.train("seed=1", root="c")
+
+    for file in ("metrics.json", "predictions.npz"):
+        assert (first / file).read_bytes() == (second / file).read_bytes()
+    assert (first / "predictions.npz").read_bytes() != (other / "predictions.npz").read_bytes()
+
+
+@pytest.mark.parametrize("stage", ["surrogate", "tree-0-shortlister", "tree-0-ranker"])
+def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(console, stage):
+    longer = [f"stages.{part}.max_epochs=8" for part in ("surrogate", "shortlister", "ranker")]
+    undisturbed = console.train(*longer, root="undisturbed")
+
+    process = console.start("xcgraph-train", *SMALL, *longer, "paths.root=killed")
+    wait_for(console.folder, f"killed/artifacts/{stage}-*.partial/last.ckpt", process)
+    process.kill()
+    process.communicate()
+    assert not list(console.folder.glob("killed/toy/*/*/metrics.json"))
+    assert not list(console.folder.glob(f"killed/artifacts/{stage}-????????????????"))
+
+    resumed = console.train(*longer, root="killed")
+    for file in ("metrics.json", "predictions.npz"):
+        assert (resumed / file).read_bytes() == (undisturbed / file).read_bytes()
+    curves = [
+        [
+            {name: value for name, value in row.items() if name != "seconds"}
+            for row in csv.DictReader((run / "stages" / stage / "curves.csv").open())
+        ]
+        for run in (resumed, undisturbed)
+    ]
+    assert len(curves[0]) == 8
+    assert curves[0] == curves[1]
+
+
+def test_ctrl_c_says_how_to_go_on(console):
+    process = console.start("xcgraph-train", *SMALL, "stages.surrogate.max_epochs=500")
+    wait_for(console.folder, "runs/artifacts/surrogate-*.partial/last.ckpt", process)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+
+    assert process.returncode == 130
+    assert "the same command goes on" in errors
+    assert "Traceback" not in errors
+    assert not list(console.folder.glob("runs/artifacts/surrogate-????????????????"))
+
+
+REFUSED = {
+    "fusion=atention": r"Available options in 'fusion':\n\tattention",
+    "+grpah.foo=1": "Unknown key grpah: did you mean graph",
+    "+graph.walk_lenght=1": "Unknown key graph.walk_lenght: did you mean graph.walk_length",
+    "graph.num_neighbors=many": "graph.num_neighbors='many': the value should be a valid integer",
+    "graph.num_neighbors=0": "graph.num_neighbors must be at least 1, found 0",
+    "hops=-1": "hops must be ≥ 0, got -1",
+    "seed=1.5": "seed=1.5: the value should be a valid integer",
+    "num_trees=0": "num_trees must be ≥ 1, got 0",
+    "encoder.dropout=1.5": r"must lie in \[0, 1\), got 1.5",
+    "fusion.dropout=-1": r"must lie in \[0, 1\), got -1",
+    "shortlister.beam_size=30": "beam_size=30 is larger than the number of meta-labels",
+    "ranker.top_k=41": "top_k=41 is larger than the number of labels, 40",
+    "validation.fraction=0": r"validation.fraction must lie in \(0, 1\), got 0",
+    "stages.ranker.lr=0": "lr must be > 0, got 0",
+    "trainer.accelerator=abacus": "invalid accelerator name",
+    "data.statistics.labels=41": "expected 41 labels, found 40",
+    "paths.root=/dev/null/runs": "Cannot write the output .*Choose another folder with paths.root",
+    "paths.artifacts=/dev/null/store": "Cannot write to the artifact folder .*paths.artifacts",
+}
+
+
+@pytest.mark.parametrize("override", REFUSED)
+def test_what_cannot_be_is_refused_in_a_sentence(console, override):
+    status, _, errors = console.run("xcgraph-train", *SMALL, override)
+
+    assert status == 2
+    assert re.search(REFUSED[override], errors), errors
+    assert "Traceback" not in errors
+    assert not list(console.folder.glob("runs/artifacts/*"))

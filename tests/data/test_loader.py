@@ -1,0 +1,109 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from pytorch_lightning import LightningModule, Trainer
+from scipy.sparse import csr_array
+
+from xcgraph.data.batching import FullTargets
+from xcgraph.data.loader import EpochBatches, batch_loader
+from xcgraph.data.xc_data import NO_PAIRS, Split
+
+
+def epoch_of(batches, epoch):
+    batches.set_epoch(epoch)
+    return [rows.tolist() for rows in batches]
+
+
+def make_targets(points=10):
+    """Points that can be told by their only token."""
+    return FullTargets(
+        Split(
+            csr_array(np.eye(points, dtype=np.float32)),
+            csr_array(np.ones((points, 2), np.float32)),
+            NO_PAIRS,
+        )
+    )
+
+
+def points_of(loader):
+    return [batch.tokens.tokens.tolist() for batch in loader]
+
+
+@pytest.mark.parametrize("shuffle_seed", [None, 0, 7])
+@pytest.mark.parametrize(("num_points", "batch_size"), [(10, 3), (9, 3), (2, 5), (1, 1), (0, 4)])
+def test_every_point_comes_once(num_points, batch_size, shuffle_seed):
+    batches = EpochBatches(num_points, batch_size, shuffle_seed)
+    rows = epoch_of(batches, 0)
+    assert sorted(chain(*rows)) == list(range(num_points))
+    assert len(rows) == len(batches)
+    assert all(len(batch) == batch_size for batch in rows[:-1])
+
+
+def test_without_a_seed_the_order_stays():
+    batches = EpochBatches(10, 4, None)
+    for epoch in range(2):
+        assert epoch_of(batches, epoch) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_order_depends_on_seed_and_epoch_alone():
+    undisturbed = EpochBatches(50, 8, 3)
+    orders = [epoch_of(undisturbed, epoch) for epoch in range(4)]
+    np.random.seed(1)  # noqa: NPY002
+    torch.manual_seed(1)
+    assert epoch_of(EpochBatches(50, 8, 3), 2) == orders[2]
+    assert epoch_of(undisturbed, 1) == orders[1]
+    assert epoch_of(undisturbed, 1) == orders[1]
+    others = [epoch_of(EpochBatches(50, 8, 4), epoch) for epoch in range(4)]
+    assert len({str(order) for order in orders + others}) == 8
+
+
+def test_batch_size_decides_where_to_cut_and_not_the_order():
+    small, whole = (epoch_of(EpochBatches(50, batch_size, 3), 1) for batch_size in (8, 50))
+    assert [list(chain(*small))] == whole
+
+
+def test_loader_gives_whole_batches_in_order():
+    loader = batch_loader(make_targets(), batch_size=4)
+    assert points_of(loader) == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert len(loader) == 3
+
+
+def test_loader_gives_the_sampler_s_batches():
+    loader = batch_loader(make_targets(), batch_size=4, shuffle_seed=5)
+    for epoch in range(2):
+        loader.sampler.set_epoch(epoch)
+        assert points_of(loader) == epoch_of(EpochBatches(10, 4, 5), epoch)
+
+
+class Recorder(LightningModule):
+    """Learns nothing and notes what it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.seen = []
+
+    def training_step(self, batch):
+        self.seen.append((self.current_epoch, batch.tokens.tokens.tolist()))
+
+    def configure_optimizers(self):
+        return None
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_lightning_tells_the_sampler_each_epoch(tmp_path):
+    recorder = Recorder()
+    trainer = Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=tmp_path,
+    )
+    trainer.fit(recorder, batch_loader(make_targets(), batch_size=4, shuffle_seed=5))
+    batches = EpochBatches(10, 4, 5)
+    assert recorder.seen == [(epoch, rows) for epoch in range(3) for rows in epoch_of(batches, epoch)]

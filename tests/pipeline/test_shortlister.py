@@ -1,0 +1,140 @@
+import numpy as np
+import pytest
+import torch
+
+from xcgraph.data.batching import FullTargets
+from xcgraph.data.xc_data import NO_PAIRS, Split
+from xcgraph.errors import UserError
+from xcgraph.graph.meta_graph import meta_graph
+from xcgraph.pipeline.shortlister import Shortlister, ShortlisterConfig
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
+
+
+@pytest.fixture(scope="module")
+def parts(toy):
+    """An untrained shortlister's task, clusters and graph, and points with meta-labels."""
+    metas, points = toy.meta_labels, toy.data.test
+    graph = meta_graph(toy.graph, metas.membership(), 4)
+    torch.manual_seed(0)
+    texts = metas.meta_features(toy.data.label_features)
+    trained = toy.tasks().tied(texts, graph, 0.2).encoder
+    task = toy.tasks().frozen(trained, texts, graph, 0.2).eval()
+    targets = FullTargets(Split(points.features, metas.meta_targets(points.labels), NO_PAIRS))
+    return {"task": task, "meta_labels": metas, "graph": graph}, targets
+
+
+def keep_best(dense, k):
+    kept = np.zeros_like(dense)
+    best = np.argsort(-dense, axis=1, kind="stable")[:, :k]
+    np.put_along_axis(kept, best, np.take_along_axis(dense, best, axis=1), axis=1)
+    return kept
+
+
+def naive_beams(task, graph, config, targets):
+    """Score every meta-label, expand the beam by dense products and sort."""
+    beam, mix = config.beam_size, config.game_mix
+    with torch.no_grad():
+        probability = torch.sigmoid(task(targets[np.arange(len(targets))])).numpy()
+    scores = keep_best(probability, beam)
+    spread = keep_best(scores @ graph.toarray(), beam)
+    expanded = (1 - mix) * scores + mix * spread
+    order = np.argsort(-expanded, axis=1, kind="stable")[:, :beam]
+    return order, np.take_along_axis(expanded, order, axis=1)
+
+
+@pytest.mark.parametrize("game_mix", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("beam_size", [1, 3, 8])
+def test_beams_equal_the_naive_ones(toy, parts, beam_size, game_mix):
+    made_of, targets = parts
+    config = ShortlisterConfig(num_meta_labels=8, beam_size=beam_size, game_mix=game_mix)
+    beams = Shortlister(stage=toy.stage(), config=config, **made_of).beams(targets)
+    meta_labels, probability = naive_beams(made_of["task"], made_of["graph"], config, targets)
+    kept = probability > 0
+    assert beams.meta_labels.shape == beams.log_probability.shape == (60, beam_size)
+    assert beams.meta_labels.dtype == np.int32
+    assert beams.log_probability.dtype == np.float32
+    np.testing.assert_array_equal(beams.meta_labels, np.where(kept, meta_labels, -1))
+    np.testing.assert_allclose(np.exp(beams.log_probability)[kept], probability[kept], rtol=1e-4)
+    assert np.all(beams.log_probability[~kept] == 0)
+
+
+def test_game_finds_meta_labels_that_the_classifier_missed(toy, parts):
+    made_of, targets = parts
+    with_game, without = (
+        Shortlister(
+            stage=toy.stage(),
+            config=ShortlisterConfig(num_meta_labels=8, beam_size=3, game_mix=mix),
+            **made_of,
+        ).beams(targets)
+        for mix in (0.5, 0.0)
+    )
+    pairs = zip(with_game.meta_labels, without.meta_labels, strict=True)
+    assert any(set(one) != set(other) for one, other in pairs)
+
+
+# --- settings -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "labels_per_meta_label", "expected"),
+    [
+        (1, 4, 1),
+        (3, 4, 1),
+        (4, 4, 1),
+        (8, 4, 2),
+        (15, 4, 2),
+        (16, 4, 4),
+        (40, 4, 8),
+        (8436, 4, 2048),
+        (131_073, 4, 32_768),
+        (131_073, 8, 16_384),
+        (40, 1, 32),
+        (40, 100, 1),
+    ],
+)
+def test_number_of_meta_labels_is_the_power_of_two_below(num_labels, labels_per_meta_label, expected):
+    config = ShortlisterConfig(labels_per_meta_label=labels_per_meta_label, beam_size=1)
+    assert config.count_meta_labels(num_labels) == expected
+    assert num_labels / expected >= min(labels_per_meta_label, num_labels)
+
+
+@pytest.mark.parametrize("num_labels", [4, 40, 8436])
+def test_given_number_of_meta_labels_is_taken(num_labels):
+    assert ShortlisterConfig(num_meta_labels=64, beam_size=4).count_meta_labels(num_labels) == 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "num_labels", "found"),
+    [
+        ({"beam_size": 9, "num_meta_labels": 8}, 40, "9 is larger than the number of meta-labels, 8"),
+        ({"beam_size": 9, "num_meta_labels": 64}, 7, "9 is larger than the number of meta-labels, 7"),
+        ({"beam_size": 9}, 40, "9 is larger than the number of meta-labels, 8"),
+        ({"beam_size": 2}, 3, "2 is larger than the number of meta-labels, 1"),
+    ],
+)
+def test_beam_larger_than_the_number_of_meta_labels(changes, num_labels, found):
+    config = ShortlisterConfig(**changes)
+    with pytest.raises(UserError, match=rf"shortlister\.beam_size={found}: lower it"):
+        config.count_meta_labels(num_labels)
+
+
+def test_beam_of_all_meta_labels():
+    assert ShortlisterConfig(beam_size=8).count_meta_labels(40) == 8
+    assert ShortlisterConfig(beam_size=7, num_meta_labels=64).count_meta_labels(7) == 64
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        *((name, value, f"must be ≥ 1, got {value}") for name in ("beam_size", "num_neighbors") for value in (0, -3)),
+        ("labels_per_meta_label", 0, "must be ≥ 1, got 0"),
+        ("game_mix", -0.1, r"must lie in \[0, 1\], got -0\.1"),
+        ("game_mix", 1.5, r"must lie in \[0, 1\], got 1\.5"),
+        ("game_mix", float("nan"), r"must lie in \[0, 1\], got nan"),
+        *(("num_meta_labels", value, f"must be a power of two, got {value}") for value in (0, -4, 3, 48)),
+    ],
+)
+def test_value_out_of_range(name, value, message):
+    with pytest.raises(UserError, match=rf"shortlister\.{name} {message}"):
+        ShortlisterConfig(**{name: value})

@@ -1,0 +1,44 @@
+"""Every YAML composes, passes the check of its keys and values, and builds what it describes."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+
+from xcgraph.cli.check import build
+from xcgraph.pipeline.run import Run
+
+CONF = Path(__file__).parents[1] / "conf"
+FILES = sorted(CONF.glob("*/**/*.yaml"))
+# Groups that are mounted elsewhere than under their own name.
+MOUNTS = {"stage": "stage@stages.{name}"}
+
+
+def override(file):
+    group = file.parent.relative_to(CONF).as_posix()
+    return f"{MOUNTS.get(group, group).format(name=file.stem)}={file.stem}"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())
+def test_file_composes_and_builds(file, tmp_path):
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        config = compose("train", [override(file), f"paths.run={tmp_path}", f"paths.root={tmp_path}"])
+
+    run = build(config, "train")
+
+    assert isinstance(run, Run)
+    run.recipe.check(10_000)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())
+def test_file_begins_with_what_it_is(file):
+    first = next(line for line in file.read_text().splitlines() if not line.startswith("# @package"))
+
+    assert first.startswith("# "), f"{file.relative_to(CONF)}: expected a comment that says what it is."
+
+
+def test_experiments_say_only_what_differs():
+    for file in CONF.glob("experiment/**/*.yaml"):
+        lines = file.read_text().splitlines()
+        assert lines[0] == "# @package _global_"
+        assert any(line.startswith("# xcgraph-train") for line in lines)
