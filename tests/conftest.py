@@ -5,6 +5,7 @@ from functools import cached_property, partial, wraps
 from inspect import unwrap
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 import torch
@@ -172,10 +173,15 @@ def toy() -> Toy:
     return Toy()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module")
 def one_thread():
-    """Several threads cost more than they save on matrices of this size."""
+    """Several threads cost more than they save on matrices of this size, above all on a busy machine."""
+    before = torch.get_num_threads(), numba.get_num_threads()
     torch.set_num_threads(1)
+    numba.set_num_threads(1)
+    yield
+    torch.set_num_threads(before[0])
+    numba.set_num_threads(before[1])
 
 
 class InterruptionError(Exception):

@@ -280,7 +280,17 @@ def test_damaged_file_is_noticed_and_built_anew(store, damage, caplog):
 
 @pytest.mark.parametrize(
     "manifest",
-    [b"", b'{"inputs": {}, "fi', b"{}", b"[]", b"null", b'{"files": null}', b'{"files": ["file.txt"]}', b"\xff", None],
+    [
+        b"",
+        b'{"inputs": {}, "fi',
+        b"{}",
+        b"[]",
+        b"null",
+        b'{"files": null}',
+        b'{"files": ["file.txt"]}',
+        b"\xff",
+        None,
+    ],
 )
 def test_damaged_manifest_is_noticed_and_built_anew(store, manifest, caplog):
     build = Builder()
@@ -309,7 +319,9 @@ def test_damage_to_one_artifact_leaves_others_alone(store):
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_store_that_cannot_be_written(tmp_path, place):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(UserError, match=r"Cannot write to the artifact folder .*file.* paths\.artifacts=FOLDER"):
+    with pytest.raises(
+        UserError, match=r"Cannot write to the artifact folder .*file.* paths\.artifacts=FOLDER"
+    ):
         ArtifactStore(tmp_path / place)
 
 

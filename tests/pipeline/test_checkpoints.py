@@ -8,7 +8,13 @@ from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_
 
 
 def make_state(value):
-    return {"weights": torch.full((3, 2), value), "epoch": 2, "rows": [{"loss": 0.5}], "name": "é", "none": None}
+    return {
+        "weights": torch.full((3, 2), value),
+        "epoch": 2,
+        "rows": [{"loss": 0.5}],
+        "name": "é",
+        "none": None,
+    }
 
 
 class Bomb:
@@ -64,7 +70,9 @@ def test_failure_leaves_the_old_checkpoint(tmp_path, monkeypatch, moment):
     assert list(tmp_path.iterdir()) == [path]
 
 
-@pytest.mark.parametrize("load", [load_tensors, lambda path: AtomicCheckpointIO().load_checkpoint(path, weights_only=False)])
+@pytest.mark.parametrize(
+    "load", [load_tensors, lambda path: AtomicCheckpointIO().load_checkpoint(path, weights_only=False)]
+)
 def test_planted_pickle_is_not_run(tmp_path, load):
     path, harm = tmp_path / "planted.ckpt", tmp_path / "harm"
     torch.save({"state": Bomb(harm)}, path)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from xcgraph.data.batching import FullTargets
 from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.graph.meta_graph import meta_graph
 from xcgraph.pipeline.ensemble import Ensemble, Tree, unlabelled
@@ -85,7 +86,7 @@ def tree(toy):
 
 
 def test_tree_ranks_what_its_shortlister_proposes(toy, tree):
-    beams = tree.shortlister.beams(toy.shortlisted(toy.data.test))
+    beams = tree.shortlister.beams(FullTargets(unlabelled(toy.data.test.features, 8)))
     members = tree.shortlister.meta_labels.membership()
     points = ShortlistTargets(toy.data.test, beams.meta_labels, beams.log_probability, members)
     expected = tree.ranker.score(points)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets
 from xcgraph.data.xc_data import NO_PAIRS, Split
@@ -60,17 +61,19 @@ def test_beams_equal_the_naive_ones(toy, parts, beam_size, game_mix):
 
 
 def test_game_finds_meta_labels_that_the_classifier_missed(toy, parts):
+    """In this graph each meta-label's only neighbour is the next one."""
     made_of, targets = parts
+    ring = csr_array(np.roll(np.eye(8, dtype=np.float32), 1, axis=1))
     with_game, without = (
         Shortlister(
             stage=toy.stage(),
-            config=ShortlisterConfig(num_meta_labels=8, beam_size=3, game_mix=mix),
-            **made_of,
+            config=ShortlisterConfig(num_meta_labels=8, beam_size=2, game_mix=mix),
+            **{**made_of, "graph": ring},
         ).beams(targets)
-        for mix in (0.5, 0.0)
+        for mix in (1.0, 0.0)
     )
-    pairs = zip(with_game.meta_labels, without.meta_labels, strict=True)
-    assert any(set(one) != set(other) for one, other in pairs)
+    np.testing.assert_array_equal(with_game.meta_labels, (without.meta_labels + 1) % 8)
+    np.testing.assert_allclose(with_game.log_probability, without.log_probability, rtol=1e-5)
 
 
 # --- settings -------------------------------------------------------------------------------------------
@@ -127,7 +130,11 @@ def test_beam_of_all_meta_labels():
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        *((name, value, f"must be ≥ 1, got {value}") for name in ("beam_size", "num_neighbors") for value in (0, -3)),
+        *(
+            (name, value, f"must be ≥ 1, got {value}")
+            for name in ("beam_size", "num_neighbors")
+            for value in (0, -3)
+        ),
         ("labels_per_meta_label", 0, "must be ≥ 1, got 0"),
         ("game_mix", -0.1, r"must lie in \[0, 1\], got -0\.1"),
         ("game_mix", 1.5, r"must lie in \[0, 1\], got 1\.5"),

@@ -137,7 +137,7 @@ MOMENTS = {
 
 
 @pytest.fixture(scope="module")
-def undisturbed(toy, tmp_path_factory):
+def undisturbed(tmp_path_factory):
     """Fit each kind of job once, for comparison."""
     folders = {}
 

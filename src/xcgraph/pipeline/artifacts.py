@@ -137,7 +137,8 @@ def save_arrays(path: Path, **arrays: np.ndarray) -> None:
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"Array {name} holds Python objects.")
-    np.savez(path, **arrays)
+    named: dict[str, Any] = arrays  # before numpy 2.2, allow_pickle would be stored as one more of them
+    np.savez(path, **named)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:

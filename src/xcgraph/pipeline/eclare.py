@@ -189,8 +189,6 @@ class Eclare:
         tree: int,
     ) -> Ranker:
         """Modules III and IV: shortlist with trained beams and learn the labels on their shortlists."""
-        metas = shortlister.value.meta_labels
-        width = self.shortlister.beam_size * work.num_labels / metas.num_meta_labels
         joined = graph.value if self.shortlister.join_neighbours else None
         points = (
             self._shortlisted(work, work.train, shortlister, f"tree-{tree}-beams-train", joined),
@@ -206,7 +204,7 @@ class Eclare:
             },
             self.stages.ranker,
             lambda: self.tasks.frozen(
-                encoder.value, work.label_features, graph.value, _positive_rate(work, width)
+                encoder.value, work.label_features, graph.value, _positive_rate(work, work.num_labels)
             ),
             points,
             work.label_metrics(),
@@ -238,10 +236,14 @@ def _meta_points(split: Split, meta_labels: MetaLabels) -> FullTargets:
     return FullTargets(Split(split.features, meta_labels.meta_targets(split.labels), NO_PAIRS))
 
 
-def _positive_rate(work: Workspace, labels_scored: float) -> float:
-    """Share of the scored pairs that are true, were no label to miss its shortlist."""
+def _positive_rate(work: Workspace, num_labels: int) -> float:
+    """Share of all (point, label) pairs that are true, in the ranker too.
+
+    Starting the ranker at the rate within its shortlists costs accuracy: shortlists hold the labels that
+    are hard to tell from the true ones, and their scores have to fall first.
+    """
     per_point = float(work.train.labels.nnz / len(work.train))
-    return min(per_point / labels_scored, 0.5)
+    return min(per_point / num_labels, 0.5)
 
 
 def _embed(encoder: Encoder, texts: csr_array) -> np.ndarray:

@@ -67,6 +67,7 @@ class XCTask(LightningModule):
         """Say how to learn and what to measure on validation points; to predict, neither is needed."""
         self._learning = learning
         self._metrics = metrics
+        self._label_vectors = None  # an interrupted pass may have left them
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""

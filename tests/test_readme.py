@@ -1,0 +1,49 @@
+"""The commands that the README and the experiments' comments tell people to type exist and compose."""
+
+import re
+import shlex
+import tomllib
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
+LINES = [line.partition(" #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
+EXPERIMENT_LINES = [
+    re.search(r"^# (xcgraph-\S+ .*)$", file.read_text("utf-8"), re.MULTILINE)[1]
+    for file in sorted((ROOT / "conf" / "experiment").rglob("*.yaml"))
+]
+
+
+def test_the_two_commands_come_first():
+    assert LINES[:2] == ["make train", "make test"]
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("make")])
+def test_make_target_exists(line):
+    targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert line.split()[1] in targets
+
+
+@pytest.mark.parametrize("line", [line for line in [*LINES, *EXPERIMENT_LINES] if line.startswith("xcgraph")])
+def test_console_command_composes(line):
+    script, *arguments = shlex.split(line)
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert script in scripts
+    # Of a sweep's values, the first; options such as --help are Hydra's own.
+    overrides = [re.sub(r",.*", "", argument) for argument in arguments if not argument.startswith("-")]
+
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        assert compose(script.removeprefix("xcgraph-"), overrides)
+
+
+def test_every_line_is_one_that_is_checked():
+    assert all(line.startswith(("make", "xcgraph-")) for line in LINES)
+
+
+def test_no_table_is_missing():
+    assert "@TABLE@" not in README
