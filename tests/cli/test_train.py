@@ -88,6 +88,14 @@ def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(console, undisturbed, s
     assert curves[0] == curves[1]
 
 
+def test_a_sweep_has_a_run_folder_per_cell_and_shares_what_cells_have_in_common(console):
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "ranker.game_mix=0.0,0.5")
+
+    assert status == 0, errors
+    assert len(list(console.folder.glob("runs/sweeps/*/*/metrics.json"))) == 2
+    assert len(list(console.folder.glob("runs/artifacts/tree-0-ranker-*"))) == 1
+
+
 def test_ctrl_c_says_how_to_go_on(console):
     process = console.start("xcgraph-train", *SMALL, "stages.surrogate.max_epochs=500")
     wait_for(console.folder, "runs/artifacts/surrogate-*.partial/last.ckpt", process)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, load_npz, save_npz
 
+from xcgraph import __version__
 from xcgraph.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class ArtifactStore:
 
 def content_key(inputs: Mapping[str, Any]) -> str:
     """Hash a description to 16 hexadecimal digits."""
-    text = json.dumps({"format": _FORMAT, **describe(inputs)}, sort_keys=True)
+    text = json.dumps({"format": _FORMAT, "version": __version__, **describe(inputs)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
