@@ -3,7 +3,8 @@ import pickle
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, wraps
+from inspect import unwrap
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,27 @@ def test_same_seed_same_bits_and_other_seed_other_bits(job, tmp_path):
     assert_same_result(tmp_path / "a", tmp_path / "b")
     with pytest.raises(AssertionError):
         assert_same_result(tmp_path / "a", tmp_path / "c")
+
+
+def test_points_come_in_another_order_in_every_epoch_and_with_every_seed(job, tmp_path, monkeypatch):
+    orders, original = [], XCTask.training_step
+
+    @wraps(unwrap(original))
+    def training_step(self, batch):
+        orders[-1].append((self.current_epoch, tuple(batch.tokens.weights.tolist())))
+        return original(self, batch)
+
+    monkeypatch.setattr(XCTask, "training_step", training_step)
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        orders.append([])
+        job.fit(tmp_path / name, seed=seed, max_epochs=2)
+    first, same, other = orders
+    assert first == same
+    batches = [weights for _, weights in first + other]
+    assert len(set(batches)) == len(batches) == 4 * NUM_STEPS
+    for epoch in range(2):  # each sees all points
+        sums = [sum(sum(weights) for at, weights in order if at == epoch) for order in (first, other)]
+        assert sums[0] == pytest.approx(sums[1], rel=1e-5)
 
 
 # --- interruption and resume ----------------------------------------------------------------------------

@@ -8,8 +8,9 @@ from scipy.sparse import csr_array
 from xcgraph.data.batching import FullTargets
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import training_inverse_propensity
+from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.pipeline.stage import Stage
-from xcgraph.pipeline.workspace import to_numpy
+from xcgraph.pipeline.workspace import embed
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
@@ -182,6 +183,10 @@ def test_task_is_another_with_another_stage_name_or_input(toy, tmp_path, change)
     assert len(keys) == 2
 
 
-def test_to_numpy_takes_what_requires_gradients():
-    found = to_numpy(torch.ones(2, 3, requires_grad=True) * 2)
-    np.testing.assert_array_equal(found, np.full((2, 3), 2, np.float32))
+def test_embed_is_the_product_with_the_embeddings(toy):
+    encoder = BagOfTokens(toy.data.num_tokens, dim=4)
+
+    found = embed(encoder, toy.data.label_features)
+
+    expected = toy.data.label_features @ encoder.embedding.weight.detach().numpy()
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)

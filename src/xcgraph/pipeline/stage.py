@@ -1,7 +1,8 @@
 """One stage of training: the only place where a Trainer is made."""
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,16 +98,13 @@ class Stage:
             StageProgress(title),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
-        try:
+        with _interruptible():
             trainer.fit(
                 task,
                 batch_loader(train, batch_size=self.batch_size, shuffle_seed=seed),
                 batch_loader(valid, batch_size=self.batch_size),
                 ckpt_path=unfinished if unfinished.exists() else None,
             )
-        except SystemExit:
-            # Lightning answers Ctrl-C by leaving the interpreter; callers should see what happened.
-            raise KeyboardInterrupt from None
         save_tensors(folder / WEIGHTS, task.state_dict())
         unfinished.unlink()
 
@@ -114,7 +112,8 @@ class Stage:
         """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""
         loader = batch_loader(points, batch_size=self.batch_size)
         task.top_k = top_k
-        batches = self._trainer().predict(task, loader) or []
+        with _interruptible():
+            batches = self._trainer().predict(task, loader) or []
         # Row by row: shortlists that are shorter than top_k give batches of different widths.
         found = [labels >= 0 for labels, _ in batches]
         counts = [mask.sum(dim=1).numpy() for mask in found]
@@ -140,6 +139,15 @@ class Stage:
             num_sanity_val_steps=0,
             plugins=[AtomicCheckpointIO()],
         )
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[None]:
+    """Let Ctrl-C be a KeyboardInterrupt: Lightning answers it by leaving the interpreter."""
+    try:
+        yield
+    except SystemExit:
+        raise KeyboardInterrupt from None
 
 
 def load_weights(task: XCTask, folder: Path) -> XCTask:

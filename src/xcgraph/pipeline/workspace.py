@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import FullTargets, token_bag
 from xcgraph.data.holdout import hold_out
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
+from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.artifacts import ArtifactStore, load_arrays, load_csr, save_arrays, save_csr
 from xcgraph.pipeline.stage import Stage, load_weights
 from xcgraph.tasks.xc_task import XCTask
@@ -133,7 +134,8 @@ class Workspace:
         return {"data": self.data_key, "seed": self.seed, **inputs}
 
 
-def to_numpy(vectors: Tensor) -> NDArray[np.float32]:
-    """Return a tensor's values on the CPU."""
-    array: NDArray[np.float32] = vectors.detach().cpu().numpy()
-    return array
+def embed(encoder: Encoder, texts: csr_array) -> NDArray[np.float32]:
+    """Embed (texts, tokens) rows as (texts, dim) vectors on the CPU."""
+    with torch.no_grad():
+        vectors: NDArray[np.float32] = encoder.embed(token_bag(texts)).cpu().numpy()
+    return vectors
