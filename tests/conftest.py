@@ -12,6 +12,7 @@ import torch
 from pytorch_lightning import Trainer
 from scipy.sparse import csr_array
 
+from xcgraph.artifacts import ArtifactStore
 from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.clustering.meta_labels import MetaLabels
 from xcgraph.data.shortlists import ShortlistTargets
@@ -22,7 +23,6 @@ from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.refinement import RefinementVectors
 from xcgraph.optim import LinearSchedule, SparseDenseAdam
-from xcgraph.pipeline.artifacts import ArtifactStore
 from xcgraph.pipeline.eclare import Eclare, Stages
 from xcgraph.pipeline.ranker import RankerConfig
 from xcgraph.pipeline.shortlister import ShortlisterConfig

@@ -133,11 +133,11 @@ def test_data_wants_as_many_names_as_things(field, message):
 def test_fingerprint_of_equal_data_is_equal_whatever_the_index_type():
     split = make_split()
     wide = replace(split, features=widen(split.features), labels=widen(split.labels))
-    expected = make_data().fingerprint()
+    expected = make_data().fingerprint
     assert wide.features.indices.dtype != split.features.indices.dtype
-    assert make_data().fingerprint() == expected
-    assert make_data(train=wide).fingerprint() == expected
-    assert make_data(label_features=widen(make_data().label_features)).fingerprint() == expected
+    assert make_data().fingerprint == expected
+    assert make_data(train=wide).fingerprint == expected
+    assert make_data(label_features=widen(make_data().label_features)).fingerprint == expected
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
@@ -146,20 +146,20 @@ def test_fingerprint_of_equal_data_is_equal_whatever_the_index_type():
 def test_fingerprint_sees_every_matrix_of_a_split(split, field, part):
     before = getattr(make_data(), split)
     after = replace(before, **{field: change_first(getattr(before, field), part)})
-    assert make_data(**{split: after}).fingerprint() != make_data().fingerprint()
+    assert make_data(**{split: after}).fingerprint != make_data().fingerprint
 
 
 @pytest.mark.parametrize("part", ["value", "place"])
 def test_fingerprint_sees_the_label_texts(part):
     changed = make_data(label_features=change_first(make_data().label_features, part))
-    assert changed.fingerprint() != make_data().fingerprint()
+    assert changed.fingerprint != make_data().fingerprint
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("pairs", [(), ((0, 0),), ((0, 1), (1, 4), (1, 0))])
 def test_fingerprint_sees_the_filter_pairs(split, pairs):
     after = replace(getattr(make_data(), split), filter_pairs=np.array(pairs, np.int64).reshape(-1, 2))
-    assert make_data(**{split: after}).fingerprint() != make_data().fingerprint()
+    assert make_data(**{split: after}).fingerprint != make_data().fingerprint
 
 
 def test_fingerprint_sees_an_entry_move_to_the_next_row():
@@ -168,7 +168,7 @@ def test_fingerprint_sees_an_entry_move_to_the_next_row():
     indptr[1] -= 1
     moved = csr_array((labels.data, labels.indices, indptr), shape=labels.shape)
     train = replace(make_data().train, labels=moved)
-    assert make_data(train=train).fingerprint() != make_data().fingerprint()
+    assert make_data(train=train).fingerprint != make_data().fingerprint
 
 
 @pytest.mark.parametrize(
@@ -182,13 +182,13 @@ def test_fingerprint_sees_an_entry_move_to_the_next_row():
     ids=str,
 )
 def test_fingerprint_sees_name_and_propensity_constants(change):
-    assert make_data(**change).fingerprint() != make_data().fingerprint()
+    assert make_data(**change).fingerprint != make_data().fingerprint
 
 
 def test_fingerprint_sees_which_split_is_which():
     split, other = make_split(), make_split(seed=1)
     one, two = make_data(train=split, test=other), make_data(train=other, test=split)
-    assert one.fingerprint() != two.fingerprint()
+    assert one.fingerprint != two.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_fingerprint_sees_which_split_is_which():
     ids=["label_names", "vocabulary"],
 )
 def test_fingerprint_sees_names(change):
-    assert make_data(**change).fingerprint() != make_data().fingerprint()
+    assert make_data(**change).fingerprint != make_data().fingerprint
 
 
 def test_fingerprint_sees_the_number_of_tokens():
@@ -209,7 +209,7 @@ def test_fingerprint_sees_the_number_of_tokens():
         label_features.resize(5, tokens)
         return XCData(name="tiny", train=split, test=split, label_features=label_features)
 
-    assert with_tokens(4).fingerprint() != with_tokens(5).fingerprint()
+    assert with_tokens(4).fingerprint != with_tokens(5).fingerprint
 
 
 def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_entries():
@@ -218,14 +218,14 @@ def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_entries():
     )
     ordered = features.copy()
     ordered.sort_indices()
-    assert make_data(label_features=features).fingerprint() == make_data(label_features=ordered).fingerprint()
+    assert make_data(label_features=features).fingerprint == make_data(label_features=ordered).fingerprint
 
 
 def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_pairs():
     train = make_split(pairs=((2, 0), (0, 1), (2, 4)))
-    assert make_data(train=train).fingerprint() == make_data().fingerprint()
+    assert make_data(train=train).fingerprint == make_data().fingerprint
 
 
 def test_fingerprint_sees_where_one_name_ends():
     one, two = (make_data(label_names=names) for names in (("ab", "c", "", "", ""), ("a", "bc", "", "", "")))
-    assert one.fingerprint() != two.fingerprint()
+    assert one.fingerprint != two.fingerprint

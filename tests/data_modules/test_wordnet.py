@@ -65,7 +65,7 @@ def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):
         name=wordnet_8k.name, propensity_a=0.55, propensity_b=1.5, parts_of_speech=["adv", "adj", "verb"]
     )
 
-    assert reordered.read().fingerprint() == wordnet_8k.fingerprint()
+    assert reordered.read().fingerprint == wordnet_8k.fingerprint
 
 
 # --- the rules, on an archive of a few synsets ------------------------------------------------------------

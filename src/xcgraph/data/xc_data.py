@@ -1,5 +1,6 @@
 """An extreme-classification data set in memory: frozen, and checked once at construction."""
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterator
@@ -110,6 +111,7 @@ class XCData:
         """The size of the vocabulary that points and labels share."""
         return int(self.label_features.shape[1])
 
+    @functools.cached_property
     def fingerprint(self) -> str:
         """Hash everything that training or evaluation reads: equal data, equal fingerprint."""
         texts = (self.name, self.propensity_a, self.propensity_b, self.label_names, self.vocabulary)

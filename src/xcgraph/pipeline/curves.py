@@ -8,7 +8,7 @@ from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from xcgraph.pipeline.artifacts import write_atomically
+from xcgraph.artifacts import write_atomically
 
 
 class EpochCurves(Callback):

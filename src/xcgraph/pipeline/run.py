@@ -15,11 +15,11 @@ import numba
 import torch
 from scipy.sparse import csr_array
 
+from xcgraph.artifacts import ArtifactStore, save_csr, write_atomically
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
-from xcgraph.pipeline.artifacts import ArtifactStore, save_csr, write_atomically
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import remove_pairs
 
@@ -130,7 +130,7 @@ class Run:
 
     def _write_provenance(self, data: XCData, *, seconds: float) -> None:
         facts = {
-            "data": {"name": data.name, "fingerprint": data.fingerprint()},
+            "data": {"name": data.name, "fingerprint": data.fingerprint},
             "seed": self.seed,
             "num_threads": self.num_threads,
             "seconds": round(seconds, 1),

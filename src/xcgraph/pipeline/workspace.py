@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
+from xcgraph.artifacts import ArtifactStore, load_arrays, load_csr, save_arrays, save_csr
 from xcgraph.data.batching import FullTargets, token_bag
 from xcgraph.data.holdout import hold_out
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
-from xcgraph.pipeline.artifacts import ArtifactStore, load_arrays, load_csr, save_arrays, save_csr
 from xcgraph.pipeline.stage import Stage, load_weights
 from xcgraph.tasks.xc_task import XCTask
 
@@ -73,7 +73,7 @@ class Workspace:
             valid=valid,
             label_features=data.label_features,
             inverse_propensity=training_inverse_propensity(data),
-            data_key=f"{data.fingerprint()} {validation_fraction} {validation_seed}",
+            data_key=f"{data.fingerprint} {validation_fraction} {validation_seed}",
             store=store,
             seed=seed,
         )

@@ -1,5 +1,7 @@
 """What a stage leaves behind, stored under a key of all that went into it."""
 
+import contextlib
+import fcntl
 import functools
 import hashlib
 import inspect
@@ -7,7 +9,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -90,17 +92,47 @@ class ArtifactStore:
         """
         key = content_key({"name": name, **inputs})
         final = self.root / f"{name}-{key}"
-        if not _is_intact(final):
-            work = final.with_name(f"{final.name}.partial")
-            work.mkdir(exist_ok=True)
-            for draft in work.glob(".*"):  # half-written, and nobody's any more
-                draft.unlink()
-            build(work)
-            _write_manifest(work, describe(inputs))
-            work.replace(final)
-            _sync(self.root)
+        with _one_at_a_time(final.with_name(f"{final.name}.lock")):
+            if not _is_intact(final):
+                self._build(final, describe(inputs), build)
         self.used[name] = Artifact(final, key)
         return self.used[name]
+
+    def _build(self, final: Path, inputs: Any, build: Callable[[Path], None]) -> None:  # noqa: ANN401 - JSON
+        work = final.with_name(f"{final.name}.partial")
+        work.mkdir(exist_ok=True)
+        for draft in work.glob(".*"):  # half-written, and nobody's any more
+            draft.unlink()
+        build(work)
+        _write_manifest(work, inputs)
+        work.replace(final)
+        _sync(self.root)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(lock: Path) -> Iterator[None]:
+    """Wait until no other process holds the lock; the system releases that of a process which was killed."""
+    handle = _hold(lock)
+    try:
+        yield
+    finally:
+        lock.unlink()
+        os.close(handle)
+
+
+def _hold(lock: Path) -> int:
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.info("Waiting for another process that builds %s.", lock.stem)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        # The file that was waited for is gone once its holder is done; another may have made it anew.
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(handle), lock.stat()):
+                return handle
+        os.close(handle)
 
 
 def content_key(inputs: Mapping[str, Any]) -> str:

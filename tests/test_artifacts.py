@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.errors import UserError
-from xcgraph.graph.random_walk import RandomWalkGraph
-from xcgraph.pipeline.artifacts import (
+from xcgraph.artifacts import (
     ArtifactStore,
     content_key,
     describe,
@@ -26,6 +24,8 @@ from xcgraph.pipeline.artifacts import (
     save_csr,
     write_atomically,
 )
+from xcgraph.errors import UserError
+from xcgraph.graph.random_walk import RandomWalkGraph
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def test_two_processes_have_the_same_key():
     code = (
         "from functools import partial\n"
         "from xcgraph.graph.random_walk import RandomWalkGraph as Graph\n"
-        "from xcgraph.pipeline.artifacts import content_key\n"
+        "from xcgraph.artifacts import content_key\n"
         "names = {'x': 1, 'y': 2, 'label': 'é'}\n"
         "print(content_key({'a': Graph(), 'b': partial(Graph, 3, num_neighbors=2), 'c': names, 'd': 0.1}))\n"
     )
@@ -238,6 +238,29 @@ def test_build_that_was_killed_before_the_rename_is_not_trusted(store):
     build = Builder("new")
     assert store.make("thing", {}, build).path("file.txt").read_text() == "new"
     assert build.calls == 1
+
+
+def test_of_two_processes_one_builds_and_the_other_waits(store):
+    script = (
+        "import os, sys, time; from pathlib import Path; from xcgraph.artifacts import ArtifactStore\n"
+        "def build(folder):\n"
+        "    (folder / f'part-{os.getpid()}').touch()\n"
+        "    time.sleep(0.5)\n"
+        "    assert len(list(folder.iterdir())) == 1\n"
+        "ArtifactStore(Path(sys.argv[1])).make('thing', {}, build)"
+    )
+    command = [sys.executable, "-c", script, str(store.root)]
+    processes = [subprocess.Popen(command) for _ in range(3)]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    artifact = store.make("thing", {}, Builder())
+    assert len(list(artifact.folder.glob("part-*"))) == 1
+    assert list(store.root.iterdir()) == [artifact.folder]
+
+
+def test_lock_of_a_killed_builder_holds_nobody_up(store):
+    artifact = store.make("thing", {}, Builder())
+    artifact.folder.with_name(f"{artifact.folder.name}.lock").touch()
+    assert store.make("thing", {}, Builder()) == artifact
 
 
 def alter(path):
