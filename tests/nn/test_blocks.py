@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 
@@ -90,3 +92,12 @@ def test_dropout_in_range(dropout):
 
 def test_survives_copies(assert_survives):
     assert_survives(make_block(), make_block(seed=1), torch.randn(5, 4))
+
+
+def test_block_can_be_sent_to_another_process():
+    block, vectors = make_block(), torch.randn(5, 4)
+    received = pickle.loads(pickle.dumps(block))
+    assert torch.equal(received(vectors), block(vectors))
+    block.train()(vectors)
+    received.train()(vectors)  # the power iteration goes on where it was
+    assert torch.equal(received.linear.weight, block.linear.weight)

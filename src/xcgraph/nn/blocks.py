@@ -1,5 +1,8 @@
 """The residual block that every view of a point or label passes through."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -31,6 +34,26 @@ class ResidualBlock(nn.Module):
         return vectors + self.scale * residual
 
 
+class SpectralLinear(nn.Linear):
+    """A linear layer for ``spectral_norm`` that can be pickled with it, as other layers cannot.
+
+    Training on several devices sends the whole model to other processes.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., nn.Module], tuple[Any, ...]]:
+        """Say how to build it anew."""
+        sizes = (self.in_features, self.out_features, self.bias is not None)
+        return _restored, (*sizes, self.state_dict(), self.training)
+
+
+def _restored(
+    in_features: int, out_features: int, bias: bool, state: dict[str, Tensor], training: bool
+) -> nn.Module:
+    linear = spectral_norm(SpectralLinear(in_features, out_features, bias=bias))
+    linear.load_state_dict(state)
+    return linear.train(training)
+
+
 def checked_dropout(probability: float) -> float:
     """Return ``probability`` if it is one that dropout can take.
 
@@ -43,7 +66,7 @@ def checked_dropout(probability: float) -> float:
 
 
 def _identity_linear(dim: int) -> nn.Linear:
-    linear = nn.Linear(dim, dim)
+    linear = SpectralLinear(dim, dim)
     nn.init.eye_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear

@@ -68,6 +68,8 @@ class XCTask(LightningModule):
         self._learning = learning
         self._metrics = metrics
         self._label_vectors = None  # an interrupted pass may have left them
+        # Buffers follow from the weights and are equal in all processes: DDP need not send them at each step.
+        self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""
@@ -87,7 +89,7 @@ class XCTask(LightningModule):
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch."""
         loss = binary_loss(self(batch), batch.positives)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch))
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch), sync_dist=True)
         return loss
 
     def validation_step(self, batch: XCBatch) -> None:
@@ -121,7 +123,8 @@ class XCTask(LightningModule):
         """
         del batch
         if batch_idx == 0:
-            torch.manual_seed(_required(self._learning).seed * 1_000_003 + self.current_epoch)
+            seed = _required(self._learning).seed * 1_000_003 + self.current_epoch
+            torch.manual_seed(seed + self.global_rank * 1_000_003**2)  # else all drop the same units
 
     def on_validation_epoch_start(self) -> None:
         """Compute all label vectors once for the whole pass."""
@@ -131,7 +134,9 @@ class XCTask(LightningModule):
         """Report the metrics as ``val/P@1`` and so on."""
         self._label_vectors = None
         metrics = _required(self._metrics)
-        self.log_dict({f"val/{name}": value.float() for name, value in metrics.compute().items()})
+        # They are those of all processes' points already; sync_dist keeps Lightning from warning.
+        values = {f"val/{name}": value.float() for name, value in metrics.compute().items()}
+        self.log_dict(values, sync_dist=True)
         metrics.reset()
 
     def on_predict_start(self) -> None:
