@@ -114,7 +114,9 @@ class PlantedTopics:
         for block in _blocks(self.sizes.train_points):
             rng = self._generator(_TRAIN, block.start)
             first = self._by_topic[_draw_places(rng, self._label_starts, len(block))]
-            place = (np.arange(block.start, block.stop) * self._stride + self._shift) % self.sizes.train_points
+            place = (
+                np.arange(block.start, block.stop) * self._stride + self._shift
+            ) % self.sizes.train_points
             yield self._points(rng, np.where(place < self.sizes.labels, place, first))
 
     def test_points(self) -> Iterator[tuple[csr_array, csr_array]]:

@@ -1,10 +1,7 @@
 """Synthetic data sets of any size, with structure to find: for scale and for tests."""
 
 import logging
-from collections.abc import Iterable
 from pathlib import Path
-
-from scipy.sparse import csr_array
 
 from data_modules.planted import PlantedTopics, Sizes
 from xcgraph.artifacts import ArtifactStore

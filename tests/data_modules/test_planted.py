@@ -155,7 +155,10 @@ def test_test_points_are_not_training_points(small):
         ({"labels_per_point": float("nan")}, r"data\.sizes\.labels_per_point must be ≥ 1, got nan"),
         ({"train_points": 299}, r"labels: expected at most 299 \(train_points, .*own\), got 300"),
         ({"topics": 151}, r"topics: expected at most 150 \(half of labels\), got 151"),
-        ({"labels_per_point": 10.1}, r"labels_per_point: expected at most 10 \(half of the labels of a topic\)"),
+        (
+            {"labels_per_point": 10.1},
+            r"labels_per_point: expected at most 10 \(half of the labels of a topic\)",
+        ),
         ({"tokens_per_point": 251.0}, r"tokens_per_point: expected at most 250 \(a quarter of tokens\)"),
     ],
 )

@@ -88,19 +88,17 @@ def test_equal_bytes_in_another_process_on_any_number_of_threads(tmp_path):
     )
     (tmp_path / "here").mkdir()
     make(tmp_path).write(tmp_path / "here")
-    for threads in ("1", "3"):
-        folder = tmp_path / threads
-        folder.mkdir()
-        environment = {**os.environ, "OMP_NUM_THREADS": threads, "NUMBA_NUM_THREADS": threads}
-        subprocess.run([sys.executable, "-c", script, str(folder)], check=True, env=environment)
-        assert hashes(folder) == hashes(tmp_path / "here")
+    (tmp_path / "there").mkdir()
+    environment = {**os.environ, "OMP_NUM_THREADS": "3", "NUMBA_NUM_THREADS": "3"}
+    subprocess.run([sys.executable, "-c", script, str(tmp_path / "there")], check=True, env=environment)
+    assert hashes(tmp_path / "there") == hashes(tmp_path / "here")
 
 
 @pytest.mark.usefixtures("one_thread")
 def test_it_can_be_learned(data, toy, tmp_path):
     """Trained for seconds, the recipe finds far more than the most frequent labels would."""
     work = toy.workspace(tmp_path, data=data)
-    stage = toy.stage(max_epochs=3, batch_size=64, lr=0.02)
+    stage = toy.stage(max_epochs=4, batch_size=100, lr=0.04)
     recipe = toy.recipe(
         tasks=toy.tasks(encoder=partial(BagOfTokens, dim=32)),
         shortlister=ShortlisterConfig(num_meta_labels=64, num_neighbors=5, beam_size=16),
