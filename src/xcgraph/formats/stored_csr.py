@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -70,7 +70,7 @@ class CsrWriter:
         self._columns = columns
         self._mended = np.zeros(4, np.int64)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "CsrWriter":
         return self
 
     def __exit__(
