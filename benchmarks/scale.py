@@ -2,9 +2,10 @@
 
 python benchmarks/scale.py [--until STEP] [--folder FOLDER] OVERRIDES
 
-OVERRIDES are those of xcgraph-train. A step is one artifact of the recipe, beside writing and reading the data: the
-process takes what the steps before it have left from the artifact folder, makes the one, and ends. Its memory is the
-largest that it ever held, data and imports included; its seconds are those of making the artifact alone.
+OVERRIDES are those of xcgraph-train. A step is one artifact of the recipe, beside writing and reading the
+data: the process takes what the steps before it have left from the artifact folder, makes the one, and ends.
+Its memory is the largest that it ever held, data and imports included; its seconds are those of making the
+artifact alone.
 """
 
 import argparse

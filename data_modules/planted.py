@@ -211,7 +211,8 @@ def _draw_entries(
 ) -> NDArray[np.int64]:
     """Draw an entry of each row, all being equally likely."""
     start = indptr[rows]
-    return start + (rng.random(len(rows)) * (indptr[rows + 1] - start)).astype(np.int64)
+    entries: NDArray[np.int64] = start + (rng.random(len(rows)) * (indptr[rows + 1] - start)).astype(np.int64)
+    return entries
 
 
 def _draw_places(

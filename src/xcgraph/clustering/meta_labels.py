@@ -95,12 +95,19 @@ def label_centroids(
     Returns:
         (labels, dim) float32 of the same kind as ``features``; sparse ones have sorted indices.
     """
+    if isinstance(features, csr_array):
+        return _sparse_centroids(features, labels, label_features, graph)
+    missing = np.bincount(labels.indices, minlength=labels.shape[1]) == 0
+    centroids = labels.T.tocsr() @ features
+    centroids[missing] = label_features[missing]
+    return _unit_rows(graph @ _unit_rows(centroids))
+
+
+def _sparse_centroids(
+    features: csr_array, labels: csr_array, label_features: csr_array, graph: csr_array
+) -> csr_array:
     missing = np.bincount(labels.indices, minlength=labels.shape[1]) == 0
     by_label = labels.T.tocsr()
-    if not isinstance(features, csr_array):
-        centroids = by_label @ features
-        centroids[missing] = label_features[missing]
-        return _unit_rows(graph @ _unit_rows(centroids))
 
     def own(rows: slice) -> csr_array:
         texts = diags_array(missing[rows].astype(np.float32)) @ label_features[rows]

@@ -130,16 +130,16 @@ class Stage:
         with _interruptible():
             batches = self._trainer(**_ONE_DEVICE).predict(task, self._loader(points)) or []
         # Row by row: shortlists that are shorter than top_k give batches of different widths.
-        found = [labels >= 0 for labels, _ in batches]
-        counts = [mask.sum(dim=1).numpy() for mask in found]
-        indices = [labels[mask].numpy() for mask, (labels, _) in zip(found, batches, strict=True)]
-        values = [scores[mask].exp().numpy() for mask, (_, scores) in zip(found, batches, strict=True)]
+        counts, indices, values = [[0]], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
+        batches.reverse()
+        while batches:
+            labels, scores = batches.pop()  # which frees it: all predictions are large enough once
+            found = labels >= 0
+            counts.append(found.sum(dim=1).numpy())
+            indices.append(labels[found].int().numpy())
+            values.append(scores[found].exp().numpy())
         return csr_array(
-            (
-                np.concatenate([np.empty(0, np.float32), *values]),
-                np.concatenate([np.empty(0, np.int64), *indices]),
-                np.cumsum(np.concatenate([[0], *counts])),
-            ),
+            (np.concatenate(values), np.concatenate(indices), np.cumsum(np.concatenate(counts))),
             shape=(len(points), points.num_labels),
         )
 
