@@ -30,7 +30,7 @@ def test_file_composes_and_builds(file, tmp_path):
 
     assert isinstance(run, Run)
     if file.match("trainer/gpu.yaml") and not torch.cuda.is_available():
-        with pytest.raises(UserError, match="gpu backend.*trainer=cpu"):
+        with pytest.raises(UserError, match=r"gpu backend.*trainer=cpu"):
             run.recipe.check(10_000)
     else:
         run.recipe.check(10_000)
