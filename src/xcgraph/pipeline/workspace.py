@@ -21,7 +21,7 @@ from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.stage import Stage, load_weights
-from xcgraph.tasks.xc_task import XCTask
+from xcgraph.tasks.task import AnyTask
 
 Kept = TypeVar("Kept")
 
@@ -115,10 +115,10 @@ class Workspace:
         name: str,
         inputs: Mapping[str, Any],
         stage: Stage,
-        build: Callable[[], XCTask],
+        build: Callable[[], AnyTask],
         fit_on: tuple[FullTargets, FullTargets],
         metrics: XCMetrics,
-    ) -> Keyed[XCTask]:
+    ) -> Keyed[AnyTask]:
         """Train a task, or load the stored weights of one with the same inputs."""
         seed = self.seed_for(name)
         torch.manual_seed(seed)
