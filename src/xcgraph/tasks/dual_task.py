@@ -1,0 +1,83 @@
+"""RAMEN's LightningModule: a dual encoder, trained by triplets and graph regularizers."""
+
+from collections.abc import Iterator
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from xcgraph.batch import XCBatch
+from xcgraph.nn.contrast import Contrast, Encoded
+from xcgraph.nn.dual_encoder import DualEncoder
+from xcgraph.nn.regularizer import Regularizer
+from xcgraph.nn.retrieval import Retrieval, Search
+from xcgraph.tasks.task import Task
+
+# Texts that are encoded at a time where all are.
+_BLOCK = 4096
+
+
+class DualTask(Task):
+    """Rank labels by the cosine of their text and the point's, both through one encoder.
+
+    Graphs shape the encoder while it learns; ranking needs none.
+
+    Args:
+        encoder: E.
+        truth: L, the loss between training points and their labels.
+        regularizer: Σ λ R.
+        retrieval: finds the labels nearest to a point.
+    """
+
+    def __init__(
+        self, encoder: DualEncoder, truth: Contrast, regularizer: Regularizer, retrieval: Retrieval
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.truth = truth
+        self.regularizer = regularizer
+        self.retrieval = retrieval
+        self._search: Search | None = None
+
+    def label_vectors(self) -> Float[Tensor, "labels dim"]:
+        """Return E(z_l) of all labels."""
+        return self.encoder.in_blocks(self.truth.texts())
+
+    def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
+        """Return L + Σ λ R of a batch of training points."""
+        points = Encoded(batch.rows, self.encoder(batch.tokens))
+        contrasted = self.truth(self.encoder, points)
+        penalty = self.regularizer(self.encoder, points, contrasted.others)
+        self.regularizer.observe(contrasted.precision)
+        self.log_loss(batch, loss=contrasted.loss + penalty, triplets=contrasted.loss, penalty=penalty)
+        return contrasted.loss + penalty
+
+    def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
+        """Return each point's nearest labels and the logarithm of (1 + cosine) / 2, which lies in [0, 1]."""
+        search = self._search or self.retrieval.index(self.label_vectors())
+        labels, cosines = search(self.encoder(batch.tokens), top_k)
+        return labels, ((1 + cosines.clamp(-1, 1)) / 2).log()
+
+    def on_train_epoch_start(self) -> None:
+        """Let the regularizer look at the encoder as it is without dropout."""
+        self.eval()
+        self.regularizer.start_epoch(self.current_epoch, self.encoder, self._points, self._labels)
+        self.train()
+
+    def _points(self) -> Iterator[Encoded]:
+        points = self.trainer.train_dataloader.dataset
+        for rows in torch.arange(len(points)).split(_BLOCK):
+            batch = points[rows.numpy()].to(self.device)
+            yield Encoded(batch.rows, self.encoder(batch.tokens))
+
+    def _labels(self) -> Iterator[Encoded]:
+        vectors = self.label_vectors()
+        yield Encoded(torch.arange(len(vectors), device=self.device), vectors)
+
+    def start_ranking(self) -> None:
+        """Prepare the search among all labels."""
+        self._search = self.retrieval.index(self.label_vectors())
+
+    def stop_ranking(self) -> None:
+        """Forget it."""
+        self._search = None
