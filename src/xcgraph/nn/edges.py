@@ -82,7 +82,8 @@ class Edges(nn.Module):
             others: those of all columns.
         """
         owner, link = self._links_of(rows)
-        return torch.linalg.vecdot(vectors[owner], others[self.columns[link]])
+        products: Tensor = torch.linalg.vecdot(vectors[owner], others[self.columns[link]])
+        return products
 
     def keep(self, kept: Bool[Tensor, "links"]) -> None:
         """Prune: of the links that were drawable at first, let only these be drawn."""

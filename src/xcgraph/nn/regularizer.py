@@ -86,7 +86,8 @@ class GraphRegularizer(Regularizer):
         """Return Σ λ R for the points and labels of a batch."""
         terms = [term(encoder, points).loss for term in self.of_points]
         terms += [term(encoder, labels).loss for term in self.of_labels]
-        return self.trade_off() @ torch.stack(terms)
+        weights: Tensor = self.trade_off()
+        return weights @ torch.stack(terms)
 
     def observe(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
         """Learn λ."""

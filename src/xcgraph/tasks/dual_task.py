@@ -1,16 +1,19 @@
 """RAMEN's LightningModule: a dual encoder, trained by triplets and graph regularizers."""
 
 from collections.abc import Iterator
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from xcgraph.batch import XCBatch
+from xcgraph.data.batching import FullTargets
 from xcgraph.nn.contrast import Contrast, Encoded
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.regularizer import Regularizer
-from xcgraph.nn.retrieval import Retrieval, Search
+from xcgraph.nn.retrieval import ExactRetrieval, Retrieval, Search
 from xcgraph.tasks.task import Task
 
 # Texts that are encoded at a time where all are.
@@ -45,12 +48,13 @@ class DualTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return L + Σ λ R of a batch of training points."""
-        points = Encoded(batch.rows, self.encoder(batch.tokens))
+        points = self._encoded(batch)
         contrasted = self.truth(self.encoder, points)
-        penalty = self.regularizer(self.encoder, points, contrasted.others)
+        penalty: Tensor = self.regularizer(self.encoder, points, contrasted.others)
         self.regularizer.observe(contrasted.precision)
-        self.log_loss(batch, loss=contrasted.loss + penalty, triplets=contrasted.loss, penalty=penalty)
-        return contrasted.loss + penalty
+        loss: Tensor = contrasted.loss + penalty
+        self.log_loss(batch, loss=loss, penalty=penalty)
+        return loss
 
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """Return each point's nearest labels and the logarithm of (1 + cosine) / 2, which lies in [0, 1]."""
@@ -65,14 +69,23 @@ class DualTask(Task):
         self.train()
 
     def _points(self) -> Iterator[Encoded]:
-        points = self.trainer.train_dataloader.dataset
+        points = cast(FullTargets, cast(DataLoader, self.trainer.train_dataloader).dataset)
         for rows in torch.arange(len(points)).split(_BLOCK):
             batch = points[rows.numpy()].to(self.device)
-            yield Encoded(batch.rows, self.encoder(batch.tokens))
+            yield self._encoded(batch)
 
     def _labels(self) -> Iterator[Encoded]:
         vectors = self.label_vectors()
         yield Encoded(torch.arange(len(vectors), device=self.device), vectors)
+
+    def _encoded(self, batch: XCBatch) -> Encoded:
+        if batch.rows is None:
+            raise ValueError("A dual encoder learns from points that know their row: batches of FullTargets.")
+        return Encoded(batch.rows, self.encoder(batch.tokens))
+
+    def on_validation_epoch_start(self) -> None:
+        """Compare exactly: an approximate index would be built anew in every epoch."""
+        self._search = ExactRetrieval().index(self.label_vectors())
 
     def start_ranking(self) -> None:
         """Prepare the search among all labels."""
