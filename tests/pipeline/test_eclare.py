@@ -16,7 +16,7 @@ from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.refinement import NoRefinement
 from xcgraph.pipeline.checkpoints import save_tensors
 from xcgraph.pipeline.eclare import Eclare
-from xcgraph.pipeline.shortlister import Shortlister
+from xcgraph.pipeline.shortlister import TreeShortlister
 from xcgraph.pipeline.stage import WEIGHTS, Stage
 from xcgraph.tasks.xc_task import XCTask
 
@@ -140,7 +140,7 @@ def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, f
     def refuse(*_, **__):
         raise AssertionError("It is stored.")
 
-    for owner, method in ((RandomWalkGraph, "build"), (BalancedTree, "fit"), (Shortlister, "beams")):
+    for owner, method in ((RandomWalkGraph, "build"), (BalancedTree, "fit"), (TreeShortlister, "beams")):
         monkeypatch.setattr(owner, method, refuse)
     root, expected = undisturbed
     model = toy.recipe().fit(toy.workspace(root))
@@ -180,7 +180,7 @@ CHANGES = [
     ("stages.ranker.max_epochs", 3, {"tree-0-ranker"}),
     ("shortlister.beam_size", 4, {*BEAMS, "tree-0-ranker"}),
     ("shortlister.game_mix", 0.25, {*BEAMS, "tree-0-ranker"}),
-    ("shortlister.join_neighbours", True, {*BEAMS, "tree-0-ranker"}),
+    ("shortlister.join_neighbours", True, {"tree-0-ranker"}),
     ("stages.shortlister.batch_size", 8, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
     ("stages.surrogate.lr", 0.01, {"surrogate", "graph", *TREE}),
     ("tasks.encoder", partial(BagOfTokens, dim=8), {"surrogate", "graph", *TREE}),

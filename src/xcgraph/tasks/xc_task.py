@@ -2,13 +2,12 @@
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from xcgraph.batch import XCBatch
 from xcgraph.nn.classifier import LabelClassifier, binary_loss
 from xcgraph.nn.encoder import Encoder
-from xcgraph.nn.label_graph import LabelGraphLayer
 from xcgraph.tasks.task import Task
 
 
@@ -21,7 +20,7 @@ class XCTask(Task):
         classifier: views → w_l, and ⟨w_l, x̂⟩.
     """
 
-    def __init__(self, encoder: Encoder, label_graph: LabelGraphLayer, classifier: LabelClassifier) -> None:
+    def __init__(self, encoder: Encoder, label_graph: nn.Module, classifier: LabelClassifier) -> None:
         super().__init__()
         self.encoder = encoder
         self.label_graph = label_graph
@@ -30,7 +29,8 @@ class XCTask(Task):
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""
-        return self.classifier.vectors(self.label_graph(label_ids), label_ids)
+        views: Tensor = self.label_graph(label_ids)
+        return self.classifier.vectors(views, label_ids)
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:
         """Score each point against its shortlist, or against all labels if the batch has none."""
