@@ -8,7 +8,7 @@ from xcgraph.data.batching import FullTargets
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.anchors import AnchorSource
-from xcgraph.pipeline.ensemble import unlabelled
+from xcgraph.pipeline.shortlister import unlabelled
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.truth import Truth
 from xcgraph.pipeline.workspace import Keyed, Workspace
