@@ -11,6 +11,7 @@ from xcgraph.data.anchors import AnchorSet, complete
 from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
 from xcgraph.pipeline.workspace import Workspace
+from xcgraph.sparse import normalize_rows
 
 
 @runtime_checkable
@@ -63,3 +64,63 @@ class LabelAnchors:
             for known in (work.train.labels, themselves)
         )
         return (AnchorSet(features=work.label_features, points=points, labels=labels, named=themselves),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetadataAnchors:
+    """Anchors from a data set's graph metadata, such as hyperlinks or categories: one set for each graph.
+
+    Points and labels are also linked to anchors near to theirs: by walks with restart over anchor → point →
+    anchor. There are no files of anchors' texts; an anchor's text is taken to be the mean text of the points
+    and labels that it is linked to.
+
+    Attributes:
+        graphs: names of the graphs; None takes all that the data set has.
+        walks: which anchors are near to each other, from the (points, anchors) links.
+        num_anchors: anchors per point and per label beside those linked, the nearest ones.
+    """
+
+    graphs: list[str] | None
+    walks: LabelGraph
+    num_anchors: int = 10
+
+    def __post_init__(self) -> None:
+        if self.num_anchors < 1:
+            raise UserError(f"anchors.num_anchors must be ≥ 1, got {self.num_anchors}.")
+
+    def find(self, work: Workspace) -> Sequence[AnchorSet]:
+        """Return an anchor set for each graph.
+
+        Raises:
+            UserError: the data set lacks a graph.
+        """
+        names = sorted(work.metadata) if self.graphs is None else self.graphs
+        missing = [name for name in names if name not in work.metadata]
+        if missing or not names:
+            wanted = missing[0] if missing else "some"
+            found = ", ".join(sorted(work.metadata)) or "none"
+            raise UserError(
+                f"anchors.graphs: expected graph metadata, {wanted}, found {found}; name one that is there, "
+                "or take anchors=label_graph."
+            )
+        return tuple(self._find(work, name) for name in names)
+
+    def _find(self, work: Workspace, name: str) -> AnchorSet:
+        given = work.metadata[name]
+        nothing = csr_array((work.num_labels, given.num_anchors), dtype=np.float32)
+        of_labels = nothing if given.labels is None else given.labels
+        nearness = work.keep_matrix(
+            f"anchor-graph-{name}",
+            {"walks": self.walks},
+            lambda: self.walks.build(given.train, None, work.seed_for("anchors", name)),
+        ).value
+        points, labels = (
+            complete(known, nearness, most=self.num_anchors, known_value=1)
+            for known in (given.train, of_labels)
+        )
+        texts = given.train.T @ work.train.features + of_labels.T @ work.label_features
+        features = normalize_rows(csr_array(texts, dtype=np.float32))
+        features.sort_indices()
+        return AnchorSet(
+            features=features, points=points, labels=labels, named=csr_array(of_labels.T.tocsr())
+        )

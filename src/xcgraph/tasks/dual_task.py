@@ -1,23 +1,15 @@
 """RAMEN's LightningModule: a dual encoder, trained by triplets and graph regularizers."""
 
-from collections.abc import Iterator
-from typing import cast
-
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from xcgraph.batch import XCBatch
-from xcgraph.data.batching import FullTargets
-from xcgraph.nn.contrast import Contrast, Encoded
+from xcgraph.nn.contrast import Contrast
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.regularizer import Regularizer
 from xcgraph.nn.retrieval import ExactRetrieval, Retrieval, Search
+from xcgraph.tasks.graph_epochs import encode_points, start_epoch
 from xcgraph.tasks.task import Task
-
-# Texts that are encoded at a time where all are.
-_BLOCK = 4096
 
 
 class DualTask(Task):
@@ -48,7 +40,7 @@ class DualTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return L + Σ λ R of a batch of training points."""
-        points = self._encoded(batch)
+        points = encode_points(self.encoder, batch)
         contrasted = self.truth(self.encoder, points)
         penalty: Tensor = self.regularizer(self.encoder, points, contrasted.others)
         self.regularizer.observe(contrasted.precision)
@@ -63,25 +55,8 @@ class DualTask(Task):
         return labels, ((1 + cosines.clamp(-1, 1)) / 2).log()
 
     def on_train_epoch_start(self) -> None:
-        """Let the regularizer look at the encoder as it is without dropout."""
-        self.eval()
-        self.regularizer.start_epoch(self.current_epoch, self.encoder, self._points, self._labels)
-        self.train()
-
-    def _points(self) -> Iterator[Encoded]:
-        points = cast(FullTargets, cast(DataLoader, self.trainer.train_dataloader).dataset)
-        for rows in torch.arange(len(points)).split(_BLOCK):
-            batch = points[rows.numpy()].to(self.device)
-            yield self._encoded(batch)
-
-    def _labels(self) -> Iterator[Encoded]:
-        vectors = self.label_vectors()
-        yield Encoded(torch.arange(len(vectors), device=self.device), vectors)
-
-    def _encoded(self, batch: XCBatch) -> Encoded:
-        if batch.rows is None:
-            raise ValueError("A dual encoder learns from points that know their row: batches of FullTargets.")
-        return Encoded(batch.rows, self.encoder(batch.tokens))
+        """Let the regularizer prune."""
+        start_epoch(self, self.regularizer, self.encoder, self.truth.texts)
 
     def on_validation_epoch_start(self) -> None:
         """Compare exactly: an approximate index would be built anew in every epoch."""

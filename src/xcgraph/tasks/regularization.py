@@ -17,6 +17,8 @@ from xcgraph.nn.pruning import Pruning
 from xcgraph.nn.regularizer import GraphRegularizer, NoRegularizer, Regularizer
 from xcgraph.nn.trade_off import TradeOff
 from xcgraph.nn.triplet import TripletLoss
+from xcgraph.tasks.regularized_task import RegularizedTask
+from xcgraph.tasks.xc_task import XCTask
 
 GRAPHS = ("points", "labels")
 
@@ -28,6 +30,9 @@ class Regularization(Protocol):
     def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:
         """Make the regularizer."""
 
+    def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
+        """Let a task learn under the regularizer too."""
+
 
 @dataclass(frozen=True)
 class NoRegularization:
@@ -36,6 +41,10 @@ class NoRegularization:
     def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:  # noqa: ARG002
         """Make what adds nothing."""
         return NoRegularizer()
+
+    def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:  # noqa: ARG002
+        """Leave the task as it is."""
+        return task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +88,10 @@ class GraphRegularization:
         )
         trade_off = self.trade_off(len(of_points) + len(of_labels))
         return GraphRegularizer(of_points, of_labels, trade_off, self.pruning)
+
+    def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
+        """Let a task of points and meta-labels learn under the regularizer too."""
+        return RegularizedTask(task, self.build(anchor_sets), StoredTexts(token_bag(label_texts)))
 
 
 def contrast(links: csr_array, texts: csr_array, triplets: TripletLoss) -> Contrast:
