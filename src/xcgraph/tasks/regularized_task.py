@@ -35,11 +35,10 @@ class RegularizedTask(XCTask):
         """Return the loss of a batch and Σ λ R."""
         scores = self(batch)
         encoder = DualEncoder(self.encoder)
-        penalty = self.regularizer(
-            encoder, encode_points(encoder, batch), self._draw_labels(encoder, len(batch))
-        )
+        points, labels = encode_points(encoder, batch), self._draw_labels(encoder, len(batch))
+        penalty: Tensor = self.regularizer(encoder, points, labels)
         self.regularizer.observe(lambda: _precision(scores, batch.positives))
-        loss = binary_loss(scores, batch.positives) + penalty
+        loss: Tensor = binary_loss(scores, batch.positives) + penalty
         self.log_loss(batch, loss=loss, penalty=penalty)
         return loss
 
