@@ -21,7 +21,7 @@ from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.pipeline.curves import EpochCurves
 from xcgraph.pipeline.progress import StageProgress
-from xcgraph.tasks.xc_task import Learning, XCTask
+from xcgraph.tasks.task import AnyTask, Learning, Task
 
 WEIGHTS = "weights.ckpt"
 CURVES = "curves.csv"
@@ -55,7 +55,7 @@ class Stage:
         if not self.lr > 0:
             raise UserError(f"stages.*.lr must be > 0, got {self.lr}.")
 
-    def check(self, task: XCTask) -> None:
+    def check(self, task: Task) -> None:
         """Make an optimizer and a Trainer, so that a value they cannot take is refused before data is read.
 
         Raises:
@@ -72,7 +72,7 @@ class Stage:
 
     def fit(
         self,
-        task: XCTask,
+        task: Task,
         points: tuple[FullTargets, FullTargets],
         metrics: XCMetrics,
         *,
@@ -111,7 +111,7 @@ class Stage:
         save_tensors(folder / WEIGHTS, task.state_dict())
         unfinished.unlink()
 
-    def predict(self, task: XCTask, points: FullTargets, top_k: int) -> csr_array:
+    def predict(self, task: Task, points: FullTargets, top_k: int) -> csr_array:
         """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""
         loader = batch_loader(points, batch_size=self.batch_size)
         task.top_k = top_k
@@ -153,7 +153,7 @@ def _interruptible() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def load_weights(task: XCTask, folder: Path) -> XCTask:
+def load_weights(task: AnyTask, folder: Path) -> AnyTask:
     """Give a task of the same build the weights that a stage has left in a folder."""
     task.load_state_dict(load_tensors(folder / WEIGHTS))
     return task.eval()
