@@ -37,7 +37,7 @@ def test_a_data_set_that_can_be_counted_by_hand():
     assert (found.name, found.labels, found.tokens) == ("tiny", 4, 3)
     assert found.points_per_label == 3 / 4
     assert found.tokens_per_label == 1
-    assert (found.rare_labels, found.labels_without_points, found.labels_without_text) == (4, 2, 1)
+    assert (found.rare_labels, found.labels_without_points, found.labels_without_tokens) == (4, 2, 1)
     assert found.train == SplitStatistics(
         points=3,
         labels_per_point=1.0,

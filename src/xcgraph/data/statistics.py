@@ -65,7 +65,7 @@ class Statistics:
         tokens_per_label: mean number of distinct tokens of a label's text.
         rare_labels: labels with fewer than ``RARE`` training points.
         labels_without_points: labels without a training point; they are among the rare ones.
-        labels_without_text: labels without a token.
+        labels_without_tokens: labels whose text has no token.
         train: the training points.
         test: the test points.
         bins: the labels, from rare to frequent, in groups of equal volume.
@@ -78,7 +78,7 @@ class Statistics:
     tokens_per_label: float
     rare_labels: int
     labels_without_points: int
-    labels_without_text: int
+    labels_without_tokens: int
     train: SplitStatistics
     test: SplitStatistics
     bins: tuple[FrequencyBin, ...]
@@ -101,7 +101,7 @@ def describe_data(data: XCData, num_bins: int = 5) -> Statistics:
         tokens_per_label=_mean(text),
         rare_labels=int((frequency < RARE).sum()),
         labels_without_points=int((frequency == 0).sum()),
-        labels_without_text=int((text == 0).sum()),
+        labels_without_tokens=int((text == 0).sum()),
         train=_describe_split(data.train),
         test=_describe_split(data.test),
         bins=tuple(_describe_bins(frequency, num_bins)),
