@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
 from xcgraph.data import statistics
-from xcgraph.data.statistics import FrequencyBin, SplitStatistics, describe_data, equal_volume_bins
+from xcgraph.data.metadata import GraphMetadata
+from xcgraph.data.statistics import (
+    FrequencyBin,
+    MetadataStatistics,
+    SplitStatistics,
+    describe_data,
+    equal_volume_bins,
+)
 from xcgraph.data.xc_data import Split, XCData
 
 
@@ -28,6 +35,12 @@ TINY = XCData(
     ),
     test=make_split([[1, 1, 1]], [[1, 1, 1, 0]], []),
     label_features=csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], np.float32)),
+    metadata={
+        "category": GraphMetadata(
+            train=csr_array(np.array([[1, 1], [0, 1], [0, 0]], np.float32)),
+            labels=csr_array(np.array([[1, 1], [0, 1], [1, 1], [1, 0]], np.float32)),
+        )
+    },
 )
 
 
@@ -59,6 +72,11 @@ def test_a_data_set_that_can_be_counted_by_hand():
         FrequencyBin(labels=3, least=0, most=1, mean=1 / 3),
         FrequencyBin(labels=1, least=2, most=2, mean=2.0),
     )
+    assert found.metadata == {
+        "category": MetadataStatistics(
+            anchors=2, links_per_train_point=1.0, links_per_test_point=None, links_per_label=1.5
+        )
+    }
 
 
 def test_a_label_with_five_points_is_not_rare(toy):

@@ -1,22 +1,25 @@
 """The numbers of a data set as tables for the terminal."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 from rich.table import Table
 
-from xcgraph.data.statistics import RARE, FrequencyBin, SplitStatistics, Statistics
+from xcgraph.data.statistics import RARE, FrequencyBin, MetadataStatistics, SplitStatistics, Statistics
 
 
 def print_statistics(statistics: Statistics) -> None:
-    """Print the points, the labels, and the labels in groups from rare to frequent."""
-    Console().print(
+    """Print the points, the labels, the labels from rare to frequent, and the graph metadata if any."""
+    parts = [
         statistics.name,
         _points_table(statistics.train, statistics.test),
         _labels_table(statistics),
         "Labels in groups that occur equally often in all, from rare to frequent:",
         _bins_table(statistics.bins),
-        sep="\n",
-        highlight=False,
-    )
+    ]
+    if statistics.metadata:
+        parts.append(_metadata_table(statistics.metadata))
+    Console().print(*parts, sep="\n", highlight=False, markup=False)
 
 
 def _points_table(train: SplitStatistics, test: SplitStatistics) -> Table:
@@ -50,6 +53,14 @@ def _bins_table(bins: tuple[FrequencyBin, ...]) -> Table:
     table = _table("group", "labels", "training points", "mean")
     for number, group in enumerate(bins, start=1):
         table.add_row(str(number), f"{group.labels:,}", f"{group.least:,} to {group.most:,}", f"{group.mean:.2f}")
+    return table
+
+
+def _metadata_table(metadata: Mapping[str, MetadataStatistics]) -> Table:
+    table = _table("graph metadata", "anchors", "links per training point", "per test point", "per label")
+    for name, graph in metadata.items():
+        links = (graph.links_per_train_point, graph.links_per_test_point, graph.links_per_label)
+        table.add_row(name, f"{graph.anchors:,}", *("-" if mean is None else f"{mean:.2f}" for mean in links))
     return table
 
 

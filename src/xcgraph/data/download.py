@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import zipfile
+import zlib
 from pathlib import Path
 
 from xcgraph.errors import UserError
@@ -64,7 +65,8 @@ def unpack_archive(archive: Path, folder: Path) -> None:
         inside = list(draft.iterdir())
         whole = inside[0] if len(inside) == 1 and inside[0].is_dir() else draft
         whole.replace(folder)
-    except zipfile.BadZipFile as error:
+    # zipfile's RuntimeError: a packing that it does not know.
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise UserError(
             f"{archive}: expected an intact zip archive, found: {error}; remove it and download it again."
         ) from error

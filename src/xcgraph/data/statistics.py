@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from xcgraph.data.metadata import GraphMetadata
 from xcgraph.data.xc_data import Split, XCData
 
 # Labels with fewer training points are those that the papers call rare.
@@ -54,6 +55,23 @@ class FrequencyBin:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MetadataStatistics:
+    """Numbers of one set of anchors; means are taken over all points, or all labels.
+
+    Attributes:
+        anchors: how many.
+        links_per_train_point: mean.
+        links_per_test_point: mean, or None where test points are not linked.
+        links_per_label: mean, or None where labels are not linked.
+    """
+
+    anchors: int
+    links_per_train_point: float
+    links_per_test_point: float | None
+    links_per_label: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Statistics:
     """Numbers of a data set; all frequencies of labels are those in the training points.
 
@@ -69,6 +87,7 @@ class Statistics:
         train: the training points.
         test: the test points.
         bins: the labels, from rare to frequent, in groups of equal volume.
+        metadata: by name, the graph metadata.
     """
 
     name: str
@@ -82,6 +101,7 @@ class Statistics:
     train: SplitStatistics
     test: SplitStatistics
     bins: tuple[FrequencyBin, ...]
+    metadata: dict[str, MetadataStatistics]
 
 
 def describe_data(data: XCData, num_bins: int = 5) -> Statistics:
@@ -105,6 +125,7 @@ def describe_data(data: XCData, num_bins: int = 5) -> Statistics:
         train=_describe_split(data.train),
         test=_describe_split(data.test),
         bins=tuple(_describe_bins(frequency, num_bins)),
+        metadata={name: _describe_metadata(graph) for name, graph in data.metadata.items()},
     )
 
 
@@ -160,6 +181,16 @@ def _describe_split(split: Split) -> SplitStatistics:
         points_without_labels=int((labels == 0).sum()),
         points_without_tokens=int((tokens == 0).sum()),
         filter_pairs=len(split.filter_pairs),
+    )
+
+
+def _describe_metadata(graph: GraphMetadata) -> MetadataStatistics:
+    links = {part: _mean(np.diff(matrix.indptr)) for part, matrix in graph.parts()}
+    return MetadataStatistics(
+        anchors=graph.num_anchors,
+        links_per_train_point=links["train"],
+        links_per_test_point=links.get("test"),
+        links_per_label=links.get("labels"),
     )
 
 
