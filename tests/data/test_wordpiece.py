@@ -104,7 +104,7 @@ def test_values_must_be_positive(wrong):
 
 
 def test_without_the_package_it_says_how_to_install_it(monkeypatch):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
     with pytest.raises(UserError, match=r"needs the package tokenizers.*pip install 'xcgraph\[tokenizers\]'"):
         WordPiece()
