@@ -27,9 +27,7 @@ def drive(monkeypatch):
         if not Path(output).exists():
             Path(output).write_bytes(files[id])
 
-    monkeypatch.setitem(
-        sys.modules, "gdown", SimpleNamespace(download=download, exceptions=gdown.exceptions)
-    )
+    monkeypatch.setitem(sys.modules, "gdown", SimpleNamespace(download=download, exceptions=gdown.exceptions))
     return files
 
 
@@ -128,7 +126,9 @@ def flip_a_byte(at):
 
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-@pytest.mark.parametrize("damage", [lambda _: b"<html>quota</html>", lambda c: c[:-10], *map(flip_a_byte, (8, 30))])
+@pytest.mark.parametrize(
+    "damage", [lambda _: b"<html>quota</html>", lambda c: c[:-10], *map(flip_a_byte, (8, 30))]
+)
 def test_a_damaged_archive_leaves_nothing(damage, compression, tmp_path):
     archive = tmp_path / "set.zip"
     write_zip(archive, {"a.txt": "first", "b.txt": "label text " * 50}, compression)

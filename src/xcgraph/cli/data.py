@@ -76,9 +76,11 @@ def convert(options: argparse.Namespace) -> None:
 def download(options: argparse.Namespace) -> None:
     """Fetch a published data set and unpack it."""
     config = find_config(options.name)
-    source = config.get("download")
+    if "download" not in config:
+        raise UserError(f"{config['name']} is no published set: there is nothing to download.")
+    source = config["download"]
     if source is None:
-        raise UserError(f"{config['name']}: no download is known; take the files from {REPOSITORY}.")
+        raise UserError(f"{config['name']}: no link is known; take the files from {REPOSITORY}.")
     folder = Path(options.out) / config["name"]
     if folder.exists():
         _say(f"{folder} is there already; remove it to download it again.")
@@ -92,7 +94,9 @@ def download(options: argparse.Namespace) -> None:
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the commands and their options."""
-    parser = argparse.ArgumentParser(prog="xcgraph-data", description="Data sets: look, check, rewrite, fetch.")
+    parser = argparse.ArgumentParser(
+        prog="xcgraph-data", description="Data sets: look, check, rewrite, fetch."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:

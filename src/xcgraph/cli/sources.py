@@ -70,5 +70,5 @@ def _config_name(name: str) -> str:
 
 def _compose(name: str) -> DictConfig:
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
-        config: DictConfig = compose("train", [f"data={name}"])
-    return config.data
+        node: DictConfig = compose("train", [f"data={name}"]).data
+    return node

@@ -52,7 +52,9 @@ def _labels_table(statistics: Statistics) -> Table:
 def _bins_table(bins: tuple[FrequencyBin, ...]) -> Table:
     table = _table("group", "labels", "training points", "mean")
     for number, group in enumerate(bins, start=1):
-        table.add_row(str(number), f"{group.labels:,}", f"{group.least:,} to {group.most:,}", f"{group.mean:.2f}")
+        table.add_row(
+            str(number), f"{group.labels:,}", f"{group.least:,} to {group.most:,}", f"{group.mean:.2f}"
+        )
     return table
 
 
