@@ -95,7 +95,7 @@ def test_a_published_set_that_is_not_there_says_how_to_get_it(file, tmp_path, mo
         run.data.read()
 
     assert f"data/{config.data.name}" in str(said.value)
-    assert f"xcgraph-data download {file.stem}" in str(said.value)
+    assert f"xcgraph-data download {config.data.name}" in str(said.value)
     assert REPOSITORY in str(said.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -117,7 +117,7 @@ class TestValidate:
 
         output, errors = capsys.readouterr()
         mended, good = output.splitlines()
-        assert mended.startswith("Mended: ")
+        assert mended.startswith("Note: ")
         assert "sorted 1 rows" in mended
         assert good.startswith("messy is good")
         assert errors == ""
@@ -133,7 +133,7 @@ class TestValidate:
     def test_a_published_set_that_is_not_there_says_how_to_get_it(self, tiny, capsys):
         said = refuse(capsys, "validate", "lf_amazontitles_131k")
 
-        assert "xcgraph-data download lf_amazontitles_131k" in said
+        assert "xcgraph-data download LF-AmazonTitles-131K" in said
         assert said.count("\n") == 1
 
 

@@ -21,9 +21,10 @@ from xcgraph.data.download import REPOSITORY, fetch_archive, unpack_archive
 from xcgraph.data.plots import plot_label_frequency
 from xcgraph.data.statistics import describe_data, label_frequency
 from xcgraph.errors import UserError
-from xcgraph.formats.folder import LAYOUTS
+from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.write_folder import write_folder
 
+_LAYOUTS = [layout.name for layout in all_layouts()]
 _ADVICE = Advice(
     interrupted="nothing half-written is left, and a download goes on where it stopped", output="--out"
 )
@@ -45,11 +46,11 @@ def inspect(options: argparse.Namespace) -> None:
 
 
 def validate(options: argparse.Namespace) -> None:
-    """Read everything; say what is wrong, or what was mended and that the rest is good."""
-    with _cache(None) as cache, _collected_warnings() as mended:
+    """Read everything; say what is wrong, or what is odd or was mended, and that it is good."""
+    with _cache(None) as cache, _collected_warnings() as notes:
         data = open_source(options.source, cache=cache, layout=options.layout).read()
-        for record in mended.buffer:
-            _say(f"Mended: {record.getMessage()}")
+        for record in notes.buffer:
+            _say(f"Note: {record.getMessage()}")
         _say(
             f"{data.name} is good: {len(data.train):,} training points, {len(data.test):,} test points, "
             f"{data.num_labels:,} labels, {data.num_tokens:,} tokens."
@@ -79,7 +80,7 @@ def download(options: argparse.Namespace) -> None:
     if "download" not in config:
         raise UserError(f"{config['name']} is no published set: there is nothing to download.")
     source = config["download"]
-    if source is None:
+    if source["drive_id"] is None:
         raise UserError(f"{config['name']}: no link is known; take the files from {REPOSITORY}.")
     folder = Path(options.out) / config["name"]
     if folder.exists():
@@ -116,21 +117,21 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _describe_inspect(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("--layout", choices=LAYOUTS, help="of the folder; by default it is found")
+    parser.add_argument("--layout", choices=_LAYOUTS, help="of the folder; by default it is found")
     parser.add_argument("--out", metavar="DIR", help="write statistics.json and label_frequency.png there")
     _add_cache(parser)
 
 
 def _describe_validate(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("--layout", choices=LAYOUTS, help="of the folder; by default it is found")
+    parser.add_argument("--layout", choices=_LAYOUTS, help="of the folder; by default it is found")
 
 
 def _describe_convert(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument("out", metavar="OUT", help="the new folder, which must not be there yet")
-    parser.add_argument("--layout", choices=LAYOUTS, required=True, help="of the new folder")
-    parser.add_argument("--from", dest="source_layout", choices=LAYOUTS, help="layout of PATH")
+    parser.add_argument("--layout", choices=_LAYOUTS, required=True, help="of the new folder")
+    parser.add_argument("--from", dest="source_layout", choices=_LAYOUTS, help="layout of PATH")
     _add_cache(parser)
 
 
