@@ -1,7 +1,7 @@
 """Texts to token weights: TF-IDF over one vocabulary that points and labels share."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -37,12 +37,12 @@ class TextFeatures(Protocol):
     """A way to turn texts into token weights: words, or pieces of words."""
 
     def weigh(
-        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Sequence[str]
+        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
     ) -> TfidfFeatures:
         """Weigh tokens by TF-IDF; test texts shape neither the vocabulary nor the weights.
 
         Args:
-            train_texts: one text per training point; may be gone through several times.
+            train_texts: one text per training point. Texts may be gone through several times.
             test_texts: one text per test point.
             label_texts: one text per label.
 
@@ -65,7 +65,7 @@ class WordTokens:
         check_min_df(self.min_df)
 
     def weigh(
-        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Sequence[str]
+        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
     ) -> TfidfFeatures:
         """Weigh words by TF-IDF; see :class:`TextFeatures`."""
         vectorizer = TfidfVectorizer(token_pattern=TOKEN_PATTERN, min_df=self.min_df, dtype=np.float32)
@@ -82,21 +82,28 @@ def fit_tfidf(
     vectorizer: TfidfVectorizer,
     train_texts: Iterable[object],
     test_texts: Iterable[object],
-    label_texts: Sequence[object],
+    label_texts: Iterable[object],
 ) -> TfidfFeatures:
     """Fit scikit-learn's TF-IDF on training and label texts, whatever its analyzer takes for a text.
 
     Raises:
         UserError: no token occurs in ``min_df`` texts.
     """
+    num_train = 0
+
+    def counted() -> Iterator[object]:
+        nonlocal num_train
+        for text in train_texts:
+            num_train += 1
+            yield text
+
     try:
-        fitted = _sorted_csr(vectorizer.fit_transform(itertools.chain(train_texts, label_texts)))
+        fitted = _sorted_csr(vectorizer.fit_transform(itertools.chain(counted(), label_texts)))
     except ValueError as error:  # scikit-learn's way to say that no token is left
         raise UserError(
             f"Expected tokens that occur in at least min_df={vectorizer.min_df} of the training and label "
             "texts, found none; lower text.min_df or check the texts."
         ) from error
-    num_train = fitted.shape[0] - len(label_texts)
     return TfidfFeatures(
         train=fitted[:num_train],
         test=_transform(vectorizer, test_texts, fitted.shape[1]),

@@ -3,7 +3,7 @@
 import importlib.util
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -52,13 +52,13 @@ class WordPiece:
             )
 
     def weigh(
-        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Sequence[str]
+        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
     ) -> TfidfFeatures:
         """Learn the pieces and weigh them by TF-IDF; see :class:`~xcgraph.data.text.TextFeatures`."""
         tokenizer = _learn_pieces(_Chained(train_texts, label_texts), self.vocabulary_size)
         vectorizer = TfidfVectorizer(analyzer=list, min_df=self.min_df, dtype=np.float32)
         train, test, labels = (_cut(tokenizer, texts) for texts in (train_texts, test_texts, label_texts))
-        return fit_tfidf(vectorizer, train, test, list(labels))
+        return fit_tfidf(vectorizer, train, test, labels)
 
 
 def _learn_pieces(texts: "_Chained", vocabulary_size: int) -> "Tokenizer":
@@ -114,7 +114,7 @@ class _Chained:
     """Training and label texts one after the other, as often as they are asked for."""
 
     train_texts: Iterable[str]
-    label_texts: Sequence[str]
+    label_texts: Iterable[str]
 
     def __iter__(self) -> Iterator[str]:
         yield from self.train_texts

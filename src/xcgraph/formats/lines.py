@@ -31,7 +31,7 @@ class Chunk(NamedTuple):
     first_line: int
 
 
-def read_chunks(source: Path, chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:
+def read_chunks(source: Path, chunk_size: int = CHUNK_SIZE, *, may_be_empty: bool = False) -> Iterator[Chunk]:
     """Give a text file's lines in chunks; whether it is gzip is seen from its content, not from its name.
 
     A byte order mark is dropped, a line feed that is missing at the end is added, carriage returns stay.
@@ -39,6 +39,7 @@ def read_chunks(source: Path, chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:
     Args:
         source: the file.
         chunk_size: bytes to read at a time; a chunk is longer only where a line is.
+        may_be_empty: whether a file without lines is one, rather than a mistake.
 
     Raises:
         UserError: there is no such file, it is a folder, empty, cut short or no text.
@@ -48,6 +49,8 @@ def read_chunks(source: Path, chunk_size: int = CHUNK_SIZE) -> Iterator[Chunk]:
         for text in _cut_at_line_ends(_unpacked(file), source, chunk_size):
             yield Chunk(text, first_line)
             first_line += text.count(b"\n")
+    if first_line == 1 and not may_be_empty:
+        raise UserError(f"{source}: expected text, found an empty file; fetch or write it anew.")
 
 
 def open_file(source: Path) -> BufferedReader:
@@ -76,9 +79,7 @@ def _cut_at_line_ends(
 ) -> Iterator[bytes]:
     head = _read(stream, source, len(_BYTE_ORDER_MARK)).removeprefix(_BYTE_ORDER_MARK)
     held, held_size = [head], len(head)  # what was read after the last line end
-    is_empty = not head
     while block := _read(stream, source, chunk_size):
-        is_empty = False
         cut = block.rfind(b"\n") + 1
         if cut:
             yield b"".join((*held, block[:cut]))
@@ -90,8 +91,6 @@ def _cut_at_line_ends(
                 f"{source}: expected lines of at most {MAX_LINE_SIZE >> 20} MiB, found a longer one; "
                 "is it a text file?"
             )
-    if is_empty:
-        raise UserError(f"{source}: expected text, found an empty file; fetch or write it anew.")
     if rest := b"".join(held):
         yield rest if rest.endswith(b"\n") else rest + b"\n"
 

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 
 from xcgraph.formats.text_rows import points_text, rows_text
 
-__all__ = ["RowsWriter", "write_points", "write_rows"]
+__all__ = ["RowsWriter", "TextFile", "write_points", "write_rows"]
 
 _ENTRIES_PER_BLOCK = 1 << 19
 _GZIP_LEVEL = 6  # 9 takes five times as long for one hundredth less
@@ -52,7 +52,7 @@ def write_points(path: Path, features: csr_array, labels: csr_array) -> None:
     """
     if features.shape[0] != labels.shape[0]:
         raise ValueError(f"Expected labels of {features.shape[0]} points, found {labels.shape[0]}.")
-    with _TextFile(path) as file:
+    with TextFile(path) as file:
         file.write(f"{features.shape[0]} {features.shape[1]} {labels.shape[1]}\n".encode())
         for rows in _blocks(features):
             file.write(points_text(features[rows], labels[rows]))
@@ -73,7 +73,7 @@ class RowsWriter:
     """
 
     def __init__(self, path: Path, *, rows: int, columns: int) -> None:
-        self._file = _TextFile(path)
+        self._file = TextFile(path)
         self._shape = (rows, columns)
         self._rows_written = 0
         self._file.write(f"{rows} {columns}\n".encode())
@@ -104,8 +104,14 @@ class RowsWriter:
             raise ValueError(f"Expected {self._shape[0]} rows, found {self._rows_written}.")
 
 
-class _TextFile:
-    """A draft that takes the file's name when it is closed for good."""
+class TextFile:
+    """A text file, gzip if its name ends with ``.gz``; a draft that takes the name when it is complete.
+
+    A context manager: the file appears when it ends well.
+
+    Args:
+        path: where to write; replaced if it is there.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -116,9 +122,11 @@ class _TextFile:
             self._text = gzip.GzipFile("", "wb", _GZIP_LEVEL, self._raw, mtime=0)
 
     def write(self, text: bytes) -> None:
+        """Write some more text."""
         self._text.write(text)
 
     def close(self, *, keep: bool) -> None:
+        """Give the file its name, or remove it."""
         if self._text is not self._raw:
             self._text.close()
         self._raw.flush()
