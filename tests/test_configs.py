@@ -103,7 +103,12 @@ def test_a_published_set_that_is_not_there_says_how_to_get_it(file, tmp_path, mo
 @pytest.mark.parametrize("file", PUBLISHED_SETS, ids=lambda file: file.stem)
 def test_propensity_constants_are_those_of_the_source(file):
     config = yaml.safe_load(file.read_text())
-    constants = {"Amazon": (0.6, 2.6), "AmazonTitles": (0.6, 2.6), "Wikipedia": (0.5, 0.4), "WikiTitles": (0.5, 0.4)}
+    constants = {
+        "Amazon": (0.6, 2.6),
+        "AmazonTitles": (0.6, 2.6),
+        "Wikipedia": (0.5, 0.4),
+        "WikiTitles": (0.5, 0.4),
+    }
 
     expected = constants.get(config["name"].split("-")[1], (0.55, 1.5))
     assert (config["propensity_a"], config["propensity_b"]) == expected

@@ -56,8 +56,9 @@ def names_below(folder):
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.mark.usefixtures("tiny")
 class TestInspect:
-    def test_the_numbers_are_printed_and_nothing_is_written(self, tiny, tmp_path, capsys):
+    def test_the_numbers_are_printed_and_nothing_is_written(self, tmp_path, capsys):
         before = names_below(tmp_path)
 
         main(["inspect", "LF-Tiny"])
@@ -70,27 +71,27 @@ class TestInspect:
         assert find_number(output, "without labels") == "0"
         assert names_below(tmp_path) == before
 
-    def test_out_gets_numbers_and_a_picture(self, tiny, tmp_path, capsys):
-        main(["inspect", str(tiny), "--out", "a/b"])
+    def test_out_gets_numbers_and_a_picture(self, tmp_path, capsys):
+        main(["inspect", str(tmp_path / "LF-Tiny"), "--out", "a/b"])
 
         assert "Written: a/b/statistics.json and a/b/label_frequency.png" in capsys.readouterr().out
         numbers = json.loads((tmp_path / "a/b/statistics.json").read_text())
         assert (numbers["name"], numbers["labels"], numbers["test"]["filter_pairs"]) == ("LF-Tiny", 3, 1)
         assert (tmp_path / "a/b/label_frequency.png").stat().st_size > 1000
 
-    def test_cache_keeps_what_was_converted(self, tiny, tmp_path):
+    def test_cache_keeps_what_was_converted(self, tmp_path):
         main(["inspect", "LF-Tiny", "--cache", "kept"])
 
         assert list((tmp_path / "kept").rglob("*.npy"))
 
     @pytest.mark.parametrize("name", ["lf_wordnet_8k", "LF-WordNet-8K"])
-    def test_a_data_set_may_be_named(self, name, monkeypatch, capsys):
+    def test_a_data_set_may_be_named(self, name, monkeypatch):
         monkeypatch.setattr("data_modules.wordnet.WordNet.read", lambda self: pytest.fail(self.name))
 
         with pytest.raises(pytest.fail.Exception, match="LF-WordNet-8K"):
             main(["inspect", name])
 
-    def test_a_name_that_is_none_is_answered_with_those_that_are(self, tiny, capsys):
+    def test_a_name_that_is_none_is_answered_with_those_that_are(self, capsys):
         said = refuse(capsys, "inspect", "LF-Tyni")
 
         assert "LF-Tyni: expected a folder or one of lf_amazon_131k, lf_amazontitles_131k, " in said
@@ -98,12 +99,13 @@ class TestInspect:
     def test_a_layout_is_for_folders(self, capsys):
         assert "leave --layout out" in refuse(capsys, "inspect", "lf_wordnet_8k", "--layout", "split")
 
-    def test_a_folder_that_cannot_be_written_is_said(self, tiny, capsys):
+    def test_a_folder_that_cannot_be_written_is_said(self, capsys):
         assert "Cannot write the output" in refuse(capsys, "inspect", "LF-Tiny", "--out", "/dev/null/here")
 
 
+@pytest.mark.usefixtures("tiny")
 class TestValidate:
-    def test_good(self, tiny, capsys):
+    def test_good(self, capsys):
         main(["validate", "LF-Tiny"])
 
         assert capsys.readouterr().out == (
@@ -130,15 +132,16 @@ class TestValidate:
         assert "tst_X_Y.txt, line 2" in said
         assert said.count("\n") == 1
 
-    def test_a_published_set_that_is_not_there_says_how_to_get_it(self, tiny, capsys):
+    def test_a_published_set_that_is_not_there_says_how_to_get_it(self, capsys):
         said = refuse(capsys, "validate", "lf_amazontitles_131k")
 
         assert "xcgraph-data download LF-AmazonTitles-131K" in said
         assert said.count("\n") == 1
 
 
+@pytest.mark.usefixtures("tiny")
 class TestConvert:
-    def test_there_and_back(self, tiny, tmp_path, capsys):
+    def test_there_and_back(self, tmp_path, capsys):
         main(["convert", "LF-Tiny", "old", "--layout", "old"])
         main(["convert", "old", "back", "--layout", "split", "--from", "old"])
 
@@ -147,11 +150,11 @@ class TestConvert:
         for name in ("trn_X_Xf.txt", "trn_X_Y.txt", "tst_X_Xf.txt", "tst_X_Y.txt"):
             assert (tmp_path / "back" / name).read_text() == SPLIT[name]
 
-    def test_a_folder_that_is_there_is_left_alone(self, tiny, tmp_path, capsys):
+    def test_a_folder_that_is_there_is_left_alone(self, tmp_path, capsys):
         said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "old")
 
         assert "LF-Tiny is there already" in said
-        assert names_below(tiny) == set(SPLIT)
+        assert names_below(tmp_path / "LF-Tiny") == set(SPLIT)
 
     @pytest.mark.parametrize(
         ("error", "status", "message"),
@@ -160,8 +163,9 @@ class TestConvert:
             (OSError(errno.ENOSPC, "No space left on device"), 2, "The disk is full"),
         ],
     )
-    def test_nothing_half_written_is_left(self, error, status, message, tiny, tmp_path, monkeypatch, capsys):
-        def write(_data, folder, _layout):
+    def test_nothing_half_written_is_left(self, error, status, message, tmp_path, monkeypatch, capsys):
+        def write(_data, folder, _layout, *, texts):
+            assert texts is None
             folder.mkdir()
             (folder / "train.txt").write_text("half")
             raise error
@@ -194,15 +198,16 @@ class TestDownload:
         monkeypatch.chdir(tmp_path)
         return handed_out
 
+    @pytest.mark.usefixtures("drive")
     @pytest.mark.parametrize("name", ["lf_amazon_131k", "LF-Amazon-131K"])
-    def test_a_set_arrives_unpacked_where_its_config_looks_for_it(self, name, drive, tmp_path, capsys):
+    def test_a_set_arrives_unpacked_where_its_config_looks_for_it(self, name, tmp_path, capsys):
         main(["download", name])
 
         assert names_below(tmp_path) == {f"data/LF-Amazon-131K/{file}" for file in SPLIT}
         said = refuse(capsys, "validate", name)
         assert "expected 294805 train_points, found 3 in data/LF-Amazon-131K" in said
 
-    def test_twice_is_once(self, drive, tmp_path, capsys):
+    def test_twice_is_once(self, drive, capsys):
         main(["download", "lf_amazon_131k", "--out", "sets"])
         main(["download", "lf_amazon_131k", "--out", "sets"])
 
@@ -226,4 +231,3 @@ class TestDownload:
         monkeypatch.chdir(tmp_path)
 
         assert "pip install 'xcgraph[download]'" in refuse(capsys, "download", "lf_amazon_131k")
-
