@@ -15,6 +15,8 @@ CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.glob("*/**/*.yaml"))
 # Groups that are mounted elsewhere than under their own name.
 MOUNTS = {"stage": "stage@stages.{name}"}
+# What a config leaves to the user.
+MANDATORY = {"xc_folder": ["data.path=folder"]}
 
 
 def override(file):
@@ -25,7 +27,8 @@ def override(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())
 def test_file_composes_and_builds(file, tmp_path):
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
-        config = compose("train", [override(file), f"paths.run={tmp_path}", f"paths.root={tmp_path}"])
+        paths = [f"paths.run={tmp_path}", f"paths.root={tmp_path}"]
+        config = compose("train", [override(file), *paths, *MANDATORY.get(file.stem, [])])
 
     run = build(config, "train")
 

@@ -14,14 +14,14 @@ from xcgraph.cli.data import main
 from xcgraph.data.download import REPOSITORY
 
 SPLIT = {
-    "trn_X_Xf.txt": "3 4\n0:0.5 1:0.25\n2:1\n\n",
+    "trn_X_Xf.txt": "3 4\n0:0.5 1:0.25\n2:1\n3:1\n",
     "trn_X_Y.txt": "3 3\n0:1 1:1\n0:1\n1:1\n",
     "tst_X_Xf.txt": "1 4\n3:2\n",
     "tst_X_Y.txt": "1 3\n2:1\n",
-    "Yf.txt": "3 4\n0:1\n1:1 2:1\n\n",
+    "Yf.txt": "3 4\n0:1\n1:1 2:1\n3:1\n",
     "filter_labels_test.txt": "0 0\n",
 }
-UNSORTED = {**SPLIT, "trn_X_Xf.txt": "3 4\n1:0.25 0:0.5\n2:1\n\n"}
+UNSORTED = {**SPLIT, "trn_X_Xf.txt": "3 4\n1:0.25 0:0.5\n2:1\n3:1\n"}
 
 
 def write_folder(folder, files):
