@@ -59,15 +59,15 @@ def open_file(source: Path) -> BufferedReader:
     Raises:
         UserError: there is no such file, it is a folder, or it cannot be read.
     """
-    if not source.exists():
-        raise UserError(f"{source}: expected a file, found none; correct the path.")
-    if not source.is_file():
-        kind = "a folder" if source.is_dir() else "something that is not a regular file"
-        raise UserError(f"{source}: expected a file, found {kind}; name a file.")
     try:
-        return source.open("rb")
+        if source.is_file():
+            return source.open("rb")
+        kind = "a folder" if source.is_dir() else "something else" if source.exists() else "none"
     except OSError as error:
-        raise UserError(f"{source}: cannot be read ({error.strerror}); check its permissions.") from error
+        raise UserError(
+            f"{source}: cannot be read ({error.strerror}); check path and permissions."
+        ) from error
+    raise UserError(f"{source}: expected a regular file, found {kind}; correct the path.")
 
 
 def _unpacked(file: BufferedReader) -> BufferedReader | gzip.GzipFile:
