@@ -9,10 +9,10 @@ from scipy.sparse import coo_array, csr_array, load_npz
 
 from xcgraph.artifacts import ArtifactStore, save_csr
 from xcgraph.errors import UserError
+from xcgraph.formats.entries import Entries
 from xcgraph.formats.folder_files import content_hash
 from xcgraph.formats.lines import open_file
 from xcgraph.formats.mend import Merge, mend_rows
-from xcgraph.formats.parse import Entries
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.formats.stored_csr import CsrWriter, open_csr
 from xcgraph.formats.write import write_rows

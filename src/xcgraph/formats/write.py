@@ -136,7 +136,7 @@ class TextFile:
         else:
             self._draft.unlink()
 
-    def __enter__(self) -> "_TextFile":
+    def __enter__(self) -> "TextFile":
         return self
 
     def __exit__(
