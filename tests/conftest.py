@@ -29,7 +29,7 @@ from xcgraph.pipeline.shortlister import ShortlisterConfig
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import normalize_rows, top_k_rows
-from xcgraph.tasks.builder import TaskBuilder
+from xcgraph.tasks.builder import Labels, TaskBuilder
 from xcgraph.tasks.xc_task import XCTask
 
 NUM_TOPICS, LABELS_PER_TOPIC, TOKENS_PER_TOPIC, NUM_NOISE_TOKENS = 5, 8, 10, 10
@@ -109,6 +109,7 @@ class Toy:
             "encoder": partial(BagOfTokens, dim=32),
             "propagation": Propagation(hops=1),
             "fusion": partial(AttentionFusion, dropout=0.1),
+            "surrogate_fusion": partial(AttentionFusion, dropout=0.1),
             "refinement": RefinementVectors,
             "label_dropout": 0.1,
         }
@@ -147,15 +148,19 @@ class Toy:
         """Five labels each, and not along the topics."""
         return MetaLabels((np.arange(NUM_LABELS) * 3 % 8).astype(np.int32), 8)
 
+    @property
+    def labels(self):
+        return Labels(self.data.label_features, self.graph)
+
     def tied_task(self, *, seed: int = 0, **changes) -> XCTask:
         """A task like that of the surrogate."""
         torch.manual_seed(seed)
-        return self.tasks(**changes).tied(self.data.label_features, self.graph, 0.05)
+        return self.tasks(**changes).surrogate.build(self.labels, 0.05)
 
     def frozen_task(self, *, seed: int = 0, **changes) -> XCTask:
         """A task like that of the ranker."""
         trained = self.tied_task(seed=seed, **changes).encoder
-        return self.tasks(**changes).frozen(trained, self.data.label_features, self.graph, 0.1)
+        return self.tasks(**changes).build(self.labels, 0.1, trained)
 
     def shortlisted(
         self, split: Split, *, beam_size: int = 3, meta_labels: MetaLabels | None = None

@@ -31,6 +31,15 @@ class TokenBag(Movable):
     weights: Float[Tensor, "nnz"]
     offsets: Int[Tensor, "batch_plus_one"]
 
+    def rows(self, ids: Int[Tensor, "rows"]) -> "TokenBag":
+        """Return the bags of the given texts, in that order."""
+        lengths = self.offsets.diff()[ids]
+        offsets = torch.cat([lengths.new_zeros(1), lengths.cumsum(0)])
+        # Entry n of the result lies as far behind its row's start here as there.
+        shift = (self.offsets[ids] - offsets[:-1]).repeat_interleave(lengths)
+        entries = torch.arange(len(shift), device=shift.device) + shift
+        return TokenBag(self.tokens[entries], self.weights[entries], offsets)
+
 
 @dataclass(frozen=True)
 class LabelSets(Movable):

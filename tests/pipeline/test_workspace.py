@@ -11,6 +11,7 @@ from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import embed
+from xcgraph.tasks.builder import Labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
@@ -135,7 +136,7 @@ def test_arrays_are_computed_once(toy, tmp_path):
 
 def keep_task(toy, work, name="surrogate", inputs=None, **changes):
     def build():
-        return toy.tasks().tied(work.label_features, toy.graph, 0.05)
+        return toy.tasks().surrogate.build(Labels(work.label_features, toy.graph), 0.05)
 
     points = FullTargets(work.train), FullTargets(work.valid)
     stage = toy.stage(**{"max_epochs": 1, **changes})

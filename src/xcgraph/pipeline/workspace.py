@@ -83,6 +83,15 @@ class Workspace:
         """The number of labels."""
         return int(self.label_features.shape[0])
 
+    def positive_rate(self, num_labels: int) -> float:
+        """Return the share of true pairs among those of a training point and one of ``num_labels`` labels.
+
+        The ranker starts there too, although more of its shortlisted pairs are true: starting at their rate
+        was worse on the validation points of LF-WordNet-8K (PSP@5 24.4 instead of 26.5, one seed).
+        """
+        per_point = float(self.train.labels.nnz / len(self.train))
+        return min(per_point / num_labels, 0.5)
+
     def seed_for(self, *purpose: str | int) -> int:
         """Derive a seed for a purpose, so that no two parts draw the same random numbers."""
         text = " ".join(map(str, (self.seed, *purpose)))

@@ -17,7 +17,6 @@ from xcgraph.batch import XCBatch
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.classifier import LabelClassifier, binary_loss
 from xcgraph.nn.encoder import Encoder
-from xcgraph.nn.label_graph import LabelGraphLayer
 from xcgraph.optim import Schedule
 
 Part = TypeVar("Part")
@@ -54,7 +53,7 @@ class XCTask(LightningModule):
 
     top_k: int = 100
 
-    def __init__(self, encoder: Encoder, label_graph: LabelGraphLayer, classifier: LabelClassifier) -> None:
+    def __init__(self, encoder: Encoder, label_graph: nn.Module, classifier: LabelClassifier) -> None:
         super().__init__()
         self.encoder = encoder
         self.label_graph = label_graph
@@ -71,7 +70,8 @@ class XCTask(LightningModule):
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""
-        return self.classifier.vectors(self.label_graph(label_ids), label_ids)
+        views: Tensor = self.label_graph(label_ids)
+        return self.classifier.vectors(views, label_ids)
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:
         """Score each point against its shortlist, or against all labels if the batch has none."""
