@@ -55,32 +55,49 @@ def test_experiments_say_only_what_differs():
         assert any(line.startswith("# xcgraph-train") for line in lines)
 
 
+# Of each experiment on a published set: dim, log2 of the meta-labels, beam, and the two learning rates.
 PUBLISHED = {
-    "eclare_lf_amazontitles_131k": (300, 2**15, 50, 0.005, 0.004),
-    "eclare_lf_wikiseealsotitles_320k": (300, 2**17, 30, 0.01, 0.008),
-    "eclare_lf_amazontitles_1_3m": (512, 2**17, 50, 0.005, 0.004),
-    "eclare_lf_wikititles_500k": (512, 2**17, 20, 0.01, 0.005),
+    "eclare_lf_amazontitles_131k": (300, 15, 50, 0.005, 0.004),
+    "eclare_lf_wikiseealsotitles_320k": (300, 17, 30, 0.01, 0.008),
+    "eclare_lf_amazontitles_1_3m": (512, 17, 50, 0.005, 0.004),
+    "eclare_lf_wikititles_500k": (512, 17, 20, 0.01, 0.005),
+    "decaf_lf_amazontitles_131k": (300, 15, 200, 0.01, 0.008),
+    "decaf_lf_wikiseealsotitles_320k": (300, 17, 160, 0.01, 0.008),
+    "decaf_lf_amazontitles_1_3m": (512, 17, 100, 0.01, 0.008),
+    "decaf_lf_amazon_131k": (512, 15, 200, 0.01, 0.008),
+    "decaf_lf_wikiseealso_320k": (512, 17, 160, 0.01, 0.008),
+    "decaf_lf_wikititles_500k": (512, 17, 100, 0.005, 0.004),
+    "decaf_lf_wikipedia_500k": (512, 17, 100, 0.01, 0.008),
 }
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_experiments_on_published_sets_have_published_values(name, tmp_path):
-    dim, num_meta_labels, beam_size, first_lr, second_lr = PUBLISHED[name]
+    dim, levels, beam_size, first_lr, second_lr = PUBLISHED[name]
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         config = compose("train", [f"experiment={name}", f"paths.run={tmp_path}"])
     stages = [config.stages[stage] for stage in ("surrogate", "shortlister", "ranker")]
 
-    assert name == f"eclare_{config.data.name.lower().replace('-', '_').replace('.', '_')}"
-    assert (config.encoder.dim, config.encoder.dropout) == (dim, 0.2)
-    assert (config.shortlister.num_meta_labels, config.shortlister.beam_size) == (num_meta_labels, beam_size)
+    assert name == f"{config.name}_{config.data.name.lower().replace('-', '_').replace('.', '_')}"
+    assert (config.encoder.dim, config.encoder.dropout, config.label_dropout) == (dim, 0.2, 0.2)
+    assert (config.shortlister.num_meta_labels, config.shortlister.beam_size) == (2**levels, beam_size)
     assert [stage.lr for stage in stages] == [first_lr, second_lr, second_lr]
     assert [stage.max_epochs for stage in stages] == [20, 10, 10]
     assert {stage.batch_size for stage in stages} == {255}
-    assert (config.label_dropout, config.fusion.dropout, config.num_trees, config.hops) == (0.2, 0.2, 3, 1)
-    walk = config.graph
-    assert (walk.walk_length, walk.restart_prob, walk.num_neighbors) == (400, 0.8, 10)
-    assert (walk.head_label_threshold, walk.min_similarity) == (500, 0.0)
+    assert (config.schedule.every_epochs, config.num_trees) == (5, 3)
     build(config, "train").recipe.check(config.data.statistics.labels)
+
+
+@pytest.mark.parametrize("name", [name for name in PUBLISHED if name.startswith("eclare")])
+def test_eclare_on_published_sets_has_the_published_graph(name, tmp_path):
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        config = compose("train", [f"experiment={name}", f"paths.run={tmp_path}"])
+    graph = config.graph
+
+    assert (graph.walk_length, graph.restart_prob, graph.num_neighbors) == (400, 0.8, 10)
+    assert (graph.head_label_threshold, graph.min_similarity) == (500, 0.0)
+    assert (config.shortlister.game_mix, config.ranker.game_mix, config.hops) == (0.5, 0.5, 1)
+    assert (config.shortlister.join_neighbours, config.fusion.dropout) == (True, 0.2)
 
 
 PUBLISHED_SETS = [
