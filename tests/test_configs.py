@@ -16,8 +16,8 @@ CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.glob("*/**/*.yaml"))
 # Groups that are mounted elsewhere than under their own name.
 MOUNTS = {"stage": "stage@stages.{name}"}
-# What a config leaves to the user.
-MANDATORY = {"xc_folder": ["data.path=folder"]}
+# What a file leaves to the command line.
+REQUIRED = {"data/xc_folder.yaml": ["data.path=folder"]}
 
 
 def override(file):
@@ -29,7 +29,8 @@ def override(file):
 def test_file_composes_and_builds(file, tmp_path):
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         paths = [f"paths.run={tmp_path}", f"paths.root={tmp_path}"]
-        config = compose("train", [override(file), *paths, *MANDATORY.get(file.stem, [])])
+        required = REQUIRED.get(file.relative_to(CONF).as_posix(), [])
+        config = compose("train", [override(file), *paths, *required])
 
     run = build(config, "train")
 
