@@ -150,6 +150,30 @@ class TestConvert:
         for name in ("trn_X_Xf.txt", "trn_X_Y.txt", "tst_X_Xf.txt", "tst_X_Y.txt"):
             assert (tmp_path / "back" / name).read_text() == SPLIT[name]
 
+    def test_texts_are_taken_along(self, tmp_path):
+        write_folder(
+            tmp_path / "texts",
+            {
+                "trn_X.txt": "red apple\ngreen pear\n",
+                "tst_X.txt": "red pear\n",
+                "Y.txt": "apple\npear\n",
+                "trn_X_Y.txt": "2 2\n0:1\n1:1\n",
+                "tst_X_Y.txt": "1 2\n1:1\n",
+            },
+        )
+
+        main(["convert", "texts", "json", "--layout", "json"])
+
+        records = [json.loads(line) for line in (tmp_path / "json" / "trn.json").read_text().splitlines()]
+        assert [record["title"] for record in records] == ["red apple", "green pear"]
+        assert [record["target_ind"] for record in records] == [[0], [1]]
+
+    def test_features_are_no_texts(self, tmp_path, capsys):
+        said = refuse(capsys, "convert", "LF-Tiny", "json", "--layout", "json")
+
+        assert "expected the texts of its points" in said
+        assert [path.name for path in tmp_path.iterdir()] == ["LF-Tiny"]
+
     def test_a_folder_that_is_there_is_left_alone(self, tmp_path, capsys):
         said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "old")
 
