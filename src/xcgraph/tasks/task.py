@@ -57,6 +57,8 @@ class Task(LightningModule, ABC):
         self._learning = learning
         self._metrics = metrics
         self.stop_ranking()  # an interrupted pass may not have
+        # Buffers follow from the weights and are equal in all processes: DDP need not send them at each step.
+        self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     @abstractmethod
     def start_ranking(self) -> None:
@@ -88,7 +90,14 @@ class Task(LightningModule, ABC):
     def log_loss(self, batch: XCBatch, **losses: Tensor) -> None:
         """Add losses of a batch to the epoch's means, as ``train/loss`` and so on."""
         for name, value in losses.items():
-            self.log(f"train/{name}", value, on_step=False, on_epoch=True, batch_size=len(batch))
+            self.log(
+                f"train/{name}",
+                value,
+                on_step=False,
+                on_epoch=True,
+                batch_size=len(batch),
+                sync_dist=True,
+            )
 
     def on_train_batch_start(self, batch: XCBatch, batch_idx: int) -> None:
         """Seed each epoch by itself, so that a resumed run draws what an undisturbed one would have.
@@ -97,7 +106,8 @@ class Task(LightningModule, ABC):
         """
         del batch
         if batch_idx == 0:
-            torch.manual_seed(_required(self._learning).seed * 1_000_003 + self.current_epoch)
+            seed = _required(self._learning).seed * 1_000_003 + self.current_epoch
+            torch.manual_seed(seed + self.global_rank * 1_000_003**2)  # else all drop the same units
 
     def on_validation_epoch_start(self) -> None:
         """Compute once what the whole pass needs."""
@@ -107,7 +117,9 @@ class Task(LightningModule, ABC):
         """Report the metrics as ``val/P@1`` and so on."""
         self.stop_ranking()
         metrics = _required(self._metrics)
-        self.log_dict({f"val/{name}": value.float() for name, value in metrics.compute().items()})
+        # They are those of all processes' points already; sync_dist keeps Lightning from warning.
+        values = {f"val/{name}": value.float() for name, value in metrics.compute().items()}
+        self.log_dict(values, sync_dist=True)
         metrics.reset()
 
     def on_predict_start(self) -> None:
