@@ -73,7 +73,12 @@ def test_linked_is_a_block_of_the_matrix(columns):
 def test_similarity_is_the_inner_product_along_each_link():
     vectors, others = torch.randn(5, 4), torch.randn(6, 4)
     coo, rows = LINKS.tocoo(), torch.tensor([2, 0])
-    expected = [float(vectors[r] @ others[c]) for row in (2, 0) for r, c in zip(coo.row, coo.col, strict=True) if r == row]
+    expected = [
+        float(vectors[r] @ others[c])
+        for row in (2, 0)
+        for r, c in zip(coo.row, coo.col, strict=True)
+        if r == row
+    ]
     found = make_edges().similarity(rows, vectors[rows], others)
     assert found.tolist() == pytest.approx(expected, rel=1e-5)
 

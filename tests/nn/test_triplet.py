@@ -9,7 +9,9 @@ def naive(scores, positives, negatives, margin, num_negatives):
     """Triplet by triplet, as the formula says."""
     per_positive = []
     for row, drawn in enumerate(positives.tolist()):
-        rivals = sorted((float(s) for s, is_negative in zip(scores[row], negatives[row], strict=True) if is_negative))
+        rivals = sorted(
+            (float(s) for s, is_negative in zip(scores[row], negatives[row], strict=True) if is_negative)
+        )
         hardest = rivals[::-1][:num_negatives]
         for column in drawn:
             if column >= 0:
@@ -59,7 +61,9 @@ def test_nothing_drawn_costs_nothing_and_has_a_gradient(shape):
 
 
 def test_rows_without_negatives_cost_nothing():
-    loss = TripletLoss()(torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.bool))
+    loss = TripletLoss()(
+        torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.bool)
+    )
     assert float(loss) == 0
 
 
