@@ -30,7 +30,7 @@ class AnchorSet:
     named: csr_array
 
 
-def complete(known: csr_array, graph: csr_array, *, most: int, known_value: float) -> csr_array:
+def complete(known: csr_array, graph: csr_array, *, most: int, known_value: int) -> csr_array:
     """Link rows also to what their links are near to (RAMEN section 3, "edge completion").
 
     Args:
@@ -47,7 +47,7 @@ def complete(known: csr_array, graph: csr_array, *, most: int, known_value: floa
     return csr_array(vstack(rows, format="csr")) if rows else known
 
 
-def _complete(known: csr_array, graph: csr_array, most: int, known_value: float) -> csr_array:
+def _complete(known: csr_array, graph: csr_array, most: int, known_value: int) -> csr_array:
     old = known.tocoo()
     reached = remove_pairs(csr_array(known @ graph), np.column_stack([old.row, old.col]).astype(np.int64))
     new = retain_top_k(reached, most).tocoo()
