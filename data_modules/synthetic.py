@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from data_modules.planted import PlantedTopics, Sizes
-from xcgraph.artifacts import ArtifactStore
+from xcgraph.artifacts import Artifact, ArtifactStore
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import NO_PAIRS, Split, XCData
 from xcgraph.errors import UserError
@@ -66,7 +66,7 @@ class Synthetic(XCDataModule):
     def read(self) -> XCData:
         """Write the files, if that has not been done yet, and read them."""
         store = ArtifactStore(self.cache)
-        files = store.make("synthetic", {"sizes": self.sizes, "seed": self.seed}, self.write)
+        files = self.files(store)
         _log.info("%s: files in %s", self.name, files.folder)
         data = XCData(
             name=self.name,
@@ -86,6 +86,10 @@ class Synthetic(XCDataModule):
         )
         self.check_statistics(data, files.folder)
         return data
+
+    def files(self, store: ArtifactStore) -> Artifact:
+        """Return the folder of files, writing them if that has not been done yet."""
+        return store.make("synthetic", {"sizes": self.sizes, "seed": self.seed}, self.write)
 
     def write(self, folder: Path) -> None:
         """Write the five files of the split format into a folder, block by block."""
