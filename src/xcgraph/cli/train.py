@@ -24,7 +24,8 @@ def train(config: DictConfig) -> float:
         metrics = run.execute()
     else:
         _log.info("Finished before: nothing to do.")
-    print_metrics(f"{config.name} on {config.data.name}, test points", metrics["test"])
+    shown = "test" if metrics["test"] else "validation"  # a data set may come without test points
+    print_metrics(f"{config.name} on {config.data.name}, {shown} points", metrics[shown])
     _log.info("Run folder: %s", run.folder)
     return metrics["validation"]["P@1"]
 
