@@ -23,6 +23,7 @@ class WithoutTestPoints(XCDataModule):
 
 
 def test_without_test_points_there_are_metrics_of_validation_points_alone(toy, tmp_path):
+    (tmp_path / "run").mkdir()
     run = Run(
         data=WithoutTestPoints(toy.data),
         recipe=toy.recipe(),

@@ -56,7 +56,7 @@ class Stage:
             raise UserError(f"stages.*.lr must be > 0, got {self.lr}.")
 
     def check(self, task: XCTask) -> None:
-        """Make optimizer, schedule and Trainer, so that a value they cannot take is refused before data is read.
+        """Make optimizer, schedule and Trainer: what they cannot take is refused before data is read.
 
         Raises:
             UserError: a value is refused.
