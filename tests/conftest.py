@@ -217,6 +217,21 @@ def toy() -> Toy:
     return Toy()
 
 
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A transformer of 16 numbers per token and no training, on disk: words are w0 to w59."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("tiny-model")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(60))]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.BertConfig(vocab_size=len(words), max_position_embeddings=24, **size)
+    transformers.BertModel(config).save_pretrained(folder)
+    return str(folder)
+
+
 @pytest.fixture(scope="module")
 def one_thread():
     """Several threads cost more than they save on matrices of this size, above all on a busy machine."""

@@ -7,8 +7,8 @@ import pytest
 
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.nn.label_graph import Propagation
-from xcgraph.pipeline.checkpoints import load_tensors
-from xcgraph.pipeline.stage import WEIGHTS
+from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
+from xcgraph.pipeline.stage import WEIGHTS, Stage
 from xcgraph.tasks.regularized_task import RegularizedTask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
@@ -46,6 +46,19 @@ def test_it_makes_a_difference_to_module_one_and_what_follows(toy, undisturbed, 
         "graph-surrogate",
         "clusters-surrogate",
     }
+
+
+def test_another_regularizer_is_another_module_one(toy, tmp_path, monkeypatch):
+    def fit(self, task, points, metrics, *, folder, title, seed):  # noqa: ARG001
+        save_tensors(folder / WEIGHTS, task.state_dict())
+
+    monkeypatch.setattr(Stage, "fit", fit)
+    keys = []
+    for graphs in (["points", "labels"], ["points"]):
+        work = toy.workspace(tmp_path)
+        make_recipe(toy, regularizer=toy.regularization(graphs=graphs)).fit(work)
+        keys.append(work.store.used["surrogate"].key)
+    assert keys[0] != keys[1]
 
 
 @pytest.mark.parametrize(("method", "call"), [("training_step", 15), ("on_train_epoch_start", 2)])

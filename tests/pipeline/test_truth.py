@@ -20,7 +20,7 @@ def make_anchors(points, named):
 NO = np.nan  # no link, while 0 is one that is only to be no negative
 ANCHORS = make_anchors(
     np.array([[1, 1, 1], [0, NO, 1], [NO, NO, NO]]),
-    [[0, 1, 0, 0], [0, 0.5, 0, 0], [0, 0, 2, 1]],
+    [[1, 1, 0, 0], [0, 0.5, 0, 0], [0, 0, 2, 1]],
 )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_array, eye_array
@@ -16,7 +16,13 @@ from xcgraph.sparse import normalize_rows
 
 @runtime_checkable
 class AnchorSource(Protocol):
-    """Finds the anchors of a data set."""
+    """Finds the anchors of a data set.
+
+    Attributes:
+        sums_texts: whether an anchor's text is a weighted sum of others.
+    """
+
+    sums_texts: ClassVar[bool]
 
     def find(self, work: Workspace) -> Sequence[AnchorSet]:
         """Return the anchor sets of the training points and labels."""
@@ -25,6 +31,8 @@ class AnchorSource(Protocol):
 @dataclass(frozen=True)
 class NoAnchors:
     """None: for a dual encoder without graphs."""
+
+    sums_texts: ClassVar[bool] = False
 
     def find(self, work: Workspace) -> Sequence[AnchorSet]:  # noqa: ARG002
         """Return nothing."""
@@ -43,6 +51,8 @@ class LabelAnchors:
         graph: builds the label correlation graph.
         num_anchors: anchors per point and per label, those nearest by the graph.
     """
+
+    sums_texts: ClassVar[bool] = False
 
     graph: LabelGraph
     num_anchors: int = 10
@@ -79,6 +89,8 @@ class MetadataAnchors:
         walks: which anchors are near to each other, from the (points, anchors) links.
         num_anchors: anchors per point and per label beside those linked, the nearest ones.
     """
+
+    sums_texts: ClassVar[bool] = True
 
     graphs: list[str] | None
     walks: LabelGraph

@@ -65,7 +65,13 @@ class Ramen:
         Raises:
             UserError: a part refuses a value, or the number of predictions is too large.
         """
-        self.stage.check(self.tasks.check())
+        smallest = self.tasks.check()
+        self.stage.check(smallest)
+        if self.anchors.sums_texts and not smallest.encoder.encoder.is_additive:
+            raise UserError(
+                "Anchors from metadata have sums of texts, which this encoder cannot embed: take "
+                "anchors=label_graph or encoder=bag_of_tokens."
+            )
         if self.top_k > num_labels:
             raise UserError(f"recipe.top_k={self.top_k} is larger than the number of labels, {num_labels}.")
 

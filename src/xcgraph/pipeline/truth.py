@@ -51,7 +51,7 @@ class AugmentedTruth:
         union = labels
         for anchors in anchor_sets:
             suggested = csr_array(anchors.points @ (anchors.named > 0).astype(np.float32))
-            suggested.eliminate_zeros()  # what was stored to be no negative suggests nothing
+            # A sum drops zeros: what is linked only to be no negative suggests nothing.
             union = csr_array(union + retain_top_k(suggested, self.most))
         union.data[:] = 1
         return union
