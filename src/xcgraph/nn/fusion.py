@@ -66,3 +66,11 @@ class MeanFusion(Fusion):
     def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
         return views.mean(dim=1)
+
+
+class OnlyView(Fusion):
+    """w_l = the label's only view: where there is one view, no fusion has anything to choose."""
+
+    def forward(self, views: Float[Tensor, "labels 1 dim"]) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        return views[:, 0]

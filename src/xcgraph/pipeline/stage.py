@@ -26,7 +26,7 @@ from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.pipeline.curves import EpochCurves
 from xcgraph.pipeline.progress import StageProgress
-from xcgraph.tasks.xc_task import Learning, XCTask
+from xcgraph.tasks.task import AnyTask, Learning, Task
 
 WEIGHTS = "weights.ckpt"
 CURVES = "curves.csv"
@@ -66,16 +66,20 @@ class Stage:
         if self.num_workers < 0:
             raise UserError(f"stages.*.num_workers must be ≥ 0, got {self.num_workers}.")
 
-    def check(self, task: XCTask) -> None:
-        """Make an optimizer and a Trainer, so that a value they cannot take is refused before data is read.
+    def check(self, task: Task) -> None:
+        """Make optimizer, schedule and Trainer: what they cannot take is refused before data is read.
 
         Raises:
             UserError: a value is refused.
         """
         try:
             self.optimizer(task, lr=self.lr)
+            self.schedule(0.0, self.max_epochs)
             launcher = self._trainer().strategy.launcher
-        except (TypeError, ValueError, MisconfigurationException) as error:
+        except MisconfigurationException as error:
+            hint = "take one that this machine has, such as trainer=cpu"
+            raise UserError(f"trainer: {error} Correct the value or {hint}.") from error
+        except (TypeError, ValueError) as error:
             raise UserError(f"{error}") from error
         if launcher is not None and not isinstance(launcher, _MultiProcessingLauncher):
             raise UserError(
@@ -85,7 +89,7 @@ class Stage:
 
     def fit(
         self,
-        task: XCTask,
+        task: Task,
         points: tuple[FullTargets, FullTargets],
         metrics: XCMetrics,
         *,
@@ -124,7 +128,7 @@ class Stage:
         save_tensors(folder / WEIGHTS, task.state_dict())
         unfinished.unlink()
 
-    def predict(self, task: XCTask, points: FullTargets, top_k: int) -> csr_array:
+    def predict(self, task: Task, points: FullTargets, top_k: int) -> csr_array:
         """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""
         task.top_k = top_k
         with _interruptible():
@@ -172,7 +176,7 @@ def _interruptible() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def load_weights(task: XCTask, folder: Path) -> XCTask:
+def load_weights(task: AnyTask, folder: Path) -> AnyTask:
     """Give a task of the same build the weights that a stage has left in a folder."""
     task.load_state_dict(load_tensors(folder / WEIGHTS))
     return task.eval()
