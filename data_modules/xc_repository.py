@@ -9,6 +9,7 @@ from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import XCData
 from xcgraph.formats.folder import find_layout, layout_named, read_folder
 from xcgraph.formats.layouts import all_layouts
+from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
 
 
 class XCRepository(XCDataModule):
@@ -43,7 +44,7 @@ class XCRepository(XCDataModule):
         text: TextFeatures,
         cache: str | Path,
         layout: str | None = None,
-        fields: Sequence[str] = ("title", "content"),
+        fields: Sequence[str] = DEFAULT_FIELDS,
         statistics: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(

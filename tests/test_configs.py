@@ -14,6 +14,8 @@ CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.glob("*/**/*.yaml"))
 # Groups that are mounted elsewhere than under their own name.
 MOUNTS = {"stage": "stage@stages.{name}"}
+# What a file leaves to the command line.
+REQUIRED = {"data/xc_folder.yaml": ["data.path=folder"]}
 
 
 def override(file):
@@ -24,7 +26,9 @@ def override(file):
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())
 def test_file_composes_and_builds(file, tmp_path):
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
-        config = compose("train", [override(file), f"paths.run={tmp_path}", f"paths.root={tmp_path}"])
+        paths = [f"paths.run={tmp_path}", f"paths.root={tmp_path}"]
+        required = REQUIRED.get(file.relative_to(CONF).as_posix(), [])
+        config = compose("train", [override(file), *paths, *required])
 
     run = build(config, "train")
 

@@ -1,30 +1,40 @@
-"""Rows of ``index:value`` out of the bytes of a chunk, and what can be wrong with them."""
+"""What the parser makes of a text, and what it may find wrong with it."""
 
-import re
+from enum import IntEnum
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from xcgraph.formats.parse import Entries, Fault, scan_points, scan_rows
-
-__all__ = ["ParseError", "cut_token", "parse_points", "parse_rows"]
-
-_FAULTS = {
-    Fault.NO_INDEX: ("index:value with a whole number as index", "correct the line"),
-    Fault.NO_COLON: ("index:value", "write a colon and a value behind the index, 1 for a label"),
-    Fault.INDEX_OUTSIDE: ("an index from 0 to {last_column}", "correct the line or the columns in line 1"),
-    Fault.NO_VALUE: ("a finite number as value", "correct the line"),
-    Fault.NO_LABEL: ("labels with commas between them", "start a line without labels with a blank"),
-    Fault.LABEL_OUTSIDE: ("a label from 0 to {last_label}", "correct the line or the labels in line 1"),
-}
-_NOT_FINITE = ("a value that float32 can hold", "scale the values")
-_TOKEN = re.compile(rb"[^ \t\r\n]+")
+__all__ = ["Entries", "Fault", "ParseError"]
 
 
-def cut_token(text: bytes, start: int) -> bytes:
-    """Give what stands in a text from here to the next blank or line end."""
-    found = _TOKEN.match(text, start)
-    return found.group() if found else b""
+class Entries(NamedTuple):
+    """Rows as they stand in the text: in any order, with repetitions and zeros.
+
+    Attributes:
+        ends: (rows,) int64, for each row the number of entries in it and the rows before it.
+        indices: (nnz,) int32.
+        values: (nnz,) float32.
+        starts: (nnz,) int64, the byte in the text at which each value starts.
+    """
+
+    ends: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float32]
+    starts: NDArray[np.int64]
+
+
+class Fault(IntEnum):
+    """What is wrong where parsing stops."""
+
+    NONE = 0
+    NO_INDEX = 1
+    NO_COLON = 2
+    INDEX_OUTSIDE = 3
+    NO_VALUE = 4
+    NO_LABEL = 5
+    LABEL_OUTSIDE = 6
 
 
 class ParseError(ValueError):
@@ -33,84 +43,13 @@ class ParseError(ValueError):
     Attributes:
         position: the byte in the chunk at which the token starts that is wrong.
         expected: what should be there.
+        found: the token.
         mend: what to do about it.
     """
 
-    def __init__(self, position: int, expected: str, mend: str) -> None:
-        super().__init__(f"expected {expected} at byte {position}")
+    def __init__(self, position: int, *, expected: str, found: bytes, mend: str) -> None:
+        super().__init__(f"at byte {position}: expected {expected}, found {found!r}; {mend}")
         self.position = position
         self.expected = expected
+        self.found = found
         self.mend = mend
-
-
-def parse_rows(text: bytes, columns: int) -> tuple[Entries]:
-    """Parse lines ``index:value index:value …``; an empty line is an empty row.
-
-    Args:
-        text: whole lines, the last one with its line feed.
-        columns: indices lie below it, at most 2³¹ - 1.
-
-    Raises:
-        ParseError: the text is something else.
-    """
-    entries = _allocate(text, bytes_per_entry=4)
-    num_entries, fault, position = scan_rows(_as_array(text), columns, entries)
-    _check(fault, position, last_column=columns - 1)
-    return (_decide(_cut(entries, num_entries), text),)
-
-
-def parse_points(text: bytes, columns: int, num_labels: int) -> tuple[Entries, Entries]:
-    """Parse lines ``label,label,… index:value …`` into (features, labels); labels get the value 1.
-
-    A line of a point without labels starts with a blank, or is empty.
-
-    Args:
-        text: whole lines, the last one with its line feed.
-        columns: indices lie below it, at most 2³¹ - 1.
-        num_labels: labels lie below it, at most 2³¹ - 1.
-
-    Raises:
-        ParseError: the text is something else.
-    """
-    features, labels = _allocate(text, bytes_per_entry=4), _allocate(text, bytes_per_entry=2)
-    limits = (columns, num_labels)
-    counts, fault, position = scan_points(_as_array(text), limits, features, labels)
-    _check(fault, position, last_column=columns - 1, last_label=num_labels - 1)
-    return _decide(_cut(features, counts[0]), text), _cut(labels, counts[1])
-
-
-def _as_array(text: bytes) -> NDArray[np.uint8]:
-    return np.frombuffer(text, np.uint8)
-
-
-def _allocate(text: bytes, *, bytes_per_entry: int) -> Entries:
-    """Make room for the most entries that a text can hold; memory that is not written to costs nothing."""
-    capacity = len(text) // bytes_per_entry
-    return Entries(
-        ends=np.empty(text.count(b"\n"), np.int64),
-        indices=np.empty(capacity, np.int32),
-        values=np.empty(capacity, np.float32),
-        starts=np.empty(capacity, np.int64),
-    )
-
-
-def _cut(entries: Entries, count: int) -> Entries:
-    return Entries(entries.ends, entries.indices[:count], entries.values[:count], entries.starts[:count])
-
-
-def _check(fault: Fault, position: int, **limits: int) -> None:
-    if fault != Fault.NONE:
-        expected, mend = _FAULTS[fault]
-        raise ParseError(position, expected.format(**limits), mend)
-
-
-def _decide(entries: Entries, text: bytes) -> Entries:
-    """Let Python read the few values that the compiled parser left open; what is not finite is refused."""
-    for entry in np.flatnonzero(~np.isfinite(entries.values)):
-        start = int(entries.starts[entry])
-        with np.errstate(over="ignore"):
-            value = np.float32(float(cut_token(text, start)))
-        if not np.isfinite(value):
-            raise ParseError(start, *_NOT_FINITE)
-        entries.values[entry] = value
-    return entries

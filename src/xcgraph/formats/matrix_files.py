@@ -9,10 +9,10 @@ from scipy.sparse import coo_array, csr_array, load_npz
 
 from xcgraph.artifacts import ArtifactStore, save_csr
 from xcgraph.errors import UserError
+from xcgraph.formats.entries import Entries
 from xcgraph.formats.folder_files import content_hash
 from xcgraph.formats.lines import open_file
 from xcgraph.formats.mend import Merge, mend_rows
-from xcgraph.formats.parse import Entries
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.formats.stored_csr import CsrWriter, open_csr
 from xcgraph.formats.write import write_rows
@@ -20,6 +20,8 @@ from xcgraph.formats.write import write_rows
 __all__ = ["FileMatrix", "binary_labels", "read_matrix", "write_predictions"]
 
 _log = logging.getLogger(__name__)
+
+_LARGEST = np.iinfo(np.int32).max  # rows and columns
 
 
 class FileMatrix(NamedTuple):
@@ -107,8 +109,8 @@ def _load_npz(source: Path) -> coo_array:
             matrix = load_npz(file)  # scipy never allows a pickle here
             if hasattr(matrix, "check_format"):  # for scipy's loops do not look where they read
                 matrix.check_format(full_check=True)
-            if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
-                raise ValueError(f"{matrix.ndim} dimensions of {matrix.dtype}")
+            if len(matrix.shape) != 2 or max(matrix.shape) > _LARGEST or matrix.dtype.kind not in "biuf":
+                raise ValueError(f"shape {matrix.shape} of {matrix.dtype}")
             return coo_array(matrix)
         except Exception as error:  # zipfile, zlib, numpy and scipy raise a dozen kinds
             raise UserError(
@@ -120,9 +122,11 @@ def _load_npz(source: Path) -> coo_array:
 def _entries(matrix: coo_array) -> Entries:
     """Give the entries by rows; what is there twice stays there twice, unlike with scipy's conversion."""
     order = np.argsort(matrix.row, kind="stable")
+    with np.errstate(over="ignore"):  # becomes infinite
+        values = matrix.data[order].astype(np.float32)
     return Entries(
         ends=np.cumsum(np.bincount(matrix.row, minlength=matrix.shape[0])),
         indices=matrix.col[order].astype(np.int32),
-        values=matrix.data[order].astype(np.float32),
+        values=values,
         starts=np.empty(0, np.int64),
     )

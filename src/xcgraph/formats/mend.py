@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from xcgraph.formats.parse import Entries
+from xcgraph.formats.entries import Entries
 from xcgraph.formats.stored_csr import CsrPart
 
 __all__ = ["Merge", "mend_rows"]

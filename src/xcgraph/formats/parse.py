@@ -1,246 +1,105 @@
-"""Bytes to entries, compiled: each function takes a position in a text that ends with a line feed.
+"""Rows of ``index:value`` out of the bytes of a chunk, and what can be wrong with them."""
 
-All in one file, for numba's cache does not notice changes of what is compiled into a function elsewhere.
-"""
+import re
 
-from enum import IntEnum
-from typing import NamedTuple, no_type_check
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Entries", "Fault", "scan_points", "scan_rows"]
+from xcgraph.formats.entries import Entries, Fault, ParseError
+from xcgraph.formats.lines import count_lines
+from xcgraph.formats.scan import scan_points, scan_rows
 
-_TAB, _LINE_FEED, _RETURN, _SPACE = b"\t\n\r "
-_COLON, _COMMA, _PLUS, _MINUS, _POINT, _ZERO, _SMALL_E, _LARGE_E = b":,+-.0eE"
-# Ten times this, and a digit, still fits int64.
-_FULL_MANTISSA = 10**17
-# Up to here integers and powers of ten are exact in float64, so their quotient is rounded once.
-_EXACT_MANTISSA = 2**53
-_EXACT_POWER = 22
-# Up to here quotients with an 18-digit integer stay among float64's normal numbers.
-_LARGEST_POWER = 280
-_POWERS = np.array([float(f"1e{power}") for power in range(_LARGEST_POWER + 1)])
-# More than the rounding of mantissa, power and quotient, and than the digits that were left out.
-_SLACK = 2.0**-49
-_LARGEST_INDEX = 2**31
+__all__ = ["parse_points", "parse_rows"]
 
-
-class Fault(IntEnum):
-    """What is wrong where parsing stops."""
-
-    NONE = 0
-    NO_INDEX = 1
-    NO_COLON = 2
-    INDEX_OUTSIDE = 3
-    NO_VALUE = 4
-    NO_LABEL = 5
-    LABEL_OUTSIDE = 6
+_FAULTS = {
+    Fault.NO_INDEX: ("index:value with a whole number as index", "correct the line"),
+    Fault.NO_COLON: ("index:value", "write a colon and a value behind the index, 1 for a label"),
+    Fault.INDEX_OUTSIDE: ("an index from 0 to {last_column}", "correct the line or the columns in line 1"),
+    Fault.NO_VALUE: ("a finite number as value", "correct the line"),
+    Fault.NO_LABEL: ("labels with commas between them", "start a line without labels with a blank"),
+    Fault.LABEL_OUTSIDE: ("a label from 0 to {last_label}", "correct the line or the labels in line 1"),
+}
+_TOKEN = re.compile(rb"[^ \t\r\n]+")
 
 
-class Entries(NamedTuple):
-    """Rows as they stand in the text: in any order, with repetitions and zeros.
+def parse_rows(text: bytes, columns: int) -> tuple[Entries]:
+    """Parse lines ``index:value index:value …``; an empty line is an empty row.
 
-    Attributes:
-        ends: (rows,) int64, for each row the number of entries in it and the rows before it.
-        indices: (nnz,) int32.
-        values: (nnz,) float32.
-        starts: (nnz,) int64, the byte in the text at which each value starts.
+    Args:
+        text: whole lines, the last one with its line feed.
+        columns: indices lie below it, at most 2³¹ - 1.
+
+    Raises:
+        ParseError: the text is something else.
     """
-
-    ends: NDArray[np.int64]
-    indices: NDArray[np.int32]
-    values: NDArray[np.float32]
-    starts: NDArray[np.int64]
-
-
-@numba.njit(cache=True)
-@no_type_check
-def scan_rows(text: NDArray[np.uint8], columns: int, entries: Entries) -> tuple[int, int, int]:
-    """Fill in the entries; return their number, a fault and where it is."""
-    at = count = row = 0
-    while at < len(text):
-        at, count, fault = _parse_entries(text, at, columns, entries, count)
-        if fault != Fault.NONE:
-            return count, fault, at
-        entries.ends[row] = count
-        row += 1
-        at += 1
-    return count, Fault.NONE, at
+    entries = _allocate(text, bytes_per_entry=4)
+    num_entries, fault, position = scan_rows(_as_array(text), columns, entries)
+    _check(text, fault, position, last_column=columns - 1)
+    return (_decide(_cut(entries, num_entries), text),)
 
 
-@numba.njit(cache=True)
-@no_type_check
-def scan_points(
-    text: NDArray[np.uint8], limits: tuple[int, int], features: Entries, labels: Entries
-) -> tuple[tuple[int, int], int, int]:
-    """Fill in features and labels; return their numbers, a fault and where it is."""
-    at = count = label_count = row = 0
-    while at < len(text):
-        at, label_count, fault = _parse_labels(text, at, limits[1], labels, label_count)
-        if fault == Fault.NONE:
-            at, count, fault = _parse_entries(text, at, limits[0], features, count)
-        if fault != Fault.NONE:
-            return (count, label_count), fault, at
-        features.ends[row], labels.ends[row] = count, label_count
-        row += 1
-        at += 1
-    return (count, label_count), Fault.NONE, at
+def parse_points(text: bytes, columns: int, num_labels: int) -> tuple[Entries, Entries]:
+    """Parse lines ``label,label,… index:value …`` into (features, labels); labels get the value 1.
 
+    A line of a point without labels starts with a blank, or is empty.
 
-@numba.njit(cache=True)
-@no_type_check
-def _parse_entries(
-    text: NDArray[np.uint8], at: int, columns: int, entries: Entries, count: int
-) -> tuple[int, int, int]:
-    """Read ``index:value …``; return the position of the line's end or of a fault, the count, a fault."""
-    while True:
-        start = _skip_blanks(text, at)
-        if text[start] == _LINE_FEED:
-            return start, count, Fault.NONE
-        index, colon = _parse_index(text, start)
-        if colon == start or text[colon] != _COLON:
-            return start, count, _index_fault(text, start, colon)
-        if index >= columns:
-            return start, count, Fault.INDEX_OUTSIDE
-        value, at = _parse_value(text, colon + 1)
-        if at == colon + 1 or not _ends_token(text, at):
-            return start, count, Fault.NO_VALUE
-        entries.indices[count], entries.values[count], entries.starts[count] = index, value, colon + 1
-        count += 1
+    Args:
+        text: whole lines, the last one with its line feed.
+        columns: indices lie below it, at most 2³¹ - 1.
+        num_labels: labels lie below it, at most 2³¹ - 1.
 
-
-@numba.njit(cache=True)
-@no_type_check
-def _index_fault(text: NDArray[np.uint8], start: int, end: int) -> int:
-    """Say what is wrong with a token that has no digits or no colon behind them."""
-    if text[start] == _MINUS:
-        return Fault.INDEX_OUTSIDE
-    return Fault.NO_COLON if end > start and _ends_token(text, end) else Fault.NO_INDEX
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _parse_labels(
-    text: NDArray[np.uint8], at: int, num_labels: int, entries: Entries, count: int
-) -> tuple[int, int, int]:
-    """Read ``label,label,…``; return the position behind it or of a fault, the number of labels, a fault."""
-    if _ends_token(text, at):
-        return at, count, Fault.NONE
-    while True:
-        label, end = _parse_index(text, at)
-        if text[at] == _MINUS or label >= num_labels:
-            return at, count, Fault.LABEL_OUTSIDE
-        if end == at:
-            return at, count, Fault.NO_LABEL
-        entries.indices[count], entries.values[count], entries.starts[count] = label, 1, at
-        count += 1
-        if text[end] != _COMMA:
-            return (end, count, Fault.NONE) if _ends_token(text, end) else (at, count, Fault.NO_LABEL)
-        at = end + 1
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _skip_blanks(text: NDArray[np.uint8], at: int) -> int:
-    """Skip spaces and tabs, and the carriage return of a line end; a lone one is no blank."""
-    while text[at] == _SPACE or text[at] == _TAB or (text[at] == _RETURN and text[at + 1] == _LINE_FEED):
-        at += 1
-    return at
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _ends_token(text: NDArray[np.uint8], at: int) -> bool:
-    """Tell whether a blank or the line's end stands here."""
-    return text[at] == _LINE_FEED or _skip_blanks(text, at) > at
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _parse_index(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Read digits as (number, position behind them); what int32 cannot hold becomes 2³¹ or more."""
-    index = 0
-    while 0 <= text[at] - _ZERO <= 9:
-        if index < _LARGEST_INDEX:
-            index = 10 * index + (text[at] - _ZERO)
-        at += 1
-    return index, at
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
-    """Read a decimal number as (value, position behind it).
-
-    The value is float32's nearest to float64's nearest, as Python gives it, or NaN where that takes more
-    digits than are kept here. Without a number the position is that of the start.
+    Raises:
+        ParseError: the text is something else.
     """
-    start = at
-    negative = text[at] == _MINUS
-    if negative or text[at] == _PLUS:
-        at += 1
-    whole = at
-    mantissa, at, left_out = _digits(text, at, 0)
-    num_digits, exponent = at - whole, left_out
-    if text[at] == _POINT:
-        fraction = at + 1
-        mantissa, at, dropped = _digits(text, fraction, mantissa)
-        num_digits += at - fraction
-        exponent -= at - fraction - dropped
-        left_out += dropped
-    if num_digits == 0:
-        return np.float32(np.nan), start
-    if text[at] == _SMALL_E or text[at] == _LARGE_E:
-        power, end = _power(text, at + 1)
-        if end == at + 1:
-            return np.float32(np.nan), start
-        exponent, at = exponent + power, end
-    value = _scale(mantissa, exponent, left_out == 0)
-    return -value if negative else value, at
+    features, labels = _allocate(text, bytes_per_entry=4), _allocate(text, bytes_per_entry=2)
+    limits = (columns, num_labels)
+    counts, fault, position = scan_points(_as_array(text), limits, features, labels)
+    _check(text, fault, position, last_column=columns - 1, last_label=num_labels - 1)
+    return _decide(_cut(features, counts[0]), text), _cut(labels, counts[1])
 
 
-@numba.njit(cache=True)
-@no_type_check
-def _digits(text: NDArray[np.uint8], at: int, mantissa: int) -> tuple[int, int, int]:
-    """Append digits to a mantissa as long as they fit; also give where they end and how many did not."""
-    left_out = 0
-    while 0 <= text[at] - _ZERO <= 9:
-        if mantissa < _FULL_MANTISSA:
-            mantissa = 10 * mantissa + (text[at] - _ZERO)
-        else:
-            left_out += 1
-        at += 1
-    return mantissa, at, left_out
+def _as_array(text: bytes) -> NDArray[np.uint8]:
+    return np.frombuffer(text, np.uint8)
 
 
-@numba.njit(cache=True)
-@no_type_check
-def _power(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Read the power of ten behind an e; without digits the position is that of the start."""
-    start = at
-    negative = text[at] == _MINUS
-    if negative or text[at] == _PLUS:
-        at += 1
-    first = at
-    power, at = _parse_index(text, at)
-    if at == first:
-        return 0, start
-    return -power if negative else power, at
+def _allocate(text: bytes, *, bytes_per_entry: int) -> Entries:
+    """Make room for the most entries that a text can hold; memory that is not written to costs nothing."""
+    capacity = len(text) // bytes_per_entry
+    return Entries(
+        ends=np.empty(count_lines(text), np.int64),
+        indices=np.empty(capacity, np.int32),
+        values=np.empty(capacity, np.float32),
+        starts=np.empty(capacity, np.int64),
+    )
 
 
-@numba.njit(cache=True)
-@no_type_check
-def _scale(mantissa: int, exponent: int, is_whole: bool) -> np.float32:
-    """Round mantissa · 10^exponent to float64 and float32; NaN where the result is not certain."""
-    if mantissa == 0:
-        return np.float32(0.0)
-    power = abs(exponent)
-    if power > _LARGEST_POWER:
-        return np.float32(np.nan)
-    value = mantissa / _POWERS[power] if exponent < 0 else mantissa * _POWERS[power]
-    if is_whole and mantissa <= _EXACT_MANTISSA and power <= _EXACT_POWER:
-        return np.float32(value)
-    low, high = np.float32(value * (1 - _SLACK)), np.float32(value * (1 + _SLACK))
-    return low if low == high else np.float32(np.nan)
+def _cut(entries: Entries, count: int) -> Entries:
+    return Entries(entries.ends, entries.indices[:count], entries.values[:count], entries.starts[:count])
+
+
+def _check(text: bytes, fault: Fault, position: int, **limits: int) -> None:
+    if fault != Fault.NONE:
+        expected, mend = _FAULTS[fault]
+        found = _token(text, position)
+        raise ParseError(position, expected=expected.format(**limits), found=found, mend=mend)
+
+
+def _token(text: bytes, start: int) -> bytes:
+    """Give what stands from here to the next blank or line end."""
+    found = _TOKEN.match(text, start)
+    return found.group() if found else b""
+
+
+def _decide(entries: Entries, text: bytes) -> Entries:
+    """Let Python read the few values that the compiled parser left open; what is not finite is refused."""
+    for entry in np.flatnonzero(~np.isfinite(entries.values)):
+        start = int(entries.starts[entry])
+        token = _token(text, start)
+        with np.errstate(over="ignore"):
+            value = np.float32(float(token))
+        if not np.isfinite(value):
+            raise ParseError(
+                start, expected="a value in float32's range", found=token, mend="scale the values"
+            )
+        entries.values[entry] = value
+    return entries

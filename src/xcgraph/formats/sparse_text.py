@@ -1,52 +1,26 @@
-"""The repository's sparse text files, converted once into memory-mapped rows under a key of their content."""
+"""The two sparse text formats of the Extreme Classification Repository, as memory-mapped matrices."""
 
-import hashlib
 import logging
-import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
-import numpy as np
 from scipy.sparse import csr_array
 
 from xcgraph.artifacts import Artifact, ArtifactStore
-from xcgraph.errors import UserError
-from xcgraph.formats.entries import ParseError, cut_token, parse_points, parse_rows
-from xcgraph.formats.lines import CHUNK_SIZE, Chunk, open_file, read_chunks
-from xcgraph.formats.mend import Merge, mend_rows
-from xcgraph.formats.parse import Entries
-from xcgraph.formats.stored_csr import CsrPart, CsrWriter, open_csr, read_facts
+from xcgraph.formats.convert import TextFormat, convert
+from xcgraph.formats.lines import CHUNK_SIZE
+from xcgraph.formats.mend import Merge
+from xcgraph.formats.parse import parse_points, parse_rows
+from xcgraph.formats.stored_csr import open_csr, read_facts
 
 __all__ = ["convert_points", "convert_rows", "read_points", "read_rows"]
 
 _log = logging.getLogger(__name__)
 
-_LARGEST = np.iinfo(np.int32).max
-_LENGTH_SHOWN = 60
-
-
-@dataclass(frozen=True)
-class _Format:
-    """One of the two formats.
-
-    Attributes:
-        name: what artifacts of it are called.
-        header: what the numbers in line 1 are; behind the first come the columns of each matrix.
-        matrices: the matrices in it, each with what becomes of an index that a row repeats.
-        parse: reads whole lines, given the columns of each matrix.
-    """
-
-    name: str
-    header: tuple[str, ...]
-    matrices: Mapping[str, Merge]
-    parse: Callable[..., tuple[Entries, ...]]
-
-
-_POINTS = _Format(
-    "points", ("points", "features", "labels"), {"features": "sum", "labels": "max"}, parse_points
+_POINTS = TextFormat(
+    name="points",
+    header=("points", "features", "labels"),
+    matrices={"features": "sum", "labels": "max"},
+    parse=parse_points,
 )
 
 
@@ -98,9 +72,10 @@ def convert_rows(
     Returns:
         An artifact with the matrix ``rows``, for ``open_csr`` and ``read_facts``.
     """
-    return _convert(
-        source, cache, _Format("rows", ("rows", "columns"), {"rows": merge}, parse_rows), chunk_size
-    )
+    kind = TextFormat(name="rows", header=("rows", "columns"), matrices={"rows": merge}, parse=parse_rows)
+    artifact = convert(source, cache, kind, chunk_size=chunk_size)
+    _warn_of_mended(source, artifact, kind)
+    return artifact
 
 
 def convert_points(source: Path, cache: ArtifactStore, *, chunk_size: int = CHUNK_SIZE) -> Artifact:
@@ -109,97 +84,12 @@ def convert_points(source: Path, cache: ArtifactStore, *, chunk_size: int = CHUN
     Returns:
         An artifact with the matrices ``features`` and ``labels``, for ``open_csr`` and ``read_facts``.
     """
-    return _convert(source, cache, _POINTS, chunk_size)
-
-
-def _convert(source: Path, cache: ArtifactStore, kind: _Format, chunk_size: int) -> Artifact:
-    with open_file(source) as file:
-        before = os.fstat(file.fileno())
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-
-    def build(folder: Path) -> None:
-        _write_matrices(source, folder, kind, chunk_size)
-        after = source.stat()
-        if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-            raise UserError(
-                f"{source}: expected a finished file, found one that changes; read it again later."
-            )
-
-    artifact = cache.make(kind.name, {"source": digest, "merge": kind.matrices}, build)
-    _warn_of_mended(source, artifact, kind)
+    artifact = convert(source, cache, _POINTS, chunk_size=chunk_size)
+    _warn_of_mended(source, artifact, _POINTS)
     return artifact
 
 
-def _write_matrices(source: Path, folder: Path, kind: _Format, chunk_size: int) -> None:
-    chunks = read_chunks(source, chunk_size)
-    (rows, *columns), body = _read_header(next(chunks), source, kind.header)
-    with ExitStack() as stack:
-        writers = [
-            stack.enter_context(CsrWriter(folder, name, count))
-            for name, count in zip(kind.matrices, columns, strict=True)
-        ]
-        for chunk in chain(body, chunks):
-            missing = rows - writers[0].facts.rows
-            for writer, merge, entries in zip(
-                writers, kind.matrices.values(), _parse(chunk, source, kind, columns), strict=True
-            ):
-                part = mend_rows(_at_most(missing, entries, chunk, source), merge)
-                _check_sums(part, chunk, source)
-                writer.append(part)
-        if (found := writers[0].facts.rows) < rows:
-            raise UserError(
-                f"{source}, line {found + 1}: expected {rows} rows as line 1 says, found the file's end "
-                f"after {found}; fetch the file anew or correct line 1."
-            )
-
-
-def _read_header(chunk: Chunk, source: Path, names: tuple[str, ...]) -> tuple[list[int], list[Chunk]]:
-    """Read line 1; give its numbers and what is left of the chunk."""
-    line, _, rest = chunk.text.partition(b"\n")
-    tokens = line.split()
-    numbers = [int(token) for token in tokens if token.isdigit() and len(token) <= len(str(_LARGEST))]
-    if not len(tokens) == len(numbers) == len(names) or max(numbers) > _LARGEST:
-        raise UserError(
-            f"{source}, line 1: expected the header '{' '.join(names)}', {len(names)} numbers up to "
-            f"{_LARGEST}, found {_show(line)}; write it there."
-        )
-    return numbers, [Chunk(rest, 2)] if rest else []
-
-
-def _parse(chunk: Chunk, source: Path, kind: _Format, columns: list[int]) -> tuple[Entries, ...]:
-    try:
-        return kind.parse(chunk.text, *columns)
-    except ParseError as error:
-        line = chunk.first_line + chunk.text.count(b"\n", 0, error.position)
-        found = _show(cut_token(chunk.text, error.position))
-        raise UserError(
-            f"{source}, line {line}: expected {error.expected}, found {found}; {error.mend}."
-        ) from error
-
-
-def _at_most(rows: int, entries: Entries, chunk: Chunk, source: Path) -> Entries:
-    """Drop blank lines behind the last row."""
-    kept = entries.ends[:rows]
-    extra = np.flatnonzero(entries.ends > (kept[-1] if len(kept) else 0))
-    if len(entries.ends) > rows and len(extra):
-        raise UserError(
-            f"{source}, line {chunk.first_line + extra[0]}: expected no more rows than line 1 says, found "
-            "another one; correct line 1 or remove the line."
-        )
-    return entries._replace(ends=kept)
-
-
-def _check_sums(part: CsrPart, chunk: Chunk, source: Path) -> None:
-    if part.repeated_entries and not np.isfinite(part.values).all():
-        entry = np.argmin(np.isfinite(part.values))
-        row = np.searchsorted(part.ends, entry, side="right")
-        raise UserError(
-            f"{source}, line {chunk.first_line + row}: expected values of one index that float32 can sum, "
-            f"found larger ones at index {part.indices[entry]}; name each index once."
-        )
-
-
-def _warn_of_mended(source: Path, artifact: Artifact, kind: _Format) -> None:
+def _warn_of_mended(source: Path, artifact: Artifact, kind: TextFormat) -> None:
     mended = []
     for name, merge in kind.matrices.items():
         facts = read_facts(artifact.folder, name)
@@ -210,8 +100,3 @@ def _warn_of_mended(source: Path, artifact: Artifact, kind: _Format) -> None:
             mended.append(f"merged {facts.repeated_entries} repeated indices of {name} into {how}")
     if mended:
         _log.warning("%s: %s.", source, ", ".join(mended))
-
-
-def _show(found: bytes) -> str:
-    text = found.decode("utf-8", "backslashreplace")
-    return ascii(text if len(text) <= _LENGTH_SHOWN else f"{text[:_LENGTH_SHOWN]}…")

@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib import format as npy
@@ -12,6 +12,10 @@ from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
 __all__ = ["CsrFacts", "CsrPart", "CsrWriter", "open_csr", "read_facts"]
+
+
+_MOST_ENTRIES_OF_INT32 = np.iinfo(np.int32).max
+_BLOCK = 1 << 20
 
 
 class CsrPart(NamedTuple):
@@ -51,8 +55,9 @@ class CsrWriter:
     """Writes rows part by part to ``NAME.{indptr,indices,values}.npy`` and ``NAME.shape.json``.
 
     A context manager. When it ends well, the arrays' headers get their lengths and ``NAME.shape.json`` is
-    written; when it ends with an exception, nothing stays. Row pointers are int64, indices int32, values
-    float32.
+    written; when it ends with an exception, nothing stays. Row pointers are int64, values float32, indices
+    int32, or int64 from 2³¹ entries on: scipy wants indices as wide as row pointers, and would otherwise
+    copy all of them at every selection of rows.
 
     Args:
         folder: where to write; older files of this name are replaced.
@@ -70,7 +75,7 @@ class CsrWriter:
         self._columns = columns
         self._mended = np.zeros(4, np.int64)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "CsrWriter":
         return self
 
     def __exit__(
@@ -79,6 +84,8 @@ class CsrWriter:
         for array in (self._indptr, self._indices, self._values):
             array.close(keep=error is None)
         if error is None:
+            if self._indices.size > _MOST_ENTRIES_OF_INT32:
+                self._indices.widen()
             self._facts_path.write_text(json.dumps(asdict(self.facts)), "utf-8")
 
     @property
@@ -127,6 +134,15 @@ class _GrowingArray:
         if not keep:
             self._path.unlink()
 
+    def widen(self) -> None:
+        """Turn int32 into int64 on disk, block by block."""
+        narrow = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        wide = _GrowingArray(self._path.with_name(f".{self._path.name}"), np.int64)
+        for start in range(0, self.size, _BLOCK):
+            wide.append(narrow[start : start + _BLOCK])
+        wide.close(keep=True)
+        wide._path.replace(self._path)
+
     def _write_header(self) -> None:
         described = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.size,)}
         npy.write_array_header_1_0(self._file, described)
@@ -135,9 +151,7 @@ class _GrowingArray:
 def open_csr(folder: Path, name: str) -> csr_array:
     """Open what :class:`CsrWriter` wrote as a matrix over read-only memory maps, in canonical form.
 
-    Indices and values stay on disk. Row pointers are read into memory: scipy wants them as wide as the
-    indices, int32, and would otherwise copy all indices at every selection of rows. From 2³¹ entries on
-    they have to be int64, and it does.
+    Indices and values stay on disk; row pointers are read into memory, as wide as the indices.
 
     Raises:
         ValueError: the files do not fit together.
@@ -152,10 +166,9 @@ def open_csr(folder: Path, name: str) -> csr_array:
         raise ValueError(
             f"{folder / name}: expected {facts.rows} rows and {facts.entries} entries, found {found}."
         )
-    fits = facts.entries <= np.iinfo(np.int32).max
     matrix: Any = csr_array((facts.rows, facts.columns), dtype=np.float32)
     # Set one by one, for the constructor would bring row pointers and indices to one width by copying.
-    matrix.indptr = np.array(indptr, np.int32 if fits else np.int64)
+    matrix.indptr = np.array(indptr, indices.dtype)
     matrix.indices, matrix.data = np.asarray(indices), np.asarray(values)
     matrix.has_canonical_format = True
     return matrix

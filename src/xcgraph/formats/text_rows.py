@@ -63,13 +63,12 @@ def _canonical(matrix: csr_array) -> csr_array:
 def _with_digits(rows: csr_array) -> _Rows:
     """Find the fewest digits of each distinct value that lead back to it."""
     values, which = np.unique(rows.data, return_inverse=True)
-    texts = [text.removesuffix(b".0") for text in values.astype("S").tolist()]
-    digits = np.array(texts, "S") if texts else np.empty(0, "S1")
+    digits = np.array([text.removesuffix(b".0") for text in values.astype("S").tolist()], "S")
     return _Rows(
         indptr=rows.indptr.astype(np.int64),
         indices=rows.indices.astype(np.int64),
         which=which.astype(np.int64),
-        digits=digits.view(np.uint8).reshape(len(digits), -1),
+        digits=digits.view(np.uint8).reshape(len(digits), digits.itemsize),
     )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from io import BufferedWriter
 from pathlib import Path
 from types import TracebackType
-from typing import Self
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -92,7 +91,7 @@ class RowsWriter:
         self._file.write(rows_text(matrix))
         self._rows_written += matrix.shape[0]
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RowsWriter":
         return self
 
     def __exit__(
@@ -137,7 +136,7 @@ class TextFile:
         else:
             self._draft.unlink()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "TextFile":
         return self
 
     def __exit__(
