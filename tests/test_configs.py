@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import pytest
+import torch
 from hydra import compose, initialize_config_module
 
 from xcgraph.cli.check import build
+from xcgraph.errors import UserError
 from xcgraph.pipeline.run import Run
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -31,7 +33,11 @@ def test_file_composes_and_builds(file, tmp_path):
     run = build(config, "train")
 
     assert isinstance(run, Run)
-    run.recipe.check(10_000)
+    if file.match("trainer/gpu.yaml") and not torch.cuda.is_available():
+        with pytest.raises(UserError, match=r"gpu backend.*trainer=cpu"):
+            run.recipe.check(10_000)
+    else:
+        run.recipe.check(10_000)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())

@@ -64,7 +64,10 @@ class Stage:
         try:
             self.optimizer(task, lr=self.lr)
             self._trainer()
-        except (TypeError, ValueError, MisconfigurationException) as error:
+        except MisconfigurationException as error:
+            hint = "take one that this machine has, such as trainer=cpu"
+            raise UserError(f"trainer: {error} Correct the value or {hint}.") from error
+        except (TypeError, ValueError) as error:
             raise UserError(f"{error}") from error
 
     def fit(
