@@ -58,6 +58,8 @@ exponents = st.one_of(
 @example("0e999999999999999999999999")
 @example("1e-999999999999999999999999")
 @example("1e99999999999999999999999")
+@example(f"1e{2**64}")
+@example(f"1e-{2**64}")
 @example("0" * 400 + "1" + "0" * 10 + "." + "0" * 300 + "1")
 @example("0." + "0" * 400 + "1e400")
 @example("1" + "0" * 400 + "e-400")
@@ -84,6 +86,18 @@ def test_value_beside_the_middle_of_two_float32_is_that_of_python(number, aside,
     moved = middle * (1 + Fraction(aside, 10**place))
     assert_as_python(exactly(middle))
     assert_as_python(f"{moved.numerator * 10**60 // moved.denominator}e-60")
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(15, 22), st.booleans())
+@settings(deadline=None, max_examples=1000)
+def test_middle_of_two_float32_cut_to_a_few_digits_is_that_of_python(number, num_digits, as_whole):
+    """So few that float64's nearest is the middle itself: being off by float64's last bit would tell."""
+    middle = (Decimal(number) + Decimal(float(np.nextafter(np.float32(number), np.float32(0))))) / 2
+    text = f"{middle:.{num_digits - 1}e}"
+    if as_whole:
+        mantissa, _, exponent = text.partition("e")
+        text = f"{mantissa.replace('.', '')}e{int(exponent) - num_digits + 1}"
+    assert_as_python(text)
 
 
 @given(
@@ -210,7 +224,10 @@ PAIR = "index:value with a whole number as index"
             for value in ("1e39", "-1e39", "1e400", "3.4028236e38")
         ),
         *((index, "index:value") for index in ("1", "12345678901")),
-        *((f"{index}:1", "an index from 0 to 3") for index in ("-1", "4", "-0", "2147483648", "9" * 30)),
+        *(
+            (f"{index}:1", "an index from 0 to 3")
+            for index in ("-1", "4", "-0", "2147483648", "9" * 30, f"{2**64}")
+        ),
         *((index, PAIR) for index in (":1", "a:1", "+1:1", "1.0:1", "1a", "é:1", "1;2", "\v1:1", "#")),
     ],
 )
@@ -241,6 +258,7 @@ def test_what_is_wrong_with_a_token(token, expected, before):
         ("-1 0:1", 0, "a label from 0 to 4"),
         ("0,-1 0:1", 2, "a label from 0 to 4"),
         ("99999999999999999999", 0, "a label from 0 to 4"),
+        (f"1,{2**64 + 1}", 2, "a label from 0 to 4"),
         ("1 2 0:1", 2, "index:value"),
         (" 1,2 0:1", 1, PAIR),
         ("1 0:1 3:1", 6, "an index from 0 to 2"),

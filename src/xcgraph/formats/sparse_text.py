@@ -37,7 +37,8 @@ def read_rows(source: Path, cache: ArtifactStore, *, merge: Merge = "sum") -> cs
             for labels.
 
     Returns:
-        (rows, columns) float32, memory-mapped and read-only. Entries of value 0 are dropped.
+        (rows, columns) float32, memory-mapped and read-only. Entries of value 0 are dropped: they say the
+        same as none, and would be counted as labels.
 
     Raises:
         UserError: the file is missing or not in this format.
