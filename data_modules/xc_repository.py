@@ -11,6 +11,7 @@ from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
 from xcgraph.formats.folder import find_layout, layout_named, read_folder
 from xcgraph.formats.layouts import all_layouts
+from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
 
 
 class XCRepository(XCDataModule):
@@ -47,7 +48,7 @@ class XCRepository(XCDataModule):
         text: TextFeatures,
         cache: str | Path,
         layout: str | None = None,
-        fields: Sequence[str] = ("title", "content"),
+        fields: Sequence[str] = DEFAULT_FIELDS,
         statistics: Mapping[str, int] | None = None,
         download: Mapping[str, str | None] | None = None,
     ) -> None:

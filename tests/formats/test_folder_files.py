@@ -61,5 +61,5 @@ def test_content_hash_is_that_of_the_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
 
     assert content_hash(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
-    with pytest.raises(UserError, match="expected a file, found none"):
+    with pytest.raises(UserError, match="expected a regular file, found none"):
         content_hash(tmp_path / "none")

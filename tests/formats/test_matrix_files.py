@@ -127,7 +127,7 @@ def test_an_npz_with_values_that_are_no_numbers(folder, value):
 
 
 def test_an_npz_that_is_not_there(folder):
-    with pytest.raises(UserError, match="expected a file, found none"):
+    with pytest.raises(UserError, match="expected a regular file, found none"):
         read_matrix(folder.path / "none.npz", folder.cache)
 
 

@@ -25,8 +25,6 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_TOGETHER = "take files of one version of one data set"
-
 
 @dataclass(frozen=True)
 class Names:
@@ -61,10 +59,17 @@ class Content:
 
 
 class Count(NamedTuple):
-    """How many points, labels or tokens there are, and the file that says so."""
+    """How many points, labels or tokens there are, and the file that says so.
+
+    Attributes:
+        number: how many.
+        source: the file.
+        spare: whether a data set is whole without the file.
+    """
 
     number: int
     source: Path
+    spare: bool = False
 
 
 def align(content: Content) -> None:
@@ -91,9 +96,10 @@ def compare(what: str, expected: Count, found: Count) -> None:
         UserError: they differ.
     """
     if found.number != expected.number:
+        more = f", or remove {found.source.name}, which may be missing" if found.spare else ""
         raise UserError(
             f"{found.source}: expected {expected.number} {what}, as {expected.source.name} has, found "
-            f"{found.number}; {_TOGETHER}."
+            f"{found.number}; take files of one version of one data set{more}."
         )
 
 
@@ -103,7 +109,7 @@ def count_rows(file: FileMatrix) -> Count:
 
 
 def _count_names(names: Names) -> list[Count]:
-    return [] if names.source is None else [Count(len(names.names), names.source)]
+    return [] if names.source is None else [Count(len(names.names), names.source, spare=True)]
 
 
 def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Count]) -> None:

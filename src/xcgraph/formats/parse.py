@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xcgraph.formats.entries import Entries, Fault, ParseError
+from xcgraph.formats.lines import count_lines
 from xcgraph.formats.scan import scan_points, scan_rows
 
 __all__ = ["parse_points", "parse_rows"]
@@ -65,7 +66,7 @@ def _allocate(text: bytes, *, bytes_per_entry: int) -> Entries:
     """Make room for the most entries that a text can hold; memory that is not written to costs nothing."""
     capacity = len(text) // bytes_per_entry
     return Entries(
-        ends=np.empty(text.count(b"\n"), np.int64),
+        ends=np.empty(count_lines(text), np.int64),
         indices=np.empty(capacity, np.int32),
         values=np.empty(capacity, np.float32),
         starts=np.empty(capacity, np.int64),
