@@ -1,3 +1,4 @@
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 
@@ -202,6 +203,32 @@ def test_change_of_the_ranker_trains_only_the_ranker(toy, undisturbed, fits):
     recipe = change(toy.recipe(), "stages.ranker.lr", 0.01)
     recipe.fit(toy.workspace(root))
     assert fits == ["tree-0-ranker"]
+
+
+def test_sweep_over_what_comes_later_builds_graph_and_surrogate_once(toy, tmp_path, fits, monkeypatch):
+    built, original = [], RandomWalkGraph.build
+
+    def build(self, labels, label_vectors, seed):
+        built.append("before" if label_vectors is None else "after")
+        return original(self, labels, label_vectors, seed)
+
+    monkeypatch.setattr(RandomWalkGraph, "build", build)
+    cells = [
+        {},
+        {"tasks.fusion": MeanFusion},
+        {"tasks.fusion": GatedFusion},
+        {"tasks.refinement": NoRefinement},
+        {"stages.ranker.lr": 0.01},
+        {"shortlister.beam_size": 3},
+        {"ranker.game_mix": 0.0},
+    ]
+    for changes in cells:
+        recipe = toy.recipe()
+        for path, value in changes.items():
+            recipe = change(recipe, path, value)
+        recipe.fit(toy.workspace(tmp_path))
+    assert built == ["before", "after"]  # once without and once with trained embeddings
+    assert Counter(fits) == {"surrogate": 1, "tree-0-shortlister": 4, "tree-0-ranker": 6}
 
 
 def test_another_tree_trains_only_itself(toy, undisturbed, fits):

@@ -15,8 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from xcgraph.cli.sweep import print_cells
 from xcgraph.errors import UserError
 
+CELLS_FAILED = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -47,10 +49,15 @@ def run_command(entry: Callable[[], Any], advice: Advice = OF_RUNS) -> None:
     """Run an entry point; leave the interpreter with a sentence and a status if it fails."""
     # Without it, Hydra would print its own report of an exception and leave with status 1.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    raised: BaseException | None = None
     try:
         entry()
     except (Exception, KeyboardInterrupt) as error:
-        _report(error, advice)
+        raised = error
+    if print_cells() and isinstance(raised, Exception):
+        _leave("Some cells failed: the same command, mended, runs only what is missing.", CELLS_FAILED)
+    if raised is not None:
+        _report(raised, advice)
 
 
 def run_job(job: Callable[[DictConfig], Result], config: DictConfig) -> Result:

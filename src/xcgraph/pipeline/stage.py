@@ -56,13 +56,14 @@ class Stage:
             raise UserError(f"stages.*.lr must be > 0, got {self.lr}.")
 
     def check(self, task: XCTask) -> None:
-        """Make an optimizer and a Trainer, so that a value they cannot take is refused before data is read.
+        """Make optimizer, schedule and Trainer: what they cannot take is refused before data is read.
 
         Raises:
             UserError: a value is refused.
         """
         try:
             self.optimizer(task, lr=self.lr)
+            self.schedule(0.0, self.max_epochs)
             self._trainer()
         except MisconfigurationException as error:
             hint = "take one that this machine has, such as trainer=cpu"
