@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from xcgraph.data.datamodule import XCDataModule
-from xcgraph.data.text import tfidf_features
+from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.sparse import binary_rows
@@ -66,7 +66,7 @@ class WordNet(XCDataModule):
         propensity_b: B of the same model.
         parts_of_speech: which of noun, verb, adj, adv to take, in any order; pointers to others are ignored.
         archive: a tar.xz of WordNet's data files (format: wndb(5WN)); None is the embedded WordNet 3.0.
-        min_df: least number of training and label texts that a token must occur in.
+        text: how texts become token weights.
         statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
 
     Raises:
@@ -80,8 +80,8 @@ class WordNet(XCDataModule):
         propensity_a: float,
         propensity_b: float,
         parts_of_speech: Sequence[str],
+        text: TextFeatures,
         archive: str | Path | None = None,
-        min_df: int = 2,
         statistics: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__(
@@ -95,7 +95,7 @@ class WordNet(XCDataModule):
                 )
         self.parts_of_speech = tuple(parts_of_speech)
         self.archive = Path(archive) if archive else EMBEDDED_ARCHIVE
-        self.min_df = min_df
+        self.text = text
 
     def read(self) -> XCData:
         """Read the synsets, pair them with labels and split them; equal data on every call.
@@ -111,7 +111,7 @@ class WordNet(XCDataModule):
         test = [p for p in targets if _in_test(p) and not columns.keys().isdisjoint(targets[p])]
         label_names = tuple(synsets[label].name for label in labels)
         train_texts, test_texts = ([synsets[point].text for point in points] for points in (train, test))
-        features = tfidf_features(train_texts, test_texts, label_texts=label_names, min_df=self.min_df)
+        features = self.text.weigh(train_texts, test_texts, label_texts=label_names)
         data = XCData(
             name=self.name,
             train=_split(train, features.train, targets, columns),

@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib.metadata import EntryPoint
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 SETUPTOOLS = PYPROJECT["tool"]["setuptools"]
 FOLDERS = {package: ROOT / folder for package, folder in SETUPTOOLS["package-dir"].items()}
-DEPENDENCIES = PROJECT["dependencies"] + PROJECT["optional-dependencies"]["dev"]
+DEPENDENCIES = PROJECT["dependencies"] + sorted(chain(*PROJECT["optional-dependencies"].values()))
 
 
 def read_pins():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xcgraph.data.text import tfidf_features
+from xcgraph.data.text import WordTokens
 from xcgraph.errors import UserError
 
 TRAIN = ["Vitamin C, an acid", "an x ray of x", "a ray"]
@@ -9,8 +9,8 @@ TEST = ["X of unseen unseen", "nothing"]
 LABELS = ["vitamin c", "x ray"]
 
 
-def test_tfidf_features_equal_a_naive_computation():
-    features = tfidf_features(TRAIN, TEST, label_texts=LABELS)
+def test_word_tokens_equal_a_naive_computation():
+    features = WordTokens().weigh(TRAIN, TEST, label_texts=LABELS)
 
     assert features.vocabulary == ("an", "c", "ray", "vitamin", "x")
     frequency = np.array([2, 2, 3, 2, 2])  # texts among the 5 training and label texts
@@ -31,19 +31,32 @@ def test_tfidf_features_equal_a_naive_computation():
 
 
 def test_min_df_counts_training_and_label_texts_only():
-    vocabulary = tfidf_features(["a", "b"], ["b"] * 9, label_texts=["a"], min_df=2).vocabulary
+    vocabulary = WordTokens(min_df=2).weigh(["a", "b"], ["b"] * 9, label_texts=["a"]).vocabulary
 
     assert vocabulary == ("a",)
 
 
 def test_a_data_set_may_have_no_test_texts():
-    features = tfidf_features(TRAIN, [], label_texts=LABELS)
+    features = WordTokens().weigh(TRAIN, [], label_texts=LABELS)
 
     assert features.test.shape == (0, 5)
     assert features.test.dtype == np.float32
 
 
+def test_texts_may_come_one_by_one():
+    streamed = WordTokens().weigh(iter(TRAIN), iter(TEST), label_texts=LABELS)
+    expected = WordTokens().weigh(TRAIN, TEST, label_texts=LABELS)
+
+    for part in ("train", "test", "labels"):
+        np.testing.assert_array_equal(getattr(streamed, part).toarray(), getattr(expected, part).toarray())
+
+
 @pytest.mark.parametrize("train", [["a", "b"], ["...", "!"], []])
 def test_no_token_left(train: list[str]):
-    with pytest.raises(UserError, match=rf"min_df=2 of {len(train)} training and label texts, found none"):
-        tfidf_features(train, [], label_texts=[])
+    with pytest.raises(UserError, match="at least min_df=2 of the training and label texts, found none"):
+        WordTokens().weigh(train, [], label_texts=[])
+
+
+def test_min_df_must_be_positive():
+    with pytest.raises(UserError, match=r"text\.min_df must be ≥ 1, got 0"):
+        WordTokens(min_df=0)

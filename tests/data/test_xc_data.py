@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from xcgraph.data.metadata import GraphMetadata
 from xcgraph.data.xc_data import NO_PAIRS, Split, XCData
 from xcgraph.errors import UserError
 
@@ -229,3 +230,55 @@ def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_pairs():
 def test_fingerprint_sees_where_one_name_ends():
     one, two = (make_data(label_names=names) for names in (("ab", "c", "", "", ""), ("a", "bc", "", "", "")))
     assert one.fingerprint != two.fingerprint
+
+
+def make_metadata(anchors=6, **changes):
+    rng = np.random.default_rng(5)
+    parts = {
+        part: csr_array(rng.random((rows, anchors)) < 0.5, dtype=np.float32)
+        for part, rows in (("train", 3), ("test", 2), ("labels", 5))
+    }
+    return GraphMetadata(**{**parts, **changes})
+
+
+@pytest.mark.parametrize("part", ["train", "test", "labels"])
+def test_metadata_wants_a_row_per_point_and_label(part):
+    links = {"links": make_metadata(**{part: csr_array((7, 6), dtype=np.float32)})}
+    with pytest.raises(UserError, match=rf"tiny: expected \d rows in the {part} part .* links, found 7"):
+        make_data(metadata=links)
+
+
+def test_fingerprint_without_metadata_is_that_of_data_that_have_none():
+    assert make_data(metadata={}).fingerprint == make_data().fingerprint == "48b1038d5355d709"
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {},
+        {"category": make_metadata()},
+        {"links": make_metadata(test=None)},
+        {"links": make_metadata(labels=None)},
+        {"links": make_metadata(), "more": make_metadata()},
+        {"links": make_metadata(train=change_first(make_metadata().train, "value"))},
+        {"links": make_metadata(labels=change_first(make_metadata().labels, "place"))},
+    ],
+)
+def test_fingerprint_sees_the_metadata(metadata):
+    assert (
+        make_data(metadata=metadata).fingerprint != make_data(metadata={"links": make_metadata()}).fingerprint
+    )
+
+
+def test_fingerprint_does_not_depend_on_the_order_of_the_metadata():
+    graphs = {"a": make_metadata(), "b": make_metadata(test=None)}
+    assert (
+        make_data(metadata=graphs).fingerprint
+        == make_data(metadata=dict(reversed(graphs.items()))).fingerprint
+    )
+
+
+def test_fingerprint_is_the_same_in_blocks_of_any_size(monkeypatch):
+    expected = make_data(metadata={"links": make_metadata()}).fingerprint
+    monkeypatch.setattr("xcgraph.data.xc_data._HASHED_ROWS", 2)
+    assert make_data(metadata={"links": make_metadata()}).fingerprint == expected

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from data_modules.wordnet import EMBEDDED_ARCHIVE, WordNet
+from xcgraph.data.text import WordTokens
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 
@@ -19,7 +20,12 @@ from xcgraph.errors import UserError
 
 
 def configured(data_set: str) -> WordNet:
-    return instantiate(OmegaConf.load(str(files("xcgraph.conf") / "data" / f"{data_set}.yaml")))
+    config = {"data": load_yaml(f"data/{data_set}.yaml"), "text": load_yaml("text/words.yaml")}
+    return instantiate(OmegaConf.create(config).data)
+
+
+def load_yaml(name: str) -> DictConfig:
+    return OmegaConf.load(str(files("xcgraph.conf") / name))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +68,11 @@ def test_texts_of_8k(wordnet_8k: XCData):
 
 def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):
     reordered = WordNet(
-        name=wordnet_8k.name, propensity_a=0.55, propensity_b=1.5, parts_of_speech=["adv", "adj", "verb"]
+        name=wordnet_8k.name,
+        propensity_a=0.55,
+        propensity_b=1.5,
+        parts_of_speech=["adv", "adj", "verb"],
+        text=WordTokens(),
     )
 
     assert reordered.read().fingerprint == wordnet_8k.fingerprint
@@ -112,8 +122,8 @@ def module(archive: Path, parts_of_speech: tuple[str, ...] = ("verb",), **statis
         propensity_a=0.5,
         propensity_b=0.4,
         parts_of_speech=parts_of_speech,
+        text=WordTokens(min_df=1),
         archive=archive,
-        min_df=1,
         statistics=statistics,
     )
 

@@ -1,3 +1,5 @@
+import pickle
+
 import pytest
 import torch
 
@@ -119,3 +121,13 @@ def test_dropout_in_range(dropout):
 @BOTH
 def test_survives_copies(assert_survives, kind):
     assert_survives(make_block(kind=kind), make_block(seed=1, kind=kind), torch.randn(5, 4))
+
+
+@BOTH
+def test_block_can_be_sent_to_another_process(kind):
+    block, vectors = make_block(kind=kind), torch.randn(5, 4)
+    received = pickle.loads(pickle.dumps(block))
+    assert torch.equal(received(vectors), block(vectors))
+    block.train()(vectors)
+    received.train()(vectors)  # the power iteration goes on where it was
+    assert torch.equal(received.linear.weight, block.linear.weight)

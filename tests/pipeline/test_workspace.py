@@ -6,6 +6,7 @@ import torch
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets
+from xcgraph.data.metadata import GraphMetadata
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.nn.encoder import BagOfTokens
@@ -45,6 +46,18 @@ def test_test_points_are_out_of_reach(toy, tmp_path):
     assert id(toy.data.test) not in shown
     assert id(toy.data) not in shown
     assert len(work.train) + len(work.valid) == len(toy.data.train)
+
+
+def test_metadata_keeps_to_the_points_to_learn_from(toy, numbered, tmp_path):
+    """Each training point is linked to the anchor of its own number."""
+    numbers = csr_array(np.diag(np.arange(1, 201)).astype(np.float32))
+    of_labels = csr_array(np.ones((40, 200), np.float32))
+    graph = GraphMetadata(train=numbers, test=csr_array((60, 200), dtype=np.float32), labels=of_labels)
+    work = toy.workspace(tmp_path, data=replace(numbered, metadata={"own": graph}))
+    assert work.metadata.keys() == {"own"}
+    assert work.metadata["own"].train.toarray().max(axis=1).astype(int).tolist() == point_numbers(work.train)
+    assert work.metadata["own"].test is None
+    assert work.metadata["own"].labels is of_labels
 
 
 def test_validation_points_depend_on_their_own_seed_only(toy, numbered, tmp_path):

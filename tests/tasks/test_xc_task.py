@@ -21,7 +21,8 @@ from xcgraph.nn.refinement import NoRefinement
 from xcgraph.optim import HalvingSchedule, LinearSchedule, SparseDenseAdam
 from xcgraph.tasks.builder import Labels
 from xcgraph.tasks.label_text import trained_text
-from xcgraph.tasks.xc_task import Learning, XCTask
+from xcgraph.tasks.task import Learning
+from xcgraph.tasks.xc_task import XCTask
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),  # Lightning's advice
@@ -228,9 +229,7 @@ def test_each_validation_starts_from_nothing(toy):
 def test_training_or_validating_needs_preparation(toy):
     loader = batch_loader(FullTargets(toy.data.test), batch_size=16)
     for run in (make_trainer(max_epochs=1).fit, make_trainer().validate):
-        with pytest.raises(
-            RuntimeError, match=re.escape("Call XCTask.prepare before training or validating.")
-        ):
+        with pytest.raises(RuntimeError, match=re.escape("Call prepare before training or validating.")):
             run(toy.tied_task(), loader)
 
 

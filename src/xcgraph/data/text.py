@@ -1,7 +1,9 @@
 """Texts to token weights: TF-IDF over one vocabulary that points and labels share."""
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_array, csr_matrix
@@ -30,37 +32,92 @@ class TfidfFeatures:
     vocabulary: tuple[str, ...]
 
 
-def tfidf_features(
-    train_texts: Sequence[str], test_texts: Sequence[str], *, label_texts: Sequence[str], min_df: int = 2
-) -> TfidfFeatures:
-    """Weigh lower-case word tokens by TF-IDF; test texts shape neither the vocabulary nor the weights.
+@runtime_checkable
+class TextFeatures(Protocol):
+    """A way to turn texts into token weights: words, or pieces of words."""
 
-    Args:
-        train_texts: one text per training point.
-        test_texts: one text per test point.
-        label_texts: one text per label.
-        min_df: least number of training and label texts that a token must occur in.
+    def weigh(
+        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
+    ) -> TfidfFeatures:
+        """Weigh tokens by TF-IDF; test texts shape neither the vocabulary nor the weights.
+
+        Args:
+            train_texts: one text per training point. Texts may be gone through several times.
+            test_texts: one text per test point.
+            label_texts: one text per label.
+
+        Raises:
+            UserError: no token is left.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordTokens:
+    """Lower-case words; :class:`~xcgraph.data.wordpiece.WordPiece` cuts rare ones into pieces.
+
+    Attributes:
+        min_df: least number of training and label texts that a word must occur in.
+    """
+
+    min_df: int = 2
+
+    def __post_init__(self) -> None:
+        check_min_df(self.min_df)
+
+    def weigh(
+        self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
+    ) -> TfidfFeatures:
+        """Weigh words by TF-IDF; see :class:`TextFeatures`."""
+        vectorizer = TfidfVectorizer(token_pattern=TOKEN_PATTERN, min_df=self.min_df, dtype=np.float32)
+        return fit_tfidf(vectorizer, train_texts, test_texts, label_texts)
+
+
+def check_min_df(min_df: int) -> None:
+    """Refuse a least number of texts that is not positive."""
+    if min_df < 1:
+        raise UserError(f"text.min_df must be ≥ 1, got {min_df}.")
+
+
+def fit_tfidf(
+    vectorizer: TfidfVectorizer,
+    train_texts: Iterable[object],
+    test_texts: Iterable[object],
+    label_texts: Iterable[object],
+) -> TfidfFeatures:
+    """Fit scikit-learn's TF-IDF on training and label texts, whatever its analyzer takes for a text.
 
     Raises:
         UserError: no token occurs in ``min_df`` texts.
     """
-    vectorizer = TfidfVectorizer(token_pattern=TOKEN_PATTERN, min_df=min_df, dtype=np.float32)
-    fitted_on = [*train_texts, *label_texts]
+    num_train = 0
+
+    def counted() -> Iterator[object]:
+        nonlocal num_train
+        for text in train_texts:
+            num_train += 1
+            yield text
+
     try:
-        fitted = _sorted_csr(vectorizer.fit_transform(fitted_on))
+        fitted = _sorted_csr(vectorizer.fit_transform(itertools.chain(counted(), label_texts)))
     except ValueError as error:  # scikit-learn's way to say that no token is left
         raise UserError(
-            f"Expected tokens that occur in at least min_df={min_df} of {len(fitted_on)} training and label "
-            "texts, found none; lower min_df or check the texts."
+            f"Expected tokens that occur in at least min_df={vectorizer.min_df} of the training and label "
+            "texts, found none; lower text.min_df or check the texts."
         ) from error
-    # scikit-learn refuses to transform nothing.
-    no_test: csr_array = csr_array((0, fitted.shape[1]), dtype=np.float32)
     return TfidfFeatures(
-        train=fitted[: len(train_texts)],
-        test=_sorted_csr(vectorizer.transform(test_texts)) if test_texts else no_test,
-        labels=fitted[len(train_texts) :],
+        train=fitted[:num_train],
+        test=_transform(vectorizer, test_texts, fitted.shape[1]),
+        labels=fitted[num_train:],
         vocabulary=tuple(map(str, vectorizer.get_feature_names_out())),
     )
+
+
+def _transform(vectorizer: TfidfVectorizer, texts: Iterable[object], num_tokens: int) -> csr_array:
+    remaining = iter(texts)
+    first = next(remaining, None)
+    if first is None:  # scikit-learn refuses to transform nothing
+        return csr_array((0, num_tokens), dtype=np.float32)
+    return _sorted_csr(vectorizer.transform(itertools.chain([first], remaining)))
 
 
 def _sorted_csr(matrix: csr_array | csr_matrix) -> csr_array:

@@ -3,17 +3,20 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from xcgraph.data.metadata import GraphMetadata
 from xcgraph.errors import UserError
 
 NO_PAIRS: NDArray[np.int64] = np.empty((0, 2), np.int64)
+# Rows of an array that are hashed at a time: arrays may be memory-mapped and larger than memory.
+_HASHED_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -72,6 +75,7 @@ class XCData:
         label_features: (labels, tokens) float32 token weights of the labels' own texts.
         label_names: one text per label, or empty where the data set has none.
         vocabulary: one text per token, or empty where the data set has none.
+        metadata: by name, graphs that link points and labels to anchors; most data sets have none.
         propensity_a: A of the propensity model (Jain et al., KDD'16), a constant of the data set.
         propensity_b: B of the same model.
     """
@@ -82,6 +86,7 @@ class XCData:
     label_features: csr_array
     label_names: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
+    metadata: Mapping[str, GraphMetadata] = field(default_factory=dict)
     propensity_a: float = 0.55
     propensity_b: float = 1.5
 
@@ -100,6 +105,14 @@ class XCData:
         ):
             if names and len(names) != count:
                 raise UserError(f"{self.name}: expected {count} {what}, found {len(names)}.")
+        rows = {"train": len(self.train), "test": len(self.test), "labels": labels}
+        for name, graph in self.metadata.items():
+            for part, matrix in graph.parts():
+                if matrix.shape[0] != rows[part]:
+                    raise UserError(
+                        f"{self.name}: expected {rows[part]} rows in the {part} part of the graph metadata "
+                        f"{name}, found {matrix.shape[0]}; take the files that belong to these points."
+                    )
 
     @property
     def num_labels(self) -> int:
@@ -118,21 +131,34 @@ class XCData:
         digest = hashlib.sha256(json.dumps(texts).encode())
         parts = (_split_arrays(self.train), _split_arrays(self.test), _csr_arrays(self.label_features))
         for array in chain(*parts):
-            digest.update(f"{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            _hash_array(digest, array)
+        for name, graph in sorted(self.metadata.items()):
+            for part, matrix in graph.parts():
+                digest.update(json.dumps([name, part]).encode())
+                for array in _csr_arrays(matrix):
+                    _hash_array(digest, array)
         return digest.hexdigest()[:16]
 
 
 def _split_arrays(split: Split) -> Iterator[NDArray]:
-    """Give what a split says, whatever the width of its indices and the order of its entries and pairs."""
+    """Give what a split says, whatever the order of its entries and pairs."""
     yield from _csr_arrays(split.features)
     yield from _csr_arrays(split.labels)
-    yield split.filter_pairs[np.lexsort(split.filter_pairs.T[::-1])].astype(np.int64)
+    yield split.filter_pairs[np.lexsort(split.filter_pairs.T[::-1])]
 
 
 def _csr_arrays(matrix: csr_array) -> Iterator[NDArray]:
     ordered = matrix if matrix.has_sorted_indices else matrix.sorted_indices()
-    yield np.array(ordered.shape, np.int64)
-    yield ordered.indptr.astype(np.int64)
-    yield ordered.indices.astype(np.int64)
+    yield np.array(ordered.shape)
+    yield ordered.indptr
+    yield ordered.indices
     yield ordered.data
+
+
+def _hash_array(digest: "hashlib._Hash", array: NDArray) -> None:
+    """Hash shape and content in blocks of rows, integers of any width alike."""
+    digest.update(f"{array.shape}".encode())
+    for start in range(0, len(array), _HASHED_ROWS):
+        block = array[start : start + _HASHED_ROWS]
+        wide = block.astype(np.int64, copy=False) if np.issubdtype(block.dtype, np.integer) else block
+        digest.update(np.ascontiguousarray(wide).data)

@@ -1,5 +1,8 @@
 """The residual blocks that every view of a point or label passes through."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -56,6 +59,26 @@ class GatedResidualBlock(nn.Module):
         return self.keep.sigmoid() * vectors + self.gate.sigmoid() * residual
 
 
+class SpectralLinear(nn.Linear):
+    """A linear layer for ``spectral_norm`` that can be pickled with it, as other layers cannot.
+
+    Training on several devices sends the whole model to other processes.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., nn.Module], tuple[Any, ...]]:
+        """Say how to build it anew."""
+        sizes = (self.in_features, self.out_features, self.bias is not None)
+        return _restored, (*sizes, self.state_dict(), self.training)
+
+
+def _restored(
+    in_features: int, out_features: int, bias: bool, state: dict[str, Tensor], training: bool
+) -> nn.Module:
+    linear = spectral_norm(SpectralLinear(in_features, out_features, bias=bias))
+    linear.load_state_dict(state)
+    return linear.train(training)
+
+
 def checked_dropout(probability: float) -> float:
     """Return ``probability`` if it is one that dropout can take.
 
@@ -67,8 +90,8 @@ def checked_dropout(probability: float) -> float:
     return probability
 
 
-def _identity_linear(dim: int, *, bias: bool) -> nn.Linear:
-    linear = nn.Linear(dim, dim, bias=bias)
+def _identity_linear(dim: int, *, bias: bool) -> SpectralLinear:
+    linear = SpectralLinear(dim, dim, bias=bias)
     nn.init.eye_(linear.weight)
     if bias:
         nn.init.zeros_(linear.bias)

@@ -17,9 +17,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         dim: length of the vectors.
+        is_additive: whether a weighted sum of texts is a text, embedded as the sum of their embeddings.
     """
 
     dim: int
+    is_additive: bool = True
 
     @abstractmethod
     def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:

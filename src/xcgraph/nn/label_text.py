@@ -22,6 +22,9 @@ class StoredTexts(nn.Module):
         for part in ("tokens", "weights", "offsets"):
             self.register_buffer(part, getattr(texts, part), persistent=False)
 
+    def __len__(self) -> int:
+        return len(self.offsets) - 1  # type: ignore[arg-type]
+
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> TokenBag:
         """Return the texts of the given labels, or of all."""
         texts = TokenBag(self.tokens, self.weights, self.offsets)  # type: ignore[arg-type]

@@ -1,6 +1,6 @@
 """The recipe of ECLARE (Mittal et al., WWW'21) and DECAF (WSDM'21): Modules I to IV in their order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -16,6 +16,7 @@ from xcgraph.graph.identity import IdentityGraph
 from xcgraph.graph.meta_graph import meta_graph
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
+from xcgraph.pipeline.anchors import AnchorSource, NoAnchors, check_anchors
 from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.ranker import Ranker, RankerConfig
 from xcgraph.pipeline.shortlister import (
@@ -29,6 +30,7 @@ from xcgraph.pipeline.shortlister import (
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import Keyed, Workspace, embed
 from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.regularization import NoRegularization, Regularization
 from xcgraph.tasks.xc_task import XCTask
 
 
@@ -57,6 +59,8 @@ class Eclare:
         stages: how each training goes.
         num_trees: how many clusterings, each with a shortlister and a ranker of its own.
         smooth_centroids: whether labels share in their neighbours' points before they are clustered.
+        anchors: of the regularizer.
+        regularizer: what graphs add to the loss of Module I, such as RAMEN's instead of ECLARE's convolution.
     """
 
     graph: LabelGraph
@@ -67,6 +71,8 @@ class Eclare:
     stages: Stages
     num_trees: int = 3
     smooth_centroids: bool = True
+    anchors: AnchorSource = field(default_factory=NoAnchors)
+    regularizer: Regularization = field(default_factory=NoRegularization)
 
     def __post_init__(self) -> None:
         if self.num_trees < 1:
@@ -78,6 +84,7 @@ class Eclare:
         Raises:
             UserError: a part refuses a value, or the beam or the number of predictions is too large.
         """
+        check_anchors(self.anchors, self.regularizer)
         smallest = self.tasks.check()
         for stage in (self.stages.surrogate, self.stages.shortlister, self.stages.ranker):
             stage.check(smallest)
@@ -90,20 +97,21 @@ class Eclare:
     def fit(self, work: Workspace) -> Ensemble:
         """Train everything that is not yet in the workspace's store."""
         self.check(work.num_labels)
-        encoder = self._surrogate(work)
+        encoder = self.surrogate(work)
         graph = self._graph(work, encoder)
         return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in range(self.num_trees)))
 
-    def _surrogate(self, work: Workspace) -> Keyed[Encoder]:
+    def surrogate(self, work: Workspace) -> Keyed[Encoder]:
         """Module I: learn token embeddings on the task of predicting meta-labels."""
         graph = self._graph(work, None)
         clusters = self._cluster(work, None, graph, tree=0)
-        metas, tasks = clusters.value, self.tasks.surrogate
+        metas, tasks, anchors = clusters.value, self.tasks.surrogate, self.anchors.find(work)
 
         def build() -> XCTask:
             between = meta_graph(graph.value, metas.membership(), self.shortlister.num_neighbors)
             labels = Labels(metas.meta_features(work.label_features), between)
-            return tasks.build(labels, work.positive_rate(metas.num_meta_labels))
+            task = tasks.build(labels, work.positive_rate(metas.num_meta_labels))
+            return self.regularizer.add_to(task, anchors, work.label_features)
 
         task = work.keep_task(
             "surrogate",
@@ -112,6 +120,8 @@ class Eclare:
                 "clusters": clusters.key,
                 "graph": graph.key,
                 "num_neighbors": self.shortlister.num_neighbors,
+                "anchors": self.anchors,
+                "regularizer": self.regularizer,
             },
             self.stages.surrogate,
             build,

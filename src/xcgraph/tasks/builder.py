@@ -85,7 +85,12 @@ class TaskBuilder:
             UserError: a part refuses a value.
         """
         one = csr_array(np.ones((1, 1), np.float32))
-        return self.build(Labels(one, one), 0.5, self.surrogate.build(Labels(one, one), 0.5).encoder)
+        smallest = self.build(Labels(one, one), 0.5, self.surrogate.build(Labels(one, one), 0.5).encoder)
+        if not smallest.encoder.is_additive:
+            raise UserError(
+                "ECLARE and DECAF embed sums of texts, which this encoder cannot: take encoder=bag_of_tokens."
+            )
+        return smallest
 
     def build(self, labels: Labels, positive_rate: float, trained: Encoder | None = None) -> XCTask:
         """Make a task.

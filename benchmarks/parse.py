@@ -1,0 +1,192 @@
+"""How fast sparse text is read, beside scikit-learn, and how much memory that takes: Linux only.
+
+    OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .venv/bin/python benchmarks/parse.py
+
+The file is made here: rows of 80 entries with indices below 400,000 and six decimals, like TF-IDF features.
+Every time is the median of three, from a file in the page cache, on one core.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.datasets import load_svmlight_file
+
+from xcgraph.artifacts import ArtifactStore
+from xcgraph.formats.lines import read_chunks
+from xcgraph.formats.mend import mend_rows
+from xcgraph.formats.parse import parse_rows
+from xcgraph.formats.sparse_text import read_rows
+from xcgraph.formats.write import RowsWriter
+
+COLUMNS, ENTRIES_PER_ROW, ROWS_PER_BLOCK = 400_000, 80, 5_000
+BYTES_PER_ROW = 1_150
+REPEATS = 3
+
+
+class Measurement(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        what: what was measured.
+        megabytes: size of the file, 10⁶ bytes.
+        seconds: median, or NaN where memory was measured.
+        peak_megabytes: most memory that the process held, 10⁶ bytes, or NaN where time was measured.
+    """
+
+    what: str
+    megabytes: float
+    seconds: float = float("nan")
+    peak_megabytes: float = float("nan")
+
+
+def measure(folder: Path, megabytes: int) -> list[Measurement]:
+    """Measure on files of this size and of a quarter of it."""
+    small, large = (make_file(folder / f"{size}.txt", size) for size in (megabytes // 4, megabytes))
+    labelled = with_labels(large, folder / "labelled.txt")
+    found = [
+        Measurement("peak memory: imports alone", 0, peak_megabytes=peak_memory()),
+        *(
+            Measurement(
+                "peak memory: file to memory-mapped rows", size(file), peak_megabytes=peak_memory(file)
+            )
+            for file in (small, large)
+        ),
+    ]
+    caches = (ArtifactStore(folder / f"cache-{number}") for number in range(REPEATS + 1))
+    full = ArtifactStore(folder / "cache")
+    matrix = read_rows(large, full)
+    expected = load_labelled(labelled)
+    if (matrix != expected).nnz:
+        raise AssertionError("scikit-learn has read other entries.")
+    del expected
+    tasks = {
+        "file to memory-mapped rows (hash, parse, store)": lambda: read_rows(large, next(caches)),
+        "parse alone": lambda: parse_alone(large),
+        "memory-mapped rows from the cache (hash, check)": lambda: read_rows(large, full),
+        "scikit-learn's load_svmlight_file": lambda: load_labelled(labelled),
+    }
+    for what, task in tasks.items():
+        found.append(Measurement(what, size(large), seconds=median(seconds(task) for _ in range(REPEATS))))
+    return found
+
+
+def make_file(path: Path, megabytes: int) -> Path:
+    """Write random rows, block by block."""
+    num_blocks = -(-megabytes * 1_000_000 // (BYTES_PER_ROW * ROWS_PER_BLOCK))
+    with RowsWriter(path, rows=num_blocks * ROWS_PER_BLOCK, columns=COLUMNS) as writer:
+        for block in random_blocks(num_blocks):
+            writer.append(block)
+    return path
+
+
+def random_blocks(num_blocks: int) -> Iterator[csr_array]:
+    """Draw rows of sorted, distinct indices: one in each of as many equal ranges."""
+    rng = np.random.default_rng(0)
+    width = COLUMNS // ENTRIES_PER_ROW
+    shape = (ROWS_PER_BLOCK, ENTRIES_PER_ROW)
+    indptr = np.arange(0, ROWS_PER_BLOCK * ENTRIES_PER_ROW + 1, ENTRIES_PER_ROW)
+    for _ in range(num_blocks):
+        indices = np.arange(ENTRIES_PER_ROW) * width + rng.integers(0, width, shape)
+        values = rng.integers(1, 1_000_000, shape) / 1e6
+        yield csr_array(
+            (values.ravel().astype(np.float32), indices.ravel(), indptr), shape=(ROWS_PER_BLOCK, COLUMNS)
+        )
+
+
+def with_labels(source: Path, target: Path) -> Path:
+    """Write the same rows as scikit-learn wants them: no header, and a label first."""
+    with source.open("rb") as rows, target.open("wb") as file:
+        next(rows)
+        for row in rows:
+            file.write(b"0 " + row)
+    return target
+
+
+def load_labelled(path: Path) -> csr_array:
+    """Read them with scikit-learn."""
+    matrix, _ = load_svmlight_file(str(path), n_features=COLUMNS, dtype=np.float32, zero_based=True)
+    return csr_array(matrix)
+
+
+def parse_alone(path: Path) -> None:
+    """Read, parse and mend, but store nothing."""
+    for chunk in read_chunks(path):
+        text = chunk.text.partition(b"\n")[2] if chunk.first_line == 1 else chunk.text
+        (entries,) = parse_rows(text, COLUMNS)
+        mend_rows(entries, "sum")
+
+
+def seconds(task: Callable[[], object]) -> float:
+    """Time a task once."""
+    start = time.perf_counter()
+    task()
+    return time.perf_counter() - start
+
+
+def size(path: Path) -> float:
+    """Tell a file's size in 10⁶ bytes."""
+    return path.stat().st_size / 1e6
+
+
+def peak_memory(source: Path | None = None) -> float:
+    """Convert a file in a process of its own, and tell the most memory that it held, in 10⁶ bytes."""
+    with tempfile.TemporaryDirectory(dir=source.parent if source else None) as cache:
+        command = [sys.executable, __file__, "--convert-into", cache, *([str(source)] if source else [])]
+        return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def convert_and_tell_peak(source: Path | None, cache: Path) -> float:
+    """Be that process. Its ru_maxrss would start at what its parent holds, VmHWM does not."""
+    if source:
+        read_rows(source, ArtifactStore(cache))
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+
+def table(measurements: list[Measurement]) -> str:
+    """Lay the measurements out as Markdown."""
+    peer = measurements[-1]
+    lines = ["| what | MB | s | MB/s | × scikit-learn | peak MB |", "|---|---|---|---|---|---|"]
+    for one in measurements:
+        if one.seconds == one.seconds:
+            cells = (
+                f"{one.seconds:.2f} | {one.megabytes / one.seconds:.0f} | {peer.seconds / one.seconds:.1f} | "
+            )
+        else:
+            cells = f" | | | {one.peak_megabytes:.0f}"
+        lines.append(f"| {one.what} | {one.megabytes:.0f} | {cells} |")
+    return "\n".join(lines)
+
+
+def main() -> list[Measurement]:
+    """Measure, print the table, and return what was measured."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--megabytes", type=int, default=500, help="size of the file (default: 500)")
+    parser.add_argument(
+        "--folder", type=Path, help="where to make it (default: the folder for temporary files)"
+    )
+    parser.add_argument("--convert-into", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("source", nargs="?", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.convert_into:
+        sys.stdout.write(f"{convert_and_tell_peak(options.source, options.convert_into)}\n")
+        return []
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        measurements = measure(Path(folder), options.megabytes)
+    sys.stdout.write(f"{table(measurements)}\n")
+    return measurements
+
+
+if __name__ == "__main__":
+    main()

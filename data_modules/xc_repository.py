@@ -1,0 +1,90 @@
+"""Any data set as it came from the Extreme Classification Repository, from a folder on disk."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from xcgraph.artifacts import ArtifactStore
+from xcgraph.data.datamodule import XCDataModule
+from xcgraph.data.download import REPOSITORY
+from xcgraph.data.text import TextFeatures
+from xcgraph.data.xc_data import XCData
+from xcgraph.errors import UserError
+from xcgraph.formats.folder import find_layout, layout_named, read_folder
+from xcgraph.formats.layouts import all_layouts
+from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
+
+
+class XCRepository(XCDataModule):
+    """A folder with sparse features (``trn_X_Xf.txt``, ``train.txt``) or texts (``trn.json``, ``trn_X.txt``).
+
+    Files are converted once and memory-mapped from then on.
+    :func:`~xcgraph.formats.folder.read_folder` says what else a folder may have.
+
+    Args:
+        name: the data set's name, as reports print it.
+        propensity_a: A of the propensity model (Jain et al., KDD'16).
+        propensity_b: B of the same model.
+        path: the folder, relative to where the command runs; ``~`` stands for the user's home.
+        text: how texts become token weights; of no effect where the folder has sparse features.
+        cache: folder of converted files.
+        layout: ``split``, ``old``, ``json`` or ``texts``; None takes the one whose files are there, and
+            sparse features win over texts.
+        fields: of a JSON record, whose values make up a text.
+        statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
+        download: of a published data set, where ``xcgraph-data download`` finds it: ``drive_id`` on Google
+            Drive and ``sha256``, each None if it is not known. None: the folder is no published data set.
+
+    Raises:
+        UserError: an unknown layout or statistic, or no field.
+    """
+
+    def __init__(  # noqa: PLR0913 - one for each key of the YAML
+        self,
+        *,
+        name: str,
+        propensity_a: float,
+        propensity_b: float,
+        path: str | Path,
+        text: TextFeatures,
+        cache: str | Path,
+        layout: str | None = None,
+        fields: Sequence[str] = DEFAULT_FIELDS,
+        statistics: Mapping[str, int] | None = None,
+        download: Mapping[str, str | None] | None = None,
+    ) -> None:
+        super().__init__(
+            name=name, propensity_a=propensity_a, propensity_b=propensity_b, statistics=statistics
+        )
+        self.path = Path(path)
+        self.text = text
+        self.cache = Path(cache)
+        self.layouts = all_layouts(tuple(fields))
+        self.layout = layout
+        self.is_published = download is not None
+        if layout is not None:
+            layout_named(layout, self.layouts)
+
+    def read(self) -> XCData:
+        """Read the folder.
+
+        Raises:
+            UserError: there is no such folder, a file is missing or damaged, files do not belong together, or
+                the numbers differ from ``statistics``.
+        """
+        if self.is_published and not self.path.expanduser().is_dir():
+            raise UserError(
+                f"{self.path}: expected the data set {self.name}, found no such folder; get it with "
+                f"'xcgraph-data download {self.name}' or from {REPOSITORY}, or say where it is with "
+                "data.path=FOLDER."
+            )
+        data = read_folder(
+            self.path,
+            name=self.name,
+            cache=ArtifactStore(self.cache.expanduser()),
+            layout=find_layout(self.path, self.layout, self.layouts),
+            text=self.text,
+            propensity_a=self.propensity_a,
+            propensity_b=self.propensity_b,
+        )
+        self.check_statistics(data, self.path)
+        return data

@@ -1,0 +1,238 @@
+"""Bytes to entries, compiled: each function takes a position in a text that ends with a line feed.
+
+All in one file, for numba's cache does not notice changes of what is compiled into a function elsewhere.
+``forceinline`` on what runs per entry or per byte makes the whole twice as fast.
+"""
+
+from typing import no_type_check
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from xcgraph.formats.entries import Entries, Fault
+
+__all__ = ["scan_points", "scan_rows"]
+
+_TAB, _LINE_FEED, _RETURN, _SPACE = b"\t\n\r "
+_COLON, _COMMA, _PLUS, _MINUS, _POINT, _ZERO, _SMALL_E, _LARGE_E = b":,+-.0eE"
+# Ten times this, and a digit, still fits int64.
+_FULL_MANTISSA = 10**17
+# Up to here integers and powers of ten are exact in float64, so their quotient is rounded once.
+_EXACT_MANTISSA = 2**53
+_EXACT_POWER = 22
+# Up to here quotients with an 18-digit integer stay among float64's normal numbers.
+_LARGEST_POWER = 280
+_POWERS = np.array([float(f"1e{power}") for power in range(_LARGEST_POWER + 1)])
+# More than the rounding of mantissa, power and quotient, and than the digits that were left out.
+_SLACK = 2.0**-49
+_LARGEST_INDEX = 2**31
+
+
+@numba.njit(cache=True)
+@no_type_check
+def scan_rows(text: NDArray[np.uint8], columns: int, entries: Entries) -> tuple[int, int, int]:
+    """Fill in the entries; return their number, a fault and where it is."""
+    at = count = row = 0
+    while at < len(text):
+        at, count, fault = _parse_entries(text, at, columns, entries, count)
+        if fault != Fault.NONE:
+            return count, fault, at
+        entries.ends[row] = count
+        row += 1
+        at += 1
+    return count, Fault.NONE, at
+
+
+@numba.njit(cache=True)
+@no_type_check
+def scan_points(
+    text: NDArray[np.uint8], limits: tuple[int, int], features: Entries, labels: Entries
+) -> tuple[tuple[int, int], int, int]:
+    """Fill in features and labels; return their numbers, a fault and where it is."""
+    at = count = label_count = row = 0
+    while at < len(text):
+        at, label_count, fault = _parse_labels(text, at, limits[1], labels, label_count)
+        if fault == Fault.NONE:
+            at, count, fault = _parse_entries(text, at, limits[0], features, count)
+        if fault != Fault.NONE:
+            return (count, label_count), fault, at
+        features.ends[row], labels.ends[row] = count, label_count
+        row += 1
+        at += 1
+    return (count, label_count), Fault.NONE, at
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _parse_entries(
+    text: NDArray[np.uint8], at: int, columns: int, entries: Entries, count: int
+) -> tuple[int, int, int]:
+    """Read ``index:value …``; return the position of the line's end or of a fault, the count, a fault."""
+    start = _skip_blanks(text, at)
+    while _byte(text, start) != _LINE_FEED:
+        index, colon = _parse_index(text, start)
+        if colon == start or _byte(text, colon) != _COLON:
+            return start, count, _index_fault(text, start, colon)
+        if index >= columns:
+            return start, count, Fault.INDEX_OUTSIDE
+        value, end = _parse_value(text, colon + 1)
+        following = _skip_blanks(text, end)
+        if end == colon + 1 or (following == end and _byte(text, end) != _LINE_FEED):
+            return start, count, Fault.NO_VALUE
+        entries.indices[count], entries.values[count], entries.starts[count] = index, value, colon + 1
+        count += 1
+        start = following
+    return start, count, Fault.NONE
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _index_fault(text: NDArray[np.uint8], start: int, end: int) -> int:
+    """Say what is wrong with a token that has no digits or no colon behind them."""
+    if _byte(text, start) == _MINUS:
+        return Fault.INDEX_OUTSIDE
+    return Fault.NO_COLON if end > start and _ends_token(text, end) else Fault.NO_INDEX
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _parse_labels(
+    text: NDArray[np.uint8], at: int, num_labels: int, entries: Entries, count: int
+) -> tuple[int, int, int]:
+    """Read ``label,label,…``; return the position behind it or of a fault, the number of labels, a fault."""
+    if _ends_token(text, at):
+        return at, count, Fault.NONE
+    while True:
+        label, end = _parse_index(text, at)
+        if _byte(text, at) == _MINUS or label >= num_labels:
+            return at, count, Fault.LABEL_OUTSIDE
+        if end == at:
+            return at, count, Fault.NO_LABEL
+        entries.indices[count], entries.values[count], entries.starts[count] = label, 1, at
+        count += 1
+        if _byte(text, end) != _COMMA:
+            return (end, count, Fault.NONE) if _ends_token(text, end) else (at, count, Fault.NO_LABEL)
+        at = end + 1
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _byte(text: NDArray[np.uint8], at: int) -> np.uint8:
+    """Give the byte here; a signed position would be looked at whether it counts from the end."""
+    return text[np.uint64(at)]
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _skip_blanks(text: NDArray[np.uint8], at: int) -> int:
+    """Skip spaces and tabs, and the carriage return of a line end; a lone one is no blank."""
+    while _byte(text, at) == _SPACE or (_byte(text, at) < _SPACE and _is_rare_blank(text, at)):
+        at += 1
+    return at
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _is_rare_blank(text: NDArray[np.uint8], at: int) -> bool:
+    byte = _byte(text, at)
+    return byte == _TAB or (byte == _RETURN and _byte(text, at + 1) == _LINE_FEED)
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _ends_token(text: NDArray[np.uint8], at: int) -> bool:
+    return _byte(text, at) == _LINE_FEED or _skip_blanks(text, at) > at
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _parse_index(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
+    """Read digits as (number, position behind them); what int32 cannot hold becomes 2³¹ or more."""
+    index = 0
+    while True:
+        digit = np.uint8(_byte(text, at) - _ZERO)  # one byte, so that one comparison tells
+        if digit > 9:
+            return index, at
+        if index < _LARGEST_INDEX:
+            index = 10 * index + digit
+        at += 1
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
+    """Read a decimal number as (value, position behind it).
+
+    The value is float32's nearest to float64's nearest, as Python gives it, or NaN where that takes more
+    digits than are kept here. Without a number the position is that of the start.
+    """
+    start = at
+    negative = _byte(text, at) == _MINUS
+    if negative or _byte(text, at) == _PLUS:
+        at += 1
+    whole = at
+    mantissa, at, left_out = _digits(text, at, 0)
+    num_digits, exponent = at - whole, left_out
+    if _byte(text, at) == _POINT:
+        fraction = at + 1
+        mantissa, at, dropped = _digits(text, fraction, mantissa)
+        num_digits += at - fraction
+        exponent -= at - fraction - dropped
+        left_out += dropped
+    if num_digits == 0:
+        return np.float32(np.nan), start
+    if _byte(text, at) == _SMALL_E or _byte(text, at) == _LARGE_E:
+        power, end = _power(text, at + 1)
+        if end == at + 1:
+            return np.float32(np.nan), start
+        exponent, at = exponent + power, end
+    value = _scale(mantissa, exponent, left_out == 0)
+    return -value if negative else value, at
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _digits(text: NDArray[np.uint8], at: int, mantissa: int) -> tuple[int, int, int]:
+    """Append digits to a mantissa as long as they fit; also give where they end and how many did not."""
+    left_out = 0
+    while True:
+        digit = np.uint8(_byte(text, at) - _ZERO)  # one byte, so that one comparison tells
+        if digit > 9:
+            return mantissa, at, left_out
+        if mantissa < _FULL_MANTISSA:
+            mantissa = 10 * mantissa + digit
+        else:
+            left_out += 1
+        at += 1
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _power(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
+    """Read the power of ten behind an e; without digits the position is that of the start."""
+    start = at
+    negative = _byte(text, at) == _MINUS
+    if negative or _byte(text, at) == _PLUS:
+        at += 1
+    first = at
+    power, at = _parse_index(text, at)
+    if at == first:
+        return 0, start
+    return -power if negative else power, at
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _scale(mantissa: int, exponent: int, is_whole: bool) -> np.float32:
+    """Round mantissa · 10^exponent to float64 and float32; NaN where the result is not certain."""
+    if mantissa == 0:
+        return np.float32(0.0)
+    power = abs(exponent)
+    if power > _LARGEST_POWER:
+        return np.float32(np.nan)
+    value = mantissa / _POWERS[power] if exponent < 0 else mantissa * _POWERS[power]
+    if is_whole and mantissa <= _EXACT_MANTISSA and power <= _EXACT_POWER:
+        return np.float32(value)
+    low, high = np.float32(value * (1 - _SLACK)), np.float32(value * (1 + _SLACK))
+    return low if low == high else np.float32(np.nan)

@@ -1,0 +1,179 @@
+"""Sparse rows on disk: written part by part, opened as a memory map, never whole in memory."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import DTypeLike, NDArray
+from scipy.sparse import csr_array
+
+__all__ = ["CsrFacts", "CsrPart", "CsrWriter", "open_csr", "read_facts"]
+
+
+_MOST_ENTRIES_OF_INT32 = np.iinfo(np.int32).max
+_BLOCK = 1 << 20
+
+
+class CsrPart(NamedTuple):
+    """Some rows in canonical form: indices ascend within a row, none is there twice, no value is 0.
+
+    Attributes:
+        ends: (rows,) int64, for each row the number of entries in it and the rows before it.
+        indices: (nnz,) int32 column numbers.
+        values: (nnz,) float32.
+        unsorted_rows: rows that were brought into order.
+        repeated_entries: entries that were merged into another of the same row and index.
+        zero_entries: entries that were dropped, for their value was 0.
+    """
+
+    ends: NDArray[np.int64]
+    indices: NDArray[np.int32]
+    values: NDArray[np.float32]
+    unsorted_rows: int = 0
+    repeated_entries: int = 0
+    zero_entries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CsrFacts:
+    """What is known of a stored matrix without reading it; see :class:`CsrPart` for what was mended."""
+
+    rows: int
+    columns: int
+    entries: int
+    empty_rows: int
+    unsorted_rows: int
+    repeated_entries: int
+    zero_entries: int
+
+
+class CsrWriter:
+    """Writes rows part by part to ``NAME.{indptr,indices,values}.npy`` and ``NAME.shape.json``.
+
+    A context manager. When it ends well, the arrays' headers get their lengths and ``NAME.shape.json`` is
+    written; when it ends with an exception, nothing stays. Row pointers are int64, values float32, indices
+    int32, or int64 from 2³¹ entries on: scipy wants indices as wide as row pointers, and would otherwise
+    copy all of them at every selection of rows.
+
+    Args:
+        folder: where to write; older files of this name are replaced.
+        name: the matrix's name in the folder.
+        columns: its number of columns.
+    """
+
+    def __init__(self, folder: Path, name: str, columns: int) -> None:
+        self._facts_path = folder / f"{name}.shape.json"
+        self._facts_path.unlink(missing_ok=True)
+        self._indptr = _GrowingArray(folder / f"{name}.indptr.npy", np.int64)
+        self._indices = _GrowingArray(folder / f"{name}.indices.npy", np.int32)
+        self._values = _GrowingArray(folder / f"{name}.values.npy", np.float32)
+        self._indptr.append(np.zeros(1, np.int64))
+        self._columns = columns
+        self._mended = np.zeros(4, np.int64)
+
+    def __enter__(self) -> "CsrWriter":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for array in (self._indptr, self._indices, self._values):
+            array.close(keep=error is None)
+        if error is None:
+            if self._indices.size > _MOST_ENTRIES_OF_INT32:
+                self._indices.widen()
+            self._facts_path.write_text(json.dumps(asdict(self.facts)), "utf-8")
+
+    @property
+    def facts(self) -> CsrFacts:
+        """What has been written up to now."""
+        empty, unsorted, repeated, zeros = self._mended.tolist()
+        return CsrFacts(
+            rows=self._indptr.size - 1,
+            columns=self._columns,
+            entries=self._indices.size,
+            empty_rows=empty,
+            unsorted_rows=unsorted,
+            repeated_entries=repeated,
+            zero_entries=zeros,
+        )
+
+    def append(self, part: CsrPart) -> None:
+        """Write some more rows."""
+        empty_rows = np.count_nonzero(np.diff(part.ends, prepend=0) == 0)
+        mended = (empty_rows, part.unsorted_rows, part.repeated_entries, part.zero_entries)
+        self._mended += np.array(mended, np.int64)
+        self._indptr.append(part.ends + self._indices.size)
+        self._indices.append(part.indices)
+        self._values.append(part.values)
+
+
+class _GrowingArray:
+    """A .npy file that grows; numpy pads its header so that the final length fits over the first one."""
+
+    def __init__(self, path: Path, dtype: DTypeLike) -> None:
+        self._path = path
+        self._dtype = np.dtype(dtype)
+        self._file = path.open("wb")
+        self.size = 0
+        self._write_header()
+
+    def append(self, array: NDArray) -> None:
+        self._file.write(np.ascontiguousarray(array, self._dtype).data)
+        self.size += len(array)
+
+    def close(self, *, keep: bool) -> None:
+        if keep:
+            self._file.seek(0)
+            self._write_header()
+        self._file.close()
+        if not keep:
+            self._path.unlink()
+
+    def widen(self) -> None:
+        """Turn int32 into int64 on disk, block by block."""
+        narrow = np.load(self._path, mmap_mode="r", allow_pickle=False)
+        wide = _GrowingArray(self._path.with_name(f".{self._path.name}"), np.int64)
+        for start in range(0, self.size, _BLOCK):
+            wide.append(narrow[start : start + _BLOCK])
+        wide.close(keep=True)
+        wide._path.replace(self._path)
+
+    def _write_header(self) -> None:
+        described = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.size,)}
+        npy.write_array_header_1_0(self._file, described)
+
+
+def open_csr(folder: Path, name: str) -> csr_array:
+    """Open what :class:`CsrWriter` wrote as a matrix over read-only memory maps, in canonical form.
+
+    Indices and values stay on disk; row pointers are read into memory, as wide as the indices.
+
+    Raises:
+        ValueError: the files do not fit together.
+    """
+    facts = read_facts(folder, name)
+    indptr, indices, values = (
+        np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
+        for part in ("indptr", "indices", "values")
+    )
+    found = (len(indptr) - 1, len(indices), len(values))
+    if found != (facts.rows, facts.entries, facts.entries):
+        raise ValueError(
+            f"{folder / name}: expected {facts.rows} rows and {facts.entries} entries, found {found}."
+        )
+    matrix: Any = csr_array((facts.rows, facts.columns), dtype=np.float32)
+    # Set one by one, for the constructor would bring row pointers and indices to one width by copying.
+    matrix.indptr = np.array(indptr, indices.dtype)
+    matrix.indices, matrix.data = np.asarray(indices), np.asarray(values)
+    matrix.has_canonical_format = True
+    return matrix
+
+
+def read_facts(folder: Path, name: str) -> CsrFacts:
+    """Read what is known of a stored matrix, what was mended in its source included."""
+    return CsrFacts(**json.loads((folder / f"{name}.shape.json").read_text("utf-8")))

@@ -1,0 +1,90 @@
+"""Token weights of texts in files, made once and kept in memory-mapped matrices."""
+
+import json
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from scipy.sparse import csr_array
+
+from xcgraph.artifacts import ArtifactStore, write_atomically
+from xcgraph.data.text import TextFeatures
+from xcgraph.formats.stored_csr import CsrPart, CsrWriter, open_csr
+
+__all__ = ["StoredFeatures", "TextSource", "read_features"]
+
+_log = logging.getLogger(__name__)
+
+_PARTS = ("train", "test", "labels")
+
+
+@runtime_checkable
+class TextSource(Protocol):
+    """Texts in a file: one a line, or in records. Every iteration reads the file anew."""
+
+    source: Path
+
+    def __iter__(self) -> Iterator[str]:
+        """Give the texts."""
+
+    def inputs(self) -> Mapping[str, object]:
+        """Describe all that the texts depend on."""
+
+    def note(self) -> str:
+        """Say what was odd in the last iteration, if anything."""
+
+
+@dataclass(frozen=True)
+class StoredFeatures:
+    """Token weights, memory-mapped and read-only.
+
+    Attributes:
+        train: (train points, tokens) float32.
+        test: (test points, tokens) float32.
+        labels: (labels, tokens) float32.
+        vocabulary: one token per column.
+    """
+
+    train: csr_array
+    test: csr_array
+    labels: csr_array
+    vocabulary: tuple[str, ...]
+
+
+def read_features(
+    files: Mapping[str, TextSource], text: TextFeatures, cache: ArtifactStore
+) -> StoredFeatures:
+    """Weigh the tokens of all texts, or take what an earlier call has kept.
+
+    Args:
+        files: the texts of ``train``, ``test`` and ``labels``.
+        text: how texts become token weights.
+        cache: where they are kept.
+
+    Raises:
+        UserError: a file is missing or damaged, or no token is left.
+    """
+
+    def build(folder: Path) -> None:
+        weighed = text.weigh(files["train"], files["test"], label_texts=files["labels"])
+        for part in _PARTS:
+            _store(folder, part, getattr(weighed, part))
+        write_atomically(folder / "vocabulary.json", json.dumps(weighed.vocabulary))
+        write_atomically(folder / "notes.json", json.dumps({part: files[part].note() for part in _PARTS}))
+
+    inputs = {"text": text, **{part: files[part].inputs() for part in _PARTS}}
+    artifact = cache.make("text-features", inputs, build)
+    for part, note in json.loads(artifact.path("notes.json").read_text("utf-8")).items():
+        if note:
+            _log.warning("%s: %s.", files[part].source, note)
+    return StoredFeatures(
+        **{part: open_csr(artifact.folder, part) for part in _PARTS},
+        vocabulary=tuple(json.loads(artifact.path("vocabulary.json").read_text("utf-8"))),
+    )
+
+
+def _store(folder: Path, name: str, matrix: csr_array) -> None:
+    with CsrWriter(folder, name, matrix.shape[1]) as writer:
+        writer.append(CsrPart(matrix.indptr[1:], matrix.indices, matrix.data))
