@@ -112,7 +112,7 @@ class TestValidate:
             "LF-Tiny is good: 3 training points, 1 test points, 3 labels, 4 tokens.\n"
         )
 
-    def test_mended(self, tmp_path, capsys):
+    def test_mended(self, tmp_path, capsys, caplog):
         write_folder(tmp_path / "messy", UNSORTED)
 
         main(["validate", str(tmp_path / "messy")])
@@ -123,6 +123,7 @@ class TestValidate:
         assert "sorted 1 rows" in mended
         assert good.startswith("messy is good")
         assert errors == ""
+        assert caplog.records == []  # said once, not in the log too
 
     def test_wrong(self, tmp_path, capsys):
         write_folder(tmp_path / "wrong", {**SPLIT, "tst_X_Y.txt": "1 3\n3:1\n"})
@@ -149,6 +150,14 @@ class TestConvert:
         assert (tmp_path / "old" / "train.txt").read_text().startswith("3 4 3\n0,1 0:0.5 1:0.25\n")
         for name in ("trn_X_Xf.txt", "trn_X_Y.txt", "tst_X_Xf.txt", "tst_X_Y.txt"):
             assert (tmp_path / "back" / name).read_text() == SPLIT[name]
+
+    def test_the_layout_of_the_source_may_be_forced(self, tmp_path):
+        for name in ("train.txt", "test.txt"):
+            (tmp_path / "LF-Tiny" / name).write_text("1 4 3\n0 0:1\n")
+
+        main(["convert", "LF-Tiny", "forced", "--layout", "old", "--from", "old"])
+
+        assert (tmp_path / "forced" / "train.txt").read_text() == "1 4 3\n0 0:1\n"
 
     def test_texts_are_taken_along(self, tmp_path):
         write_folder(

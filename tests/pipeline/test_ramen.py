@@ -176,6 +176,7 @@ def test_augmented_truth_is_learned_and_not_validated_on(toy, tmp_path, monkeypa
         ("top_k", 41, r"recipe\.top_k=41 is larger than the number of labels, 40"),
         ("tasks.encoder", partial(BagOfTokens, dim=0), r"encoder\.dim must be ≥ 1, got 0"),
         ("tasks.dropout", 1.5, r"must lie in \[0, 1\), got 1\.5"),
+        ("anchors", NoAnchors(), "needs anchors: choose some with anchors="),
         ("stage.trainer", partial(Trainer, accelerator="abacus"), "abacus"),
     ],
 )

@@ -5,8 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.nn.label_graph import Propagation
+from xcgraph.pipeline.anchors import NoAnchors
 from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
 from xcgraph.pipeline.stage import WEIGHTS, Stage
 from xcgraph.tasks.regularized_task import RegularizedTask
@@ -46,6 +48,11 @@ def test_it_makes_a_difference_to_module_one_and_what_follows(toy, undisturbed, 
         "graph-surrogate",
         "clusters-surrogate",
     }
+
+
+def test_anchors_are_needed(toy):
+    with pytest.raises(UserError, match="needs anchors: choose some with anchors="):
+        make_recipe(toy, anchors=NoAnchors()).check(40)
 
 
 def test_another_regularizer_is_another_module_one(toy, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.anchors import AnchorSet
 from xcgraph.errors import UserError
+from xcgraph.graph.identity import IdentityGraph
+from xcgraph.pipeline.anchors import LabelAnchors, NoAnchors
 from xcgraph.pipeline.truth import AugmentedTruth, GivenTruth
 
 LABELS = csr_array(np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], np.float32))
@@ -48,6 +50,13 @@ def test_several_anchor_sets_and_none():
     found = AugmentedTruth(most=1).of(LABELS, [ANCHORS, other])
     assert found.toarray().tolist() == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
     assert AugmentedTruth().of(LABELS, []).toarray().tolist() == LABELS.toarray().tolist()
+
+
+def test_anchors_are_needed_to_augment():
+    GivenTruth().check(NoAnchors())
+    AugmentedTruth().check(LabelAnchors(graph=IdentityGraph()))
+    with pytest.raises(UserError, match="truth=augmented needs anchors"):
+        AugmentedTruth().check(NoAnchors())
 
 
 def test_value_out_of_range():

@@ -12,6 +12,7 @@ from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import normalize_rows
+from xcgraph.tasks.regularization import Regularization
 
 
 @runtime_checkable
@@ -37,6 +38,16 @@ class NoAnchors:
     def find(self, work: Workspace) -> Sequence[AnchorSet]:  # noqa: ARG002
         """Return nothing."""
         return ()
+
+
+def check_anchors(anchors: AnchorSource, regularizer: Regularization) -> None:
+    """Refuse a regularizer that would have no anchors.
+
+    Raises:
+        UserError: it needs some.
+    """
+    if isinstance(anchors, NoAnchors):
+        regularizer.build(())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from xcgraph.graph.identity import IdentityGraph
 from xcgraph.graph.meta_graph import meta_graph
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
-from xcgraph.pipeline.anchors import AnchorSource, NoAnchors
+from xcgraph.pipeline.anchors import AnchorSource, NoAnchors, check_anchors
 from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.ranker import Ranker, RankerConfig
 from xcgraph.pipeline.shortlister import (
@@ -84,6 +84,7 @@ class Eclare:
         Raises:
             UserError: a part refuses a value, or the beam or the number of predictions is too large.
         """
+        check_anchors(self.anchors, self.regularizer)
         smallest = self.tasks.check()
         for stage in (self.stages.surrogate, self.stages.shortlister, self.stages.ranker):
             stage.check(smallest)

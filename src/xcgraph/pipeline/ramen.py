@@ -7,7 +7,7 @@ from scipy.sparse import csr_array
 from xcgraph.data.batching import FullTargets
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import Encoder
-from xcgraph.pipeline.anchors import AnchorSource
+from xcgraph.pipeline.anchors import AnchorSource, check_anchors
 from xcgraph.pipeline.shortlister import unlabelled
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.truth import Truth
@@ -65,6 +65,8 @@ class Ramen:
         Raises:
             UserError: a part refuses a value, or the number of predictions is too large.
         """
+        check_anchors(self.anchors, self.tasks.regularizer)
+        self.truth.check(self.anchors)
         smallest = self.tasks.check()
         self.stage.check(smallest)
         if self.anchors.sums_texts and not smallest.encoder.encoder.is_additive:

@@ -9,12 +9,16 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.anchors import AnchorSet
 from xcgraph.errors import UserError
+from xcgraph.pipeline.anchors import AnchorSource, NoAnchors
 from xcgraph.sparse import retain_top_k
 
 
 @runtime_checkable
 class Truth(Protocol):
     """Says which labels are true of training points."""
+
+    def check(self, anchors: AnchorSource) -> None:
+        """Refuse with a UserError a source of anchors that is not enough."""
 
     def of(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:
         """Return (points, labels), 1 where a label is taken for true, given the labels that are."""
@@ -23,6 +27,9 @@ class Truth(Protocol):
 @dataclass(frozen=True)
 class GivenTruth:
     """The labels that the data set gives."""
+
+    def check(self, anchors: AnchorSource) -> None:
+        """Take any."""
 
     def of(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:  # noqa: ARG002
         """Return the given labels."""
@@ -45,6 +52,11 @@ class AugmentedTruth:
     def __post_init__(self) -> None:
         if self.most < 1:
             raise UserError(f"truth.most must be ≥ 1, got {self.most}.")
+
+    def check(self, anchors: AnchorSource) -> None:
+        """Refuse to be without anchors."""
+        if isinstance(anchors, NoAnchors):
+            raise UserError("truth=augmented needs anchors: choose some with anchors=…, or truth=given.")
 
     def of(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:
         """Return the given labels and those that anchors suggest."""
