@@ -5,10 +5,13 @@ from pathlib import Path
 
 from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.datamodule import XCDataModule
+from xcgraph.data.download import REPOSITORY
 from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import XCData
+from xcgraph.errors import UserError
 from xcgraph.formats.folder import find_layout, layout_named, read_folder
 from xcgraph.formats.layouts import all_layouts
+from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
 
 
 class XCRepository(XCDataModule):
@@ -28,6 +31,8 @@ class XCRepository(XCDataModule):
             sparse features win over texts.
         fields: of a JSON record, whose values make up a text.
         statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
+        download: of a published data set, where ``xcgraph-data download`` finds it: ``drive_id`` on Google
+            Drive and ``sha256``, each None if it is not known. None: the folder is no published data set.
 
     Raises:
         UserError: an unknown layout or statistic, or no field.
@@ -43,8 +48,9 @@ class XCRepository(XCDataModule):
         text: TextFeatures,
         cache: str | Path,
         layout: str | None = None,
-        fields: Sequence[str] = ("title", "content"),
+        fields: Sequence[str] = DEFAULT_FIELDS,
         statistics: Mapping[str, int] | None = None,
+        download: Mapping[str, str | None] | None = None,
     ) -> None:
         super().__init__(
             name=name, propensity_a=propensity_a, propensity_b=propensity_b, statistics=statistics
@@ -54,6 +60,7 @@ class XCRepository(XCDataModule):
         self.cache = Path(cache)
         self.layouts = all_layouts(tuple(fields))
         self.layout = layout
+        self.is_published = download is not None
         if layout is not None:
             layout_named(layout, self.layouts)
 
@@ -64,6 +71,12 @@ class XCRepository(XCDataModule):
             UserError: there is no such folder, a file is missing or damaged, files do not belong together, or
                 the numbers differ from ``statistics``.
         """
+        if self.is_published and not self.path.expanduser().is_dir():
+            raise UserError(
+                f"{self.path}: expected the data set {self.name}, found no such folder; get it with "
+                f"'xcgraph-data download {self.name}' or from {REPOSITORY}, or say where it is with "
+                "data.path=FOLDER."
+            )
         data = read_folder(
             self.path,
             name=self.name,

@@ -21,15 +21,24 @@ from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import Propagation
+from xcgraph.nn.pruning import ScheduledPruning
 from xcgraph.nn.refinement import RefinementVectors
+from xcgraph.nn.retrieval import ExactRetrieval
+from xcgraph.nn.trade_off import BanditTradeOff
+from xcgraph.nn.triplet import TripletLoss
 from xcgraph.optim import LinearSchedule, SparseDenseAdam
+from xcgraph.pipeline.anchors import LabelAnchors
 from xcgraph.pipeline.eclare import Eclare, Stages
+from xcgraph.pipeline.ramen import Ramen
 from xcgraph.pipeline.ranker import RankerConfig
 from xcgraph.pipeline.shortlister import ShortlisterConfig
 from xcgraph.pipeline.stage import Stage
+from xcgraph.pipeline.truth import GivenTruth
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import normalize_rows, top_k_rows
-from xcgraph.tasks.builder import TaskBuilder
+from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.dual_builder import DualTaskBuilder
+from xcgraph.tasks.regularization import GraphRegularization
 from xcgraph.tasks.xc_task import XCTask
 
 NUM_TOPICS, LABELS_PER_TOPIC, TOKENS_PER_TOPIC, NUM_NOISE_TOKENS = 5, 8, 10, 10
@@ -109,6 +118,7 @@ class Toy:
             "encoder": partial(BagOfTokens, dim=32),
             "propagation": Propagation(hops=1),
             "fusion": partial(AttentionFusion, dropout=0.1),
+            "surrogate_fusion": partial(AttentionFusion, dropout=0.1),
             "refinement": RefinementVectors,
             "label_dropout": 0.1,
         }
@@ -138,6 +148,36 @@ class Toy:
         }
         return Eclare(**{**parts, **changes})
 
+    def regularization(self, **changes):
+        """Bandit and pruning have state, which a resumed run must take up."""
+        parts = {
+            "graphs": ["points", "labels"],
+            "triplets": TripletLoss(num_negatives=4),
+            "trade_off": partial(BanditTradeOff, every_steps=3),
+            "pruning": ScheduledPruning(warmup_epochs=1, every_epochs=2, min_similarity=0.3),
+        }
+        return GraphRegularization(**{**parts, **changes})
+
+    def dual_tasks(self, **changes):
+        parts = {
+            "encoder": partial(BagOfTokens, dim=32),
+            "dropout": 0.1,
+            "triplets": TripletLoss(num_negatives=4),
+            "regularizer": self.regularization(),
+            "retrieval": ExactRetrieval(),
+        }
+        return DualTaskBuilder(**{**parts, **changes})
+
+    def ramen(self, **changes):
+        parts = {
+            "anchors": LabelAnchors(graph=RandomWalkGraph(walk_length=40, num_neighbors=4), num_anchors=3),
+            "truth": GivenTruth(),
+            "tasks": self.dual_tasks(),
+            "stage": self.stage(),
+            "top_k": 10,
+        }
+        return Ramen(**{**parts, **changes})
+
     @cached_property
     def graph(self):
         return RandomWalkGraph(walk_length=40, num_neighbors=4).build(self.data.train.labels, None, 0)
@@ -147,15 +187,19 @@ class Toy:
         """Five labels each, and not along the topics."""
         return MetaLabels((np.arange(NUM_LABELS) * 3 % 8).astype(np.int32), 8)
 
+    @property
+    def labels(self):
+        return Labels(self.data.label_features, self.graph)
+
     def tied_task(self, *, seed: int = 0, **changes) -> XCTask:
         """A task like that of the surrogate."""
         torch.manual_seed(seed)
-        return self.tasks(**changes).tied(self.data.label_features, self.graph, 0.05)
+        return self.tasks(**changes).surrogate.build(self.labels, 0.05)
 
     def frozen_task(self, *, seed: int = 0, **changes) -> XCTask:
         """A task like that of the ranker."""
         trained = self.tied_task(seed=seed, **changes).encoder
-        return self.tasks(**changes).frozen(trained, self.data.label_features, self.graph, 0.1)
+        return self.tasks(**changes).build(self.labels, 0.1, trained)
 
     def shortlisted(
         self, split: Split, *, beam_size: int = 3, meta_labels: MetaLabels | None = None
@@ -171,6 +215,21 @@ class Toy:
 @pytest.fixture(scope="session")
 def toy() -> Toy:
     return Toy()
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory):
+    """A transformer of 16 numbers per token and no training, on disk: words are w0 to w59."""
+    transformers = pytest.importorskip("transformers")
+    folder = tmp_path_factory.mktemp("tiny-model")
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(60))]
+    (folder / "vocab.txt").write_text("\n".join(words))
+    transformers.BertTokenizerFast(vocab=str(folder / "vocab.txt")).save_pretrained(folder)
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    config = transformers.BertConfig(vocab_size=len(words), max_position_embeddings=24, **size)
+    transformers.BertModel(config).save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.fixture(scope="module")

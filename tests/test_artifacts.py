@@ -15,6 +15,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from xcgraph.artifacts import (
+    UNKEYED,
     ArtifactStore,
     content_key,
     describe,
@@ -127,6 +128,17 @@ def test_every_field_of_a_part_is_in_the_key():
     part = {"walk_length": 7, "restart_prob": 0.7, "num_neighbors": 7, "head_label_threshold": 7}
     parts = [RandomWalkGraph(), *(RandomWalkGraph(**{name: value}) for name, value in part.items())]
     assert len({content_key({"graph": part}) for part in parts}) == 5
+
+
+def test_a_field_that_no_result_depends_on_is_not_in_the_key():
+    @dataclass(frozen=True)
+    class Part:
+        share: float
+        num_workers: int = field(default=0, metadata=UNKEYED)
+
+    Part.__qualname__ = "Part"
+    assert content_key({"part": Part(0.5, num_workers=4)}) == content_key({"part": Part(0.5)})
+    assert content_key({"part": Part(0.6)}) != content_key({"part": Part(0.5)})
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,14 @@ def test_length_is_the_number_of_points():
 def test_parts_are_frozen():
     with pytest.raises(FrozenInstanceError):
         make_batch().truth = None
+
+
+@pytest.mark.parametrize("ids", [[1, 0], [0, 0, 2, 1], [2], []])
+def test_rows_of_a_bag(ids):
+    bag = TokenBag(torch.tensor([4, 1, 7]), torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0, 1, 1, 3]))
+    texts = [([4], [0.5]), ([], []), ([1, 7], [1.0, 2.0])]
+    found = bag.rows(torch.tensor(ids, dtype=torch.int64))
+    assert found.tokens.tolist() == [token for row in ids for token in texts[row][0]]
+    assert found.weights.tolist() == [weight for row in ids for weight in texts[row][1]]
+    assert found.offsets.diff().tolist() == [len(texts[row][0]) for row in ids]
+    assert found.offsets[0] == 0

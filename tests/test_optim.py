@@ -207,10 +207,10 @@ def test_linear_schedule_without_warmup_starts_full():
 
 
 @pytest.mark.parametrize("warmup", [4.0, 5.0])
-def test_linear_schedule_with_nothing_but_warmup(warmup):
-    schedule = LinearSchedule(warmup_epochs=warmup)
-    assert [schedule(float(epoch), 4) for epoch in range(4)] == [epoch / warmup for epoch in range(4)]
-    assert 0 <= schedule(4.0, 4) <= 1
+def test_linear_schedule_of_nothing_but_warmup_is_refused(warmup):
+    with pytest.raises(UserError, match=rf"warmup_epochs={warmup} must be less than max_epochs, 4: the full"):
+        LinearSchedule(warmup_epochs=warmup)(0.0, 4)
+    assert LinearSchedule(warmup_epochs=3.9)(3.9, 4) == 1
 
 
 def test_schedules_refuse_values_out_of_range():

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_module
 
+from xcgraph.cli.data import build_parser
+from xcgraph.cli.sources import find_config
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
@@ -29,11 +32,12 @@ def test_make_target_exists(line):
     assert line.split()[1] in targets
 
 
-@pytest.mark.parametrize("line", [line for line in [*LINES, *EXPERIMENT_LINES] if line.startswith("xcgraph")])
+@pytest.mark.parametrize(
+    "line",
+    [line for line in [*LINES, *EXPERIMENT_LINES] if line.startswith(("xcgraph-train", "xcgraph-evaluate"))],
+)
 def test_console_command_composes(line):
     script, *arguments = shlex.split(line)
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-    assert script in scripts
     # Of a sweep's values, the first; options such as --help are Hydra's own.
     overrides = [re.sub(r",.*", "", argument) for argument in arguments if not argument.startswith("-")]
 
@@ -41,8 +45,19 @@ def test_console_command_composes(line):
         assert compose(script.removeprefix("xcgraph-"), overrides)
 
 
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("xcgraph-data")])
+def test_data_command_parses(line):
+    _, command, *arguments = shlex.split(line)
+    options = build_parser().parse_args([command, *arguments])
+
+    assert callable(options.run)
+    if command == "download":
+        assert find_config(options.name)["download"]
+
+
 def test_every_line_is_one_that_is_checked():
-    assert all(line.startswith(("make", "xcgraph-")) for line in LINES)
+    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    assert {line.split()[0] for line in LINES} <= {"make", *scripts}
 
 
 def test_no_table_is_missing():

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,8 @@ _log = logging.getLogger(__name__)
 # Raise it when the meaning of stored files changes, so that nothing old is taken for new.
 _FORMAT = 1
 _MANIFEST = "manifest.json"
+# Metadata of a dataclass field that no result depends on, such as a number of processes.
+UNKEYED = MappingProxyType({"keyed": False})
 
 
 @dataclass(frozen=True)
@@ -144,7 +147,8 @@ def content_key(inputs: Mapping[str, Any]) -> str:
 def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever JSON can hold
     """Turn a configuration object into plain JSON values that say the same.
 
-    Dataclasses and partials become their qualified name with their fields or arguments.
+    Dataclasses and partials become their qualified name with their fields, but for those that are
+    ``UNKEYED``, or arguments.
 
     Raises:
         TypeError: the value has no description that would be the same in another process.
@@ -158,7 +162,8 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever J
     if isinstance(value, functools.partial):
         return {"call": _qualified_name(value.func), "args": describe(value.args), **describe(value.keywords)}
     if is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: getattr(value, field.name) for field in fields(value)}
+        keyed = (field.name for field in fields(value) if field.metadata.get("keyed", True))
+        parts = {name: getattr(value, name) for name in keyed}
         return {"call": _qualified_name(type(value)), **describe(parts)}
     if callable(value):
         return {"call": _qualified_name(value)}

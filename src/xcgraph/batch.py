@@ -6,6 +6,7 @@ from typing import TypeVar
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 AnyMovable = TypeVar("AnyMovable", bound="Movable")
 
@@ -30,6 +31,11 @@ class TokenBag(Movable):
     tokens: Int[Tensor, "nnz"]
     weights: Float[Tensor, "nnz"]
     offsets: Int[Tensor, "batch_plus_one"]
+
+    def rows(self, ids: Int[Tensor, "rows"]) -> "TokenBag":
+        """Return the bags of the given texts, in that order."""
+        entries, offsets = entries_of(self.offsets, ids)
+        return TokenBag(self.tokens[entries], self.weights[entries], offsets)
 
 
 @dataclass(frozen=True)
@@ -66,6 +72,7 @@ class XCBatch(Movable):
         positives: (row, column) of the true entries of the score matrix that this batch asks for:
             columns are labels, or places in the shortlist if there is one.
         shortlist: the labels to score, or None to score all.
+        rows: the points' numbers in their split, for tasks that know more of them than the batch tells.
     """
 
     tokens: TokenBag
@@ -73,6 +80,23 @@ class XCBatch(Movable):
     filtered: LabelSets
     positives: Int[Tensor, "positives 2"]
     shortlist: Shortlist | None = None
+    rows: Int[Tensor, "batch"] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens.offsets) - 1
+
+
+def entries_of(
+    offsets: Int[Tensor, "all_rows_plus_one"], rows: Int[Tensor, "rows"]
+) -> tuple[Int[Tensor, "entries"], Int[Tensor, "rows_plus_one"]]:
+    """Find the entries of some rows of a ragged array, and the offsets of these rows among them.
+
+    Args:
+        offsets: entries of row i are ``offsets[i]`` to ``offsets[i + 1]``.
+        rows: the rows, in any order, also repeated.
+    """
+    first = offsets[rows]
+    ends = (offsets[rows + 1] - first).cumsum(0)
+    taken = functional.pad(ends, (1, 0))
+    shift = torch.repeat_interleave(first - taken[:-1], taken.diff())
+    return torch.arange(len(shift), device=shift.device) + shift, taken

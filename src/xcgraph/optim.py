@@ -70,7 +70,6 @@ def _sparse_parameters(module: nn.Module) -> set[int]:
 
 
 @runtime_checkable
-@runtime_checkable
 class Schedule(Protocol):
     """The learning rate, as a share of its start value, at a moment of training."""
 
@@ -113,7 +112,16 @@ class LinearSchedule:
             raise UserError(f"schedule.warmup_epochs must be ≥ 0, got {self.warmup_epochs}.")
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
-        """Return the factor at ``epoch`` of ``max_epochs``."""
+        """Return the factor at ``epoch`` of ``max_epochs``.
+
+        Raises:
+            UserError: the rise takes all the epochs there are.
+        """
+        if self.warmup_epochs >= max_epochs:
+            raise UserError(
+                f"schedule.warmup_epochs={self.warmup_epochs} must be less than max_epochs, {max_epochs}: "
+                "the full learning rate would never be reached."
+            )
         if epoch < self.warmup_epochs:
             return epoch / self.warmup_epochs
-        return max(0.0, (max_epochs - epoch) / max(max_epochs - self.warmup_epochs, 1e-9))
+        return max(0.0, (max_epochs - epoch) / (max_epochs - self.warmup_epochs))

@@ -31,6 +31,7 @@ REFUSED = {
     "validation.fraction=0.0": r"validation\.fraction must lie in \(0, 1\), got 0\.0",
     "stages.ranker.lr=0.0": r"lr must be > 0, got 0\.0",
     "stages.surrogate.max_epochs=0": "max_epochs must be ≥ 1, got 0",
+    "schedule.warmup_epochs=5.0": "warmup_epochs=5.0 must be less than max_epochs, 5",
     "trainer.accelerator=abacus": "invalid accelerator name",
     "trainer.precision=half": r"trainer\.precision='half'",
     "+optimizer.betas=[0.9]": r"optimizer\.betas=\[0\.9\]",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, eye_array, random_array
 
+from xcgraph.clustering import meta_labels
 from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
 from xcgraph.sparse import binary_rows
 
@@ -102,6 +103,40 @@ def test_labels_without_points_are_their_text_and_zeros_stay_zeros(kind):
     found = label_centroids(kind(features), labels, kind(texts), identity)
     dense = found.toarray() if kind is csr_array else found
     np.testing.assert_allclose(dense, [[0, 0], [0.6, 0.8], [0, 0]], rtol=1e-6)
+
+
+def sparse_problem(points=60, labels=25, tokens=40):
+    features, texts = random_csr(points, tokens, seed=1), random_csr(labels, tokens, seed=2)
+    carried = csr_array((random_csr(points, labels, seed=3, density=0.1) > 0).astype(np.float32))
+    graph = random_csr(labels, labels, seed=4) + csr_array(eye_array(labels, dtype=np.float32))
+    return features, carried, texts, csr_array(graph)
+
+
+def test_sparse_centroids_do_not_depend_on_the_blocks(monkeypatch):
+    problem = sparse_problem()
+    whole = label_centroids(*problem)
+    monkeypatch.setattr(meta_labels, "_BLOCK_ROWS", 7)
+    blocks = label_centroids(*problem)
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(blocks, part), getattr(whole, part))
+
+
+@pytest.mark.parametrize("kept", [1, 4, 9])
+def test_sparse_centroids_that_would_not_fit_keep_their_largest_entries(kept, monkeypatch):
+    features, labels, texts, graph = sparse_problem()
+    monkeypatch.setattr(meta_labels, "MOST_ENTRIES", 25 * kept + 3)
+    found = label_centroids(features, labels, texts, graph)
+
+    def largest(dense):
+        smallest_kept = np.sort(dense, axis=1)[:, -kept:].min(axis=1, keepdims=True)
+        return unit(np.where(dense >= smallest_kept, dense, 0))
+
+    sums = (labels.T @ features).toarray()
+    missing = labels.sum(axis=0) == 0
+    sums[missing] = texts.toarray()[missing]
+    expected = largest(graph.toarray() @ largest(sums))
+    assert np.diff(found.indptr).max() == kept
+    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-5, atol=1e-7)
 
 
 def test_centroids_leave_their_inputs_alone():

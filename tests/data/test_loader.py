@@ -1,14 +1,18 @@
 from itertools import chain
 
+import numba
 import numpy as np
 import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 from scipy.sparse import csr_array
 
+from xcgraph.data import loader as loader_module
 from xcgraph.data.batching import FullTargets
 from xcgraph.data.loader import EpochBatches, batch_loader
 from xcgraph.data.xc_data import NO_PAIRS, Split
+from xcgraph.errors import UserError
+from xcgraph.sparse import top_k_rows
 
 
 def epoch_of(batches, epoch):
@@ -107,3 +111,82 @@ def test_lightning_tells_the_sampler_each_epoch(tmp_path):
     trainer.fit(recorder, batch_loader(make_targets(), batch_size=4, shuffle_seed=5))
     batches = EpochBatches(10, 4, 5)
     assert recorder.seen == [(epoch, rows) for epoch in range(3) for rows in epoch_of(batches, epoch)]
+
+
+# --- workers --------------------------------------------------------------------------------------------
+
+
+def leaves(batch):
+    """List a batch's tensors."""
+    parts = [batch.tokens, batch.truth, batch.filtered, batch.shortlist]
+    return [batch.positives, *(tensor for part in parts for tensor in vars(part).values())]
+
+
+def test_workers_give_the_same_batches_in_the_same_order_after_parallel_kernels_have_run(toy):
+    targets = toy.shortlisted(toy.data.train)
+    # Threads of this process, which a fork does not take along.
+    numba.set_num_threads(min(2, numba.config.NUMBA_NUM_THREADS))
+    top_k_rows(toy.data.train.features, 2)
+    torch.rand(300, 300) @ torch.rand(300, 300)
+    loaders = [batch_loader(targets, batch_size=9, shuffle_seed=3, num_workers=count) for count in (0, 1, 2)]
+    for epoch in range(2):
+        for loader in loaders:
+            loader.sampler.set_epoch(epoch)
+        for alone, first, second in zip(*loaders, strict=True):
+            for tensor, other, another in zip(*map(leaves, (alone, first, second)), strict=True):
+                assert tensor.dtype == other.dtype == another.dtype
+                assert torch.equal(tensor, other)
+                assert torch.equal(tensor, another)
+
+
+def test_workers_leave_the_generator_where_no_workers_leave_it():
+    drawn = []
+    for num_workers in (0, 2):
+        torch.manual_seed(0)
+        list(batch_loader(make_targets(), batch_size=4, num_workers=num_workers))
+        drawn.append(torch.rand(1).item())
+    assert drawn[0] == drawn[1]
+
+
+# --- process groups -------------------------------------------------------------------------------------
+
+
+def shares_of(batches, num_processes, monkeypatch, *, epoch=0):
+    """Return what each process of a group gets."""
+    shares = []
+    for rank in range(num_processes):
+        monkeypatch.setattr(loader_module, "_place", lambda rank=rank: (rank, num_processes))
+        shares.append(epoch_of(batches, epoch))
+        assert len(batches) == len(shares[-1])
+    monkeypatch.undo()
+    return shares
+
+
+@pytest.mark.parametrize("shuffle_seed", [None, 5])
+@pytest.mark.parametrize("num_processes", [1, 2, 3, 7])
+@pytest.mark.parametrize(("num_points", "batch_size"), [(24, 4), (25, 4), (23, 4), (19, 1), (7, 3), (0, 2)])
+def test_shares_are_disjoint_complete_and_of_equal_length(
+    num_points, batch_size, num_processes, shuffle_seed, monkeypatch
+):
+    batches = EpochBatches(num_points, batch_size, shuffle_seed)
+    shares = shares_of(batches, num_processes, monkeypatch, epoch=2)
+    assert sorted(chain(*chain(*shares))) == list(range(num_points))
+    assert len({len(share) for share in shares}) == 1
+    for step in zip(*shares, strict=True):
+        sizes = [len(batch) for batch in step]
+        assert min(sizes) >= 1
+        assert max(sizes) <= min(batch_size, min(sizes)) + 1
+    # Step after step and process after process, they are the epoch's order.
+    together = list(chain(*chain(*zip(*shares, strict=True))))
+    assert together == list(chain(*epoch_of(EpochBatches(num_points, batch_size, shuffle_seed), 2)))
+
+
+def test_two_processes_share_the_steps_of_one_with_twice_the_batch(monkeypatch):
+    shares = shares_of(EpochBatches(22, 4, 1), 2, monkeypatch, epoch=1)
+    steps = [list(chain(*step)) for step in zip(*shares, strict=True)]
+    assert steps == epoch_of(EpochBatches(22, 8, 1), 1)
+
+
+def test_more_processes_than_points_are_refused(monkeypatch):
+    with pytest.raises(UserError, match=r"one point for each of 3 processes, found 2 points; lower trainer"):
+        shares_of(EpochBatches(2, 4, None), 3, monkeypatch)

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from xcgraph.graph import game
 from xcgraph.graph.game import expand_scores
 from xcgraph.sparse import retain_top_k
 
@@ -36,6 +37,18 @@ def test_equals_a_dense_twin(mix, top_k, seed):
     assert found.dtype == np.float32
     assert found.has_sorted_indices
     assert np.diff(found.indptr).max() <= top_k
+
+
+@pytest.mark.parametrize("rows", [0, 1, 6, 30])
+def test_blocks_of_rows_change_nothing(rows, monkeypatch):
+    scores, graph = random_eighths(rows, 12, 0.4, 0), random_eighths(12, 12, 0.3, 10)
+    whole = expand_scores(scores, graph, 0.5, 4)
+    monkeypatch.setattr(game, "_BLOCK_ROWS", 6)
+    blocks = expand_scores(scores, graph, 0.5, 4)
+    assert blocks.shape == (rows, 12)
+    for part in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(blocks, part), getattr(whole, part))
+        assert getattr(blocks, part).dtype == getattr(whole, part).dtype
 
 
 def test_by_hand():

@@ -1,14 +1,18 @@
+import pickle
+
 import pytest
 import torch
 
 from xcgraph.errors import UserError
-from xcgraph.nn.blocks import ResidualBlock, checked_dropout
+from xcgraph.nn.blocks import GatedResidualBlock, ResidualBlock, checked_dropout
+
+BOTH = pytest.mark.parametrize("kind", [ResidualBlock, GatedResidualBlock])
 
 
-def make_block(dim=4, dropout=0.2, seed=0):
+def make_block(dim=4, dropout=0.2, seed=0, kind=ResidualBlock):
     """Build a block that has learned something, with its power iteration run to the end."""
     torch.manual_seed(seed)
-    block = ResidualBlock(dim, dropout)
+    block = kind(dim, dropout)
     with torch.no_grad():
         for parameter in block.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -32,10 +36,26 @@ def test_as_its_formula():
     assert block.scale != 1
 
 
+def test_fresh_gated_block_keeps_half_and_adds_half_of_what_is_positive():
+    vectors = torch.randn(5, 4)
+    found = GatedResidualBlock(4, 0.2).eval()(vectors)
+    torch.testing.assert_close(found, vectors / 2 + vectors.relu() / 2)
+
+
+def test_gated_block_as_its_formula():
+    block, vectors = make_block(kind=GatedResidualBlock), torch.randn(5, 4)
+    keep, gate = (1 / (1 + torch.exp(-part)) for part in (block.keep, block.gate))
+    expected = keep * vectors + gate * (vectors.clamp(min=0) @ block.linear.weight.T)
+    torch.testing.assert_close(block(vectors), expected)
+    assert block.linear.bias is None
+    assert block.keep.shape == block.gate.shape == (4,)
+
+
+@BOTH
 @pytest.mark.parametrize("factor", [0.01, 1, 100])
-def test_spectral_norm_is_one_whatever_is_learned(factor):
+def test_spectral_norm_is_one_whatever_is_learned(factor, kind):
     torch.manual_seed(0)
-    block = ResidualBlock(6, 0.0)
+    block = kind(6, 0.0)
     with torch.no_grad():
         block.linear.parametrizations.weight.original.copy_(factor * torch.randn(6, 6))
         for _ in range(500):
@@ -64,23 +84,33 @@ def test_dropout_in_training_only():
     torch.testing.assert_close(block.eval()(vectors), 2 * vectors)
 
 
-def test_leading_axes_are_a_batch():
-    block, vectors = make_block(), torch.randn(2, 3, 4)
+@BOTH
+def test_leading_axes_are_a_batch(kind):
+    block, vectors = make_block(kind=kind), torch.randn(2, 3, 4)
     torch.testing.assert_close(block(vectors), block(vectors.flatten(0, 1)).unflatten(0, (2, 3)))
     assert block(torch.zeros(0, 4)).shape == (0, 4)
 
 
-def test_everything_is_learned():
-    block = make_block()
+def test_gated_block_drops_out_in_training_only():
+    block, vectors = GatedResidualBlock(4, 0.5), torch.rand(200, 4) + 1
+    share = (block.train()(vectors) - vectors / 2) / vectors
+    assert set(share.round(decimals=4).flatten().tolist()) == {0, 1}
+    torch.testing.assert_close(block.eval()(vectors), vectors)
+
+
+@BOTH
+def test_everything_is_learned(kind):
+    block = make_block(kind=kind)
     block(torch.randn(5, 4)).square().sum().backward()
     assert len(list(block.parameters())) == 3
     assert all(parameter.grad.abs().sum() > 0 for parameter in block.parameters())
 
 
 @pytest.mark.parametrize("dropout", [-0.1, 1.0, 1.5, float("nan")])
-def test_dropout_out_of_range(dropout):
+@BOTH
+def test_dropout_out_of_range(dropout, kind):
     with pytest.raises(UserError, match=rf"dropout probability must lie in \[0, 1\), got {dropout}"):
-        ResidualBlock(4, dropout)
+        kind(4, dropout)
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.999])
@@ -88,5 +118,16 @@ def test_dropout_in_range(dropout):
     assert checked_dropout(dropout) == dropout
 
 
-def test_survives_copies(assert_survives):
-    assert_survives(make_block(), make_block(seed=1), torch.randn(5, 4))
+@BOTH
+def test_survives_copies(assert_survives, kind):
+    assert_survives(make_block(kind=kind), make_block(seed=1, kind=kind), torch.randn(5, 4))
+
+
+@BOTH
+def test_block_can_be_sent_to_another_process(kind):
+    block, vectors = make_block(kind=kind), torch.randn(5, 4)
+    received = pickle.loads(pickle.dumps(block))
+    assert torch.equal(received(vectors), block(vectors))
+    block.train()(vectors)
+    received.train()(vectors)  # the power iteration goes on where it was
+    assert torch.equal(received.linear.weight, block.linear.weight)

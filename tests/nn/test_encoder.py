@@ -5,6 +5,7 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.batching import token_bag
 from xcgraph.errors import UserError
+from xcgraph.nn.blocks import GatedResidualBlock, ResidualBlock
 from xcgraph.nn.encoder import BagOfTokens, Encoder
 
 # The second text has no token, the last one a token that is stored twice.
@@ -33,6 +34,9 @@ class Constant(Encoder):
         return self.embed(texts)
 
     def adopt_embedding(self, trained):
+        pass
+
+    def freeze_embedding(self):
         pass
 
 
@@ -82,19 +86,35 @@ def test_embeddings_start_within_one_over_the_root_of_their_length():
     assert start.mean().item() == pytest.approx(0.125, rel=0.05)
 
 
-def test_adopt_embedding_copies_and_freezes():
+def test_adopt_embedding_copies():
     encoder, trained = make_encoder(0), make_encoder(1)
     block = {name: value.clone() for name, value in encoder.block.state_dict().items()}
     encoder.adopt_embedding(trained)
 
     assert torch.equal(encoder.embed(token_bag(TEXTS)), trained.embed(token_bag(TEXTS)))
-    assert not encoder.embed(token_bag(TEXTS)).requires_grad
-    assert trained.embed(token_bag(TEXTS)).requires_grad
+    assert encoder.embed(token_bag(TEXTS)).requires_grad
     assert all(torch.equal(value, block[name]) for name, value in encoder.block.state_dict().items())
     adopted = encoder.embedding.weight.clone()
     with torch.no_grad():
         trained.embedding.weight.zero_()
     assert torch.equal(encoder.embedding.weight, adopted)
+
+
+def test_frozen_embeddings_are_all_that_does_not_learn():
+    encoder = make_encoder()
+    encoder.freeze_embedding()
+    assert not encoder.embed(token_bag(TEXTS)).requires_grad
+    assert all(parameter.requires_grad for parameter in encoder.block.parameters())
+    encoder.adopt_embedding(make_encoder(1))
+    assert not encoder.embed(token_bag(TEXTS)).requires_grad
+
+
+@pytest.mark.parametrize("block", [ResidualBlock, GatedResidualBlock])
+def test_block_is_made_of_length_and_dropout(block):
+    encoder = make_encoder(block=block, dropout=0.4)
+    assert isinstance(encoder.block, block)
+    assert encoder.block.linear.in_features == 3
+    assert encoder.block.dropout.p == 0.4
 
 
 def test_adopt_embedding_of_its_own_kind_and_size_only():

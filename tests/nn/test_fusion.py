@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from xcgraph.errors import UserError
-from xcgraph.nn.fusion import AttentionFusion, MeanFusion
+from xcgraph.nn.fusion import AttentionFusion, MeanFusion, OnlyView
 
 
 def make_attention(num_views=3, seed=0):
@@ -74,6 +74,12 @@ def test_mean_by_hand():
     views = torch.tensor([[[1.0, 2.0], [3.0, 6.0]], [[0.0, -1.0], [0.0, 1.0]]])
     assert MeanFusion(2, 2)(views).tolist() == [[2, 4], [0, 0]]
     assert list(MeanFusion(2, 2).parameters()) == []
+
+
+def test_only_view_is_the_vector():
+    views = torch.randn(5, 1, 4)
+    assert torch.equal(OnlyView()(views), views[:, 0])
+    assert list(OnlyView().parameters()) == []
 
 
 def test_no_labels(any_fusion):

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 from scipy.sparse import csr_array
-from torch import nn
 
-from xcgraph.data.batching import token_bag
+from xcgraph.data.batching import label_sets
 from xcgraph.errors import UserError
-from xcgraph.nn.label_graph import FrozenLabelText, Graph, LabelGraphLayer, Propagation, TiedLabelText
+from xcgraph.nn.blocks import ResidualBlock
+from xcgraph.nn.label_graph import Graph, LabelGraphLayer, MemberSums, Propagation
+from xcgraph.nn.label_text import FrozenLabelText
 
 # Not symmetric; label 3 has no neighbour and label 1 is none.
 DENSE = torch.tensor(
     [[0.5, 0.0, 0.25, 0.0], [0.1, 0.0, 0.0, 0.7], [0.0, 0.0, 1.5, 0.0], [0.0, 0.0, 0.0, 0.0]]
 )
-TEXTS = csr_array(
-    np.array([[1, 0, 0, 0.5, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0], [0.1, 0, 0.2, 0, 0.3]], np.float32)
-)
+# Meta-label 1 has no members.
+MEMBERS = csr_array(np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 1]], np.float32))
 IDS = torch.tensor([3, 0, 3])
 
 
@@ -25,22 +25,13 @@ def make_graph(dense=DENSE):
     return Graph(rows, columns, dense[rows, columns], len(dense))
 
 
-def make_embedding(seed=0):
-    torch.manual_seed(seed)
-    return nn.EmbeddingBag(5, 3, mode="sum", include_last_offset=True)
-
-
-def embed(embedding):
-    return lambda texts: embedding(texts.tokens, texts.offsets, per_sample_weights=texts.weights)
-
-
 def make_views(seed=0, views=2):
     return torch.randn(4, views, 3, generator=torch.Generator().manual_seed(seed))
 
 
-def make_layer(seed=0, views=2):
+def make_layer(seed=0, hops=(0, 1)):
     torch.manual_seed(seed)
-    layer = LabelGraphLayer(FrozenLabelText(make_views(views=views)), num_views=views, dim=3)
+    layer = LabelGraphLayer(FrozenLabelText(make_views()), hops, lambda: ResidualBlock(3, 0.2))
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -93,33 +84,11 @@ def test_propagation_as_powers_of_the_dense_graph(hops):
     vectors, propagation = torch.randn(4, 3), Propagation(hops)
     expected = [torch.linalg.matrix_power(DENSE, power) @ vectors for power in range(hops + 1)]
     torch.testing.assert_close(propagation(vectors, make_graph()), torch.stack(expected, dim=1))
-    assert propagation.num_views == hops + 1
 
 
 def test_hops_out_of_range():
     with pytest.raises(UserError, match="hops must be ≥ 0, got -1"):
         Propagation(-1)
-
-
-@pytest.mark.parametrize("label_ids", [None, IDS, torch.tensor([], dtype=torch.int64)])
-def test_tied_and_frozen_texts_give_equal_views(label_ids):
-    embedding = make_embedding()
-    tied = TiedLabelText(embed(embedding), token_bag(TEXTS), make_graph(), Propagation(2))
-    text = torch.from_numpy(TEXTS.toarray()) @ embedding.weight.detach()
-    frozen = FrozenLabelText(Propagation(2)(text, make_graph()))
-    torch.testing.assert_close(tied(label_ids), frozen(label_ids))
-    assert len(frozen(label_ids)) == (4 if label_ids is None else len(label_ids))
-
-
-def test_tied_texts_teach_the_token_embeddings():
-    embedding, weights = make_embedding(), torch.randn(3, 2, 3)
-    tied = TiedLabelText(embed(embedding), token_bag(TEXTS), make_graph(), Propagation(1))
-    (tied(IDS) * weights).sum().backward()
-
-    table = embedding.weight.detach().clone().requires_grad_()
-    text = torch.from_numpy(TEXTS.toarray()) @ table
-    (torch.stack([text, DENSE @ text], dim=1)[IDS] * weights).sum().backward()
-    torch.testing.assert_close(embedding.weight.grad, table.grad)
 
 
 def test_layer_passes_each_view_through_its_own_block():
@@ -130,14 +99,50 @@ def test_layer_passes_each_view_through_its_own_block():
     assert not torch.allclose(layer.blocks[0](views[:, 0]), layer.blocks[1](views[:, 0]))
 
 
+@pytest.mark.parametrize("hops", [(1,), (0,)])
+def test_layer_leaves_out_other_hops(hops):
+    layer = make_layer(hops=hops).eval()
+    expected = [block(make_views()[:, hop]) for hop, block in zip(hops, layer.blocks, strict=True)]
+    for label_ids in (None, IDS):
+        found = layer(label_ids)
+        assert found.shape == (4 if label_ids is None else 3, len(hops), 3)
+        for view, values in enumerate(expected):
+            torch.testing.assert_close(found[:, view], values if label_ids is None else values[label_ids])
+
+
+@pytest.mark.parametrize("hops", [(0, 1), (0,)])
+def test_meta_labels_sum_the_views_of_their_members(hops):
+    layer = make_layer(hops=hops).eval()
+    found = MemberSums(layer, label_sets(MEMBERS))
+    expected = torch.einsum("ml,lvd->mvd", torch.from_numpy(MEMBERS.toarray()), layer())
+    torch.testing.assert_close(found(), expected)
+    torch.testing.assert_close(found(torch.tensor([2, 0])), expected[[2, 0]])
+
+
+def test_members_teach_the_blocks_as_a_dense_product_does():
+    weights, gradients = torch.randn(3, 2, 3), []
+    for pooled in (True, False):
+        layer = make_layer().eval()
+        views = MemberSums(layer, label_sets(MEMBERS))() if pooled else None
+        if not pooled:
+            views = torch.einsum("ml,lvd->mvd", torch.from_numpy(MEMBERS.toarray()), layer())
+        (views.sin() * weights).sum().backward()
+        gradients.append([parameter.grad for parameter in layer.parameters()])
+    torch.testing.assert_close(*gradients)
+
+
 def test_state_holds_what_is_learned_and_nothing_else():
-    tied = TiedLabelText(embed(make_embedding()), token_bag(TEXTS), make_graph(), Propagation(1))
-    assert list(tied.state_dict()) == list(make_graph().state_dict()) == []
+    assert list(make_graph().state_dict()) == []
     assert all(name.startswith("blocks.") for name in make_layer().state_dict())
+    assert all(name.startswith("labels.blocks.") for name in make_sums().state_dict())
+
+
+def make_sums(seed=0):
+    return MemberSums(make_layer(seed), label_sets(MEMBERS))
 
 
 def test_survive_copies(assert_survives):
     assert_survives(make_graph(), make_graph(), torch.randn(4, 3))
-    assert_survives(FrozenLabelText(make_views()), FrozenLabelText(make_views()), IDS)
     assert_survives(make_layer(0), make_layer(1), IDS)
-    assert_survives(make_layer(0, views=1), make_layer(1, views=1))
+    assert_survives(make_layer(0, hops=(0,)), make_layer(1, hops=(0,)), IDS)
+    assert_survives(make_sums(0), make_sums(1), torch.tensor([2, 0]))

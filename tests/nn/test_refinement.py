@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from xcgraph.nn.refinement import NoRefinement, RefinementVectors
+from xcgraph.nn.refinement import NoRefinement, RandomRefinementVectors, RefinementVectors
 
 START = torch.arange(12.0).reshape(4, 3)
 IDS = torch.tensor([2, 0, 2])
@@ -39,6 +39,24 @@ def test_gradient_of_all_labels_is_sparse_too():
     assert refinement.vectors.weight.grad.is_sparse
 
 
+def test_random_vectors_begin_as_token_embeddings_do_wherever_others_would():
+    one, other = (RandomRefinementVectors(torch.full((500, 16), start))().detach() for start in (0.0, 9.0))
+    assert 0.24 < one.abs().max() <= 0.25
+    assert one.std().item() == pytest.approx(0.25 / 3**0.5, rel=0.05)
+    assert not torch.equal(one, other)
+    torch.manual_seed(5)
+    again = [RandomRefinementVectors(START)()]
+    torch.manual_seed(5)
+    again.append(RandomRefinementVectors(START + 1)())
+    assert torch.equal(*again)
+
+
+def test_random_vectors_learn_as_the_others_do():
+    refinement = RandomRefinementVectors(START)
+    refinement(IDS).sum().backward()
+    assert refinement.vectors.weight.grad.coalesce().indices().tolist() == [[0, 2]]
+
+
 def test_no_refinement_is_no_view():
     refinement = NoRefinement(START)
     assert refinement().shape == (4, 0, 3)
@@ -47,14 +65,14 @@ def test_no_refinement_is_no_view():
     assert refinement.state_dict() == {}
 
 
-@pytest.mark.parametrize("kind", [RefinementVectors, NoRefinement])
+@pytest.mark.parametrize("kind", [RefinementVectors, RandomRefinementVectors, NoRefinement])
 @pytest.mark.parametrize("label_ids", [None, IDS, torch.tensor([], dtype=torch.int64)])
 def test_num_views_is_what_comes_out(kind, label_ids):
     found = kind(START)(label_ids)
     assert found.shape == (4 if label_ids is None else len(label_ids), kind.num_views, 3)
 
 
-@pytest.mark.parametrize("kind", [RefinementVectors, NoRefinement])
+@pytest.mark.parametrize("kind", [RefinementVectors, RandomRefinementVectors, NoRefinement])
 def test_survives_copies(assert_survives, kind):
     assert_survives(kind(START), kind(START + 1), IDS)
     assert_survives(kind(START), kind(START + 1))

@@ -1,26 +1,48 @@
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 from pytorch_lightning import Trainer
+from scipy.sparse import csr_array
 
 from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.errors import UserError
+from xcgraph.graph.cooccurrence import CooccurrenceGraph
 from xcgraph.graph.identity import IdentityGraph
+from xcgraph.graph.ppr import PageRankGraph
 from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.nn.blocks import GatedResidualBlock
+from xcgraph.nn.concat_fusion import ConcatFusion
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.nn.fusion import MeanFusion
+from xcgraph.nn.gated_fusion import GatedFusion
 from xcgraph.nn.label_graph import Propagation
-from xcgraph.nn.refinement import NoRefinement
+from xcgraph.nn.refinement import NoRefinement, RandomRefinementVectors
+from xcgraph.nn.sum_fusion import SumFusion
 from xcgraph.pipeline.checkpoints import save_tensors
 from xcgraph.pipeline.eclare import Eclare
-from xcgraph.pipeline.shortlister import Shortlister
+from xcgraph.pipeline.shortlister import TreeShortlister
 from xcgraph.pipeline.stage import WEIGHTS, Stage
+from xcgraph.pipeline.workspace import Keyed
+from xcgraph.sparse import normalize_rows
+from xcgraph.tasks.label_text import trained_text
+from xcgraph.tasks.meta_text import summed_views
 from xcgraph.tasks.xc_task import XCTask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
+
+DECAF = {
+    "graph": IdentityGraph(),
+    "tasks.propagation": Propagation(hops=0),
+    "tasks.block": GatedResidualBlock,
+    "tasks.encoder": partial(BagOfTokens, dim=32, block=GatedResidualBlock),
+    "tasks.fusion": GatedFusion,
+    "tasks.label_text": trained_text,
+    "shortlister.meta_text": summed_views,
+}
 
 NUM_STEPS = 20  # per stage: 2 epochs of 160 points in batches of 16
 
@@ -79,6 +101,22 @@ def assert_learned(toy, scores):
         {"tasks.encoder": partial(BagOfTokens, dim=32, sparse_gradients=True)},
         {"graph": IdentityGraph(), "tasks.propagation": Propagation(hops=0)},
         {"graph": IdentityGraph()},
+        {"graph": CooccurrenceGraph(num_neighbors=4)},
+        {"graph": PageRankGraph(num_neighbors=4)},
+        {"smooth_centroids": False},
+        {"tasks.own_text": False},
+        {"tasks.own_text": False, "tasks.refinement": NoRefinement, "tasks.propagation": Propagation(hops=2)},
+        {"tasks.label_text": trained_text},
+        {
+            "tasks.label_text": trained_text,
+            "tasks.encoder": partial(BagOfTokens, dim=32, sparse_gradients=True),
+        },
+        {"tasks.fusion": GatedFusion},
+        {"tasks.fusion": SumFusion},
+        {"tasks.fusion": ConcatFusion},
+        DECAF,
+        {**DECAF, "tasks.refinement": NoRefinement},
+        {**DECAF, "tasks.refinement": RandomRefinementVectors, "tasks.own_text": False},
         {"shortlister.join_neighbours": True},
         {"shortlister.game_mix": 0.0, "ranker.game_mix": 0.0},
         {"shortlister.num_meta_labels": 64, "shortlister.beam_size": 10},
@@ -140,7 +178,7 @@ def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, f
     def refuse(*_, **__):
         raise AssertionError("It is stored.")
 
-    for owner, method in ((RandomWalkGraph, "build"), (BalancedTree, "fit"), (Shortlister, "beams")):
+    for owner, method in ((RandomWalkGraph, "build"), (BalancedTree, "fit"), (TreeShortlister, "beams")):
         monkeypatch.setattr(owner, method, refuse)
     root, expected = undisturbed
     model = toy.recipe().fit(toy.workspace(root))
@@ -167,6 +205,32 @@ def test_change_of_the_ranker_trains_only_the_ranker(toy, undisturbed, fits):
     assert fits == ["tree-0-ranker"]
 
 
+def test_sweep_over_what_comes_later_builds_graph_and_surrogate_once(toy, tmp_path, fits, monkeypatch):
+    built, original = [], RandomWalkGraph.build
+
+    def build(self, labels, label_vectors, seed):
+        built.append("before" if label_vectors is None else "after")
+        return original(self, labels, label_vectors, seed)
+
+    monkeypatch.setattr(RandomWalkGraph, "build", build)
+    cells = [
+        {},
+        {"tasks.fusion": MeanFusion},
+        {"tasks.fusion": GatedFusion},
+        {"tasks.refinement": NoRefinement},
+        {"stages.ranker.lr": 0.01},
+        {"shortlister.beam_size": 3},
+        {"ranker.game_mix": 0.0},
+    ]
+    for changes in cells:
+        recipe = toy.recipe()
+        for path, value in changes.items():
+            recipe = change(recipe, path, value)
+        recipe.fit(toy.workspace(tmp_path))
+    assert built == ["before", "after"]  # once without and once with trained embeddings
+    assert Counter(fits) == {"surrogate": 1, "tree-0-shortlister": 4, "tree-0-ranker": 6}
+
+
 def test_another_tree_trains_only_itself(toy, undisturbed, fits):
     root, _ = undisturbed
     toy.recipe(num_trees=2).fit(toy.workspace(root))
@@ -180,12 +244,19 @@ CHANGES = [
     ("stages.ranker.max_epochs", 3, {"tree-0-ranker"}),
     ("shortlister.beam_size", 4, {*BEAMS, "tree-0-ranker"}),
     ("shortlister.game_mix", 0.25, {*BEAMS, "tree-0-ranker"}),
-    ("shortlister.join_neighbours", True, {*BEAMS, "tree-0-ranker"}),
+    ("shortlister.join_neighbours", True, {"tree-0-ranker"}),
     ("stages.shortlister.batch_size", 8, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
     ("stages.surrogate.lr", 0.01, {"surrogate", "graph", *TREE}),
     ("tasks.encoder", partial(BagOfTokens, dim=8), {"surrogate", "graph", *TREE}),
     ("tasks.propagation.hops", 2, {"surrogate", "graph", *TREE}),
-    ("tasks.fusion", MeanFusion, {"surrogate", "graph", *TREE}),
+    ("tasks.fusion", MeanFusion, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
+    ("tasks.refinement", NoRefinement, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
+    ("tasks.own_text", False, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
+    ("tasks.label_text", trained_text, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
+    ("shortlister.meta_text", summed_views, {"tree-0-shortlister", *BEAMS, "tree-0-ranker"}),
+    ("tasks.surrogate_fusion", MeanFusion, {"surrogate", "graph", *TREE}),
+    ("tasks.block", GatedResidualBlock, {"surrogate", "graph", *TREE}),
+    ("smooth_centroids", False, ALL - {"graph-surrogate"}),
     ("tasks.label_dropout", 0.3, {"surrogate", "graph", *TREE}),
     ("shortlister.num_neighbors", 2, {"surrogate", "graph", *TREE}),
     ("shortlister.num_meta_labels", 32, ALL - {"graph-surrogate"}),
@@ -218,6 +289,23 @@ def test_change_of_a_setting_builds_anew_what_depends_on_it(toy, tmp_path, path,
     assert {name for name in old if new[name] != old[name]} == expected
 
 
+def test_smoothing_gives_labels_their_neighbours_centroids(toy, tmp_path, monkeypatch):
+    clustered, original = [], BalancedTree.fit
+
+    def fit(self, vectors, num_clusters, seed):
+        clustered.append(normalize_rows(csr_array(vectors)).toarray())
+        return original(self, vectors, num_clusters, seed)
+
+    monkeypatch.setattr(BalancedTree, "fit", fit)
+    work, graph = toy.workspace(tmp_path), Keyed(toy.graph, "graph")
+    for smooth in (True, False):
+        toy.recipe(smooth_centroids=smooth)._cluster(work, None, graph, 0)
+    smoothed, plain = clustered
+    shared = csr_array(toy.graph.toarray() @ plain)
+    np.testing.assert_allclose(smoothed, normalize_rows(shared).toarray(), atol=1e-6)
+    assert not np.allclose(smoothed, plain)
+
+
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"validation_seed": 1}, {"validation_fraction": 0.25}])
 def test_change_of_seed_or_split_builds_everything_anew(toy, tmp_path, changes):
@@ -232,7 +320,7 @@ def test_change_of_seed_or_split_builds_everything_anew(toy, tmp_path, changes):
 def test_change_of_data_builds_everything_anew(toy, tmp_path):
     labels = toy.data.train.labels.toarray()
     labels[3, 5] = 1 - labels[3, 5]
-    train = replace(toy.data.train, labels=type(toy.data.train.labels)(labels))
+    train = replace(toy.data.train, labels=csr_array(labels))
     before, after = toy.workspace(tmp_path), toy.workspace(tmp_path, data=replace(toy.data, train=train))
     for work in (before, after):
         toy.recipe().fit(work)

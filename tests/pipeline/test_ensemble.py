@@ -6,12 +6,12 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets
 from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.graph.meta_graph import meta_graph
-from xcgraph.pipeline.ensemble import Ensemble, Tree, unlabelled
+from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.ranker import Ranker, RankerConfig
-from xcgraph.pipeline.shortlister import Shortlister, ShortlisterConfig
+from xcgraph.pipeline.shortlister import ShortlisterConfig, TreeShortlister
+from xcgraph.tasks.builder import Labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
@@ -58,27 +58,16 @@ def test_trees_are_left_as_they_are():
         np.testing.assert_array_equal(each.toarray(), copy)
 
 
-def test_unlabelled_points_have_text_and_nothing_else():
-    split = unlabelled(FEATURES, 7)
-    assert split.features is FEATURES
-    assert split.labels.shape == (4, 7)
-    assert split.labels.nnz == len(split.filter_pairs) == 0
-
-
 @pytest.fixture(scope="module")
 def tree(toy):
     """An untrained tree."""
     metas = toy.meta_labels
     between = meta_graph(toy.graph, metas.membership(), 4)
     torch.manual_seed(0)
-    task = toy.tasks().tied(metas.meta_features(toy.data.label_features), between, 0.2)
-    shortlister = Shortlister(
-        task=task.eval(),
-        stage=toy.stage(),
-        meta_labels=metas,
-        graph=between,
-        config=ShortlisterConfig(num_meta_labels=8, beam_size=3),
-    )
+    labels = Labels(metas.meta_features(toy.data.label_features), between)
+    task = toy.tasks().surrogate.build(labels, 0.2).eval()
+    config = ShortlisterConfig(num_meta_labels=8, beam_size=3)
+    shortlister = TreeShortlister(task, toy.stage(), metas, between, config)
     ranker = Ranker(
         task=toy.frozen_task().eval(), stage=toy.stage(), graph=toy.graph, config=RankerConfig(top_k=10)
     )
@@ -86,8 +75,8 @@ def tree(toy):
 
 
 def test_tree_ranks_what_its_shortlister_proposes(toy, tree):
-    beams = tree.shortlister.beams(FullTargets(unlabelled(toy.data.test.features, 8)))
-    members = tree.shortlister.meta_labels.membership()
+    beams = tree.shortlister.beams(toy.data.test.features)
+    members = toy.meta_labels.membership()
     points = ShortlistTargets(toy.data.test, beams.meta_labels, beams.log_probability, members)
     expected = tree.ranker.score(points)
     np.testing.assert_array_equal(tree.score(toy.data.test.features).toarray(), expected.toarray())

@@ -3,26 +3,31 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets
-from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.errors import UserError
 from xcgraph.graph.meta_graph import meta_graph
-from xcgraph.pipeline.shortlister import Shortlister, ShortlisterConfig
+from xcgraph.pipeline.shortlister import (
+    Shortlister,
+    ShortlisterConfig,
+    TreeShortlister,
+    meta_points,
+    shortlist,
+    unlabelled,
+)
+from xcgraph.tasks.builder import Labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
 
 @pytest.fixture(scope="module")
 def parts(toy):
-    """An untrained shortlister's task, clusters and graph, and points with meta-labels."""
-    metas, points = toy.meta_labels, toy.data.test
+    """An untrained task over meta-labels, the clusters and their graph."""
+    metas = toy.meta_labels
     graph = meta_graph(toy.graph, metas.membership(), 4)
     torch.manual_seed(0)
-    texts = metas.meta_features(toy.data.label_features)
-    trained = toy.tasks().tied(texts, graph, 0.2).encoder
-    task = toy.tasks().frozen(trained, texts, graph, 0.2).eval()
-    targets = FullTargets(Split(points.features, metas.meta_targets(points.labels), NO_PAIRS))
-    return {"task": task, "meta_labels": metas, "graph": graph}, targets
+    labels = Labels(metas.meta_features(toy.data.label_features), graph)
+    trained = toy.tasks().surrogate.build(labels, 0.2).encoder
+    task = toy.tasks().build(labels, 0.2, trained).eval()
+    return task, toy.stage(), metas, graph
 
 
 def keep_best(dense, k):
@@ -47,10 +52,10 @@ def naive_beams(task, graph, config, targets):
 @pytest.mark.parametrize("game_mix", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("beam_size", [1, 3, 8])
 def test_beams_equal_the_naive_ones(toy, parts, beam_size, game_mix):
-    made_of, targets = parts
+    task, _, metas, graph = parts
     config = ShortlisterConfig(num_meta_labels=8, beam_size=beam_size, game_mix=game_mix)
-    beams = Shortlister(stage=toy.stage(), config=config, **made_of).beams(targets)
-    meta_labels, probability = naive_beams(made_of["task"], made_of["graph"], config, targets)
+    beams = TreeShortlister(*parts, config).beams(toy.data.test.features)
+    meta_labels, probability = naive_beams(task, graph, config, meta_points(toy.data.test, metas))
     kept = probability > 0
     assert beams.meta_labels.shape == beams.log_probability.shape == (60, beam_size)
     assert beams.meta_labels.dtype == np.int32
@@ -62,18 +67,41 @@ def test_beams_equal_the_naive_ones(toy, parts, beam_size, game_mix):
 
 def test_game_finds_meta_labels_that_the_classifier_missed(toy, parts):
     """In this graph each meta-label's only neighbour is the next one."""
-    made_of, targets = parts
+    task, stage, metas, _ = parts
     ring = csr_array(np.roll(np.eye(8, dtype=np.float32), 1, axis=1))
+    configs = (ShortlisterConfig(num_meta_labels=8, beam_size=2, game_mix=mix) for mix in (1.0, 0.0))
     with_game, without = (
-        Shortlister(
-            stage=toy.stage(),
-            config=ShortlisterConfig(num_meta_labels=8, beam_size=2, game_mix=mix),
-            **{**made_of, "graph": ring},
-        ).beams(targets)
-        for mix in (1.0, 0.0)
+        TreeShortlister(task, stage, metas, ring, config).beams(toy.data.test.features) for config in configs
     )
     np.testing.assert_array_equal(with_game.meta_labels, (without.meta_labels + 1) % 8)
     np.testing.assert_allclose(with_game.log_probability, without.log_probability, rtol=1e-5)
+
+
+def test_shortlist_is_the_members_of_the_beam(toy, parts):
+    shortlister: Shortlister = TreeShortlister(*parts, ShortlisterConfig(num_meta_labels=8, beam_size=2))
+    assert isinstance(shortlister, Shortlister)
+    beams = shortlister.beams(toy.data.test.features)
+    batch = shortlist(toy.data.test, shortlister, beams)[np.arange(60)]
+    for point, positions in enumerate(batch.shortlist.positions):
+        labels = batch.shortlist.label_ids[positions[positions >= 0]].numpy()
+        expected = np.flatnonzero(np.isin(toy.meta_labels.assignment, beams.meta_labels[point]))
+        assert sorted(labels) == expected.tolist()
+
+
+def test_meta_labels_of_a_points_labels_are_true(toy):
+    batch = meta_points(toy.data.test, toy.meta_labels)[np.arange(60)]
+    for point in range(60):
+        found = batch.truth.ids[batch.truth.offsets[point] : batch.truth.offsets[point + 1]]
+        labels = toy.data.test.labels[[point]].indices
+        assert found.tolist() == np.unique(toy.meta_labels.assignment[labels]).tolist()
+
+
+def test_unlabelled_points_have_text_and_nothing_else(toy):
+    features = toy.data.test.features
+    split = unlabelled(features, 7)
+    assert split.features is features
+    assert split.labels.shape == (60, 7)
+    assert split.labels.nnz == len(split.filter_pairs) == 0
 
 
 # --- settings -------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning import Trainer
 from torch.nn import functional
 
+from xcgraph.artifacts import describe
 from xcgraph.clustering.meta_labels import MetaLabels
 from xcgraph.data.batching import FullTargets
 from xcgraph.data.xc_data import Split
@@ -142,6 +143,13 @@ def test_points_come_in_another_order_in_every_epoch_and_with_every_seed(job, tm
     for epoch in range(2):  # each sees all points
         sums = [sum(sum(weights) for at, weights in order if at == epoch) for order in (first, other)]
         assert sums[0] == pytest.approx(sums[1], rel=1e-5)
+
+
+def test_workers_change_neither_the_bits_nor_the_key(job, toy, tmp_path):
+    job.fit(tmp_path / "without", max_epochs=2)
+    job.fit(tmp_path / "with", max_epochs=2, num_workers=1)
+    assert_same_result(tmp_path / "without", tmp_path / "with")
+    assert describe(toy.stage(num_workers=1)) == describe(toy.stage())
 
 
 # --- interruption and resume ----------------------------------------------------------------------------
@@ -338,6 +346,7 @@ def test_prediction_leaves_no_files(job, toy, tmp_path, monkeypatch):
         ({"batch_size": -1}, r"stages\.\*\.batch_size must be ≥ 1, got -1"),
         ({"lr": 0.0}, r"stages\.\*\.lr must be > 0, got 0\.0"),
         ({"lr": float("nan")}, r"stages\.\*\.lr must be > 0, got nan"),
+        ({"num_workers": -1}, r"stages\.\*\.num_workers must be ≥ 0, got -1"),
     ],
 )
 def test_value_out_of_range(toy, change, message):

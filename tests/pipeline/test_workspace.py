@@ -6,11 +6,13 @@ import torch
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets
+from xcgraph.data.metadata import GraphMetadata
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import embed
+from xcgraph.tasks.builder import Labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
@@ -44,6 +46,18 @@ def test_test_points_are_out_of_reach(toy, tmp_path):
     assert id(toy.data.test) not in shown
     assert id(toy.data) not in shown
     assert len(work.train) + len(work.valid) == len(toy.data.train)
+
+
+def test_metadata_keeps_to_the_points_to_learn_from(toy, numbered, tmp_path):
+    """Each training point is linked to the anchor of its own number."""
+    numbers = csr_array(np.diag(np.arange(1, 201)).astype(np.float32))
+    of_labels = csr_array(np.ones((40, 200), np.float32))
+    graph = GraphMetadata(train=numbers, test=csr_array((60, 200), dtype=np.float32), labels=of_labels)
+    work = toy.workspace(tmp_path, data=replace(numbered, metadata={"own": graph}))
+    assert work.metadata.keys() == {"own"}
+    assert work.metadata["own"].train.toarray().max(axis=1).astype(int).tolist() == point_numbers(work.train)
+    assert work.metadata["own"].test is None
+    assert work.metadata["own"].labels is of_labels
 
 
 def test_validation_points_depend_on_their_own_seed_only(toy, numbered, tmp_path):
@@ -135,7 +149,7 @@ def test_arrays_are_computed_once(toy, tmp_path):
 
 def keep_task(toy, work, name="surrogate", inputs=None, **changes):
     def build():
-        return toy.tasks().tied(work.label_features, toy.graph, 0.05)
+        return toy.tasks().surrogate.build(Labels(work.label_features, toy.graph), 0.05)
 
     points = FullTargets(work.train), FullTargets(work.valid)
     stage = toy.stage(**{"max_epochs": 1, **changes})

@@ -6,14 +6,17 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from xcgraph.artifacts import describe
 from xcgraph.batch import LabelSets, Shortlist, XCBatch
 from xcgraph.data.batching import token_bag
 from xcgraph.errors import UserError
+from xcgraph.nn.blocks import GatedResidualBlock
 from xcgraph.nn.encoder import BagOfTokens
-from xcgraph.nn.fusion import AttentionFusion, MeanFusion
+from xcgraph.nn.fusion import AttentionFusion, MeanFusion, OnlyView
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.refinement import NoRefinement, RefinementVectors
-from xcgraph.tasks.builder import TaskBuilder
+from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.label_text import frozen_text, trained_text
 
 # Not symmetric, and the columns of its rows are stored in any order.
 GRAPH = csr_array(
@@ -43,12 +46,16 @@ def make_trained(seed=7):
 
 def make_tied(**changes):
     torch.manual_seed(0)
-    return make_builder(**changes).tied(TEXTS, GRAPH, 0.1).eval()
+    return make_builder(**changes).surrogate.build(Labels(TEXTS, GRAPH), 0.1).eval()
 
 
 def make_frozen(trained=None, **changes):
     torch.manual_seed(0)
-    return make_builder(**changes).frozen(trained or make_trained(), TEXTS, GRAPH, 0.1).eval()
+    return make_builder(**changes).build(Labels(TEXTS, GRAPH), 0.1, trained or make_trained()).eval()
+
+
+def make_trained_on(trained=None, **changes):
+    return make_frozen(trained, label_text=trained_text, **changes)
 
 
 def dense_views(encoder, hops):
@@ -74,9 +81,9 @@ def test_tied_and_frozen_tasks_have_the_same_raw_views(hops):
     torch.testing.assert_close(frozen.label_graph.text(), expected)
 
 
-@pytest.mark.parametrize("make", [make_tied, make_frozen])
+@pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_scores_by_the_formulas(make):
-    task = make(fusion=MeanFusion, refinement=NoRefinement)
+    task = make(fusion=MeanFusion, surrogate_fusion=MeanFusion, refinement=NoRefinement)
     views = dense_views(task.encoder, 1)
     first, second = task.label_graph.blocks
     vectors = (first(views[:, 0]) + second(views[:, 1])) / 2
@@ -86,7 +93,7 @@ def test_scores_by_the_formulas(make):
     torch.testing.assert_close(task.label_vectors(IDS), vectors[IDS])
 
 
-@pytest.mark.parametrize("make", [make_tied, make_frozen])
+@pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_shortlist_scores_are_the_full_scores_at_its_labels(make):
     task = make()
     shortlist = Shortlist(torch.tensor([1, 3]), torch.tensor([[1, -1], [0, 1]]), torch.zeros(2, 2))
@@ -117,6 +124,92 @@ def test_frozen_task_learns_all_but_the_embeddings():
     assert all(parameter.grad is not None for parameter in learned)
 
 
+def test_trained_on_task_learns_all_and_starts_at_what_was_trained():
+    trained = make_trained()
+    task = make_trained_on(trained)
+    assert torch.equal(task.encoder.embedding.weight, trained.embedding.weight)
+    task.label_vectors(IDS).square().sum().backward()
+    assert task.encoder.embedding.weight.grad.abs().sum() > 0
+    assert trained.embedding.weight.grad is None
+    assert all(parameter.requires_grad for parameter in task.parameters())
+
+
+def test_surrogate_has_the_parts_of_its_own_and_shares_the_rest():
+    builder = make_builder(
+        fusion=MeanFusion,
+        own_text=False,
+        propagation=Propagation(2),
+        label_dropout=0.3,
+        block=GatedResidualBlock,
+    )
+    task = builder.surrogate.build(Labels(TEXTS, GRAPH), 0.1)
+    assert isinstance(task.classifier.fusion, AttentionFusion)
+    assert isinstance(task.classifier.refinement, NoRefinement)
+    assert [(type(block), block.dropout.p) for block in task.label_graph.blocks] == [
+        (GatedResidualBlock, 0.3)
+    ] * 3
+
+
+def test_what_sets_the_later_modules_apart_leaves_the_surrogate_as_it_is():
+    changes = {
+        "fusion": MeanFusion,
+        "refinement": NoRefinement,
+        "label_text": trained_text,
+        "own_text": False,
+    }
+
+    def described(**changes):
+        return describe(make_builder(**changes).surrogate)
+
+    assert described(**changes) == described()
+    for other in ({"surrogate_fusion": MeanFusion}, {"label_dropout": 0.7}, {"propagation": Propagation(2)}):
+        assert described(**other) != described()
+
+
+@pytest.mark.parametrize("make", [make_frozen, make_trained_on])
+@pytest.mark.parametrize("hops", [0, 1, 2])
+def test_own_text_can_be_left_out(make, hops):
+    """Of the views only: the refinement vectors start where they would have."""
+    task, whole = (make(own_text=own, propagation=Propagation(hops)) for own in (False, True))
+    assert task.label_graph(IDS).shape == (2, hops, 3)
+    torch.testing.assert_close(task.label_graph(), whole.label_graph()[:, 1:])
+    assert torch.equal(task.classifier.refinement(), whole.classifier.refinement())
+    torch.testing.assert_close(task.label_vectors(IDS), task.label_vectors()[IDS])
+
+
+@pytest.mark.parametrize("make", [make_frozen, make_trained_on])
+@pytest.mark.parametrize("own_text", [False, True])
+def test_refinement_alone_or_text_alone_is_the_vector(make, own_text):
+    refinement = NoRefinement if own_text else RefinementVectors
+    task = make(own_text=own_text, refinement=refinement, propagation=Propagation(0))
+    assert isinstance(task.classifier.fusion, OnlyView)
+    view = task.label_graph() if own_text else task.classifier.refinement()
+    assert torch.equal(task.label_vectors(), view[:, 0])
+
+
+def test_no_view_at_all_is_refused():
+    builder = make_builder(own_text=False, refinement=NoRefinement, propagation=Propagation(0))
+    with pytest.raises(UserError, match="A label needs a view: set own_text=true"):
+        builder.check()
+
+
+@pytest.mark.parametrize("make", [make_frozen, make_trained_on])
+@pytest.mark.parametrize("hops", [0, 1])
+def test_meta_labels_sum_the_views_of_their_labels(make, hops):
+    """h_m = fusion(Σ_l E_L(z_l), û²_m), and û²_m starts at the sum of its labels' last views."""
+    members = csr_array(np.array([[1, 0, 0, 1], [0, 1, 1, 0]], np.float32))
+    labels, trained = Labels(TEXTS, GRAPH, members), make_trained()
+    torch.manual_seed(0)
+    text = trained_text if make is make_trained_on else frozen_text
+    builder = make_builder(propagation=Propagation(hops), fusion=MeanFusion, label_text=text)
+    task = builder.build(labels, 0.1, trained).eval()
+    raw, dense = dense_views(trained, hops), torch.from_numpy(members.toarray())
+    first = raw[:, 0] + raw[:, 0].relu()  # what a fresh block makes of it
+    torch.testing.assert_close(task.label_graph()[:, 0], dense @ first)
+    torch.testing.assert_close(task.classifier.refinement()[:, 0], dense @ raw[:, -1])
+    assert task(make_batch()).shape == (2, 2)
+
+
 def test_frozen_task_starts_its_other_weights_anew():
     trained = make_trained()
     with torch.no_grad():
@@ -131,26 +224,31 @@ def test_refinement_starts_at_the_last_view(hops):
     torch.testing.assert_close(task.classifier.refinement()[:, 0], dense_views(trained, hops)[:, -1])
 
 
+def num_fused(task):
+    fusion = task.classifier.fusion
+    return 1 if isinstance(fusion, OnlyView) else fusion.score.out_features
+
+
 @pytest.mark.parametrize("hops", [0, 1, 2])
 @pytest.mark.parametrize("refinement", [RefinementVectors, NoRefinement])
 def test_fusion_gets_as_many_views_as_there_are(hops, refinement):
     changes = {"propagation": Propagation(hops), "refinement": refinement}
     tied, frozen = make_tied(**changes), make_frozen(**changes)
     assert len(tied.label_graph.blocks) == len(frozen.label_graph.blocks) == hops + 1
-    assert tied.classifier.fusion.score.out_features == hops + 1
-    assert frozen.classifier.fusion.score.out_features == hops + 1 + refinement.num_views
+    assert num_fused(tied) == hops + 1
+    assert num_fused(frozen) == hops + 1 + refinement.num_views
     assert tied(make_batch()).shape == frozen(make_batch()).shape == (2, 4)
     assert isinstance(tied.classifier.refinement, NoRefinement)
 
 
-@pytest.mark.parametrize("make", [make_tied, make_frozen])
+@pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_bias_starts_at_the_log_odds_and_dropout_is_passed_on(make):
     task = make(label_dropout=0.35)
     assert task.classifier.bias.sigmoid().item() == pytest.approx(0.1)
     assert [block.dropout.p for block in task.label_graph.blocks] == [0.35, 0.35]
 
 
-@pytest.mark.parametrize("make", [make_tied, make_frozen])
+@pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_copy_reads_its_own_embeddings(make):
     task = make()
     copied = deepcopy(task)
@@ -161,7 +259,7 @@ def test_copy_reads_its_own_embeddings(make):
     assert torch.equal(copied.label_vectors(), before)
 
 
-@pytest.mark.parametrize("make", [make_tied, make_frozen])
+@pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_state_survives_in_a_task_built_alike(make):
     task, other = make(), make()
     with torch.no_grad():
@@ -173,7 +271,7 @@ def test_state_survives_in_a_task_built_alike(make):
     assert not any("text" in name or "graph.edges" in name for name in task.state_dict())
 
 
-@pytest.mark.parametrize("make", [make_tied, make_frozen])
+@pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_double_precision(make):
     task = make()
     expected = task.label_vectors()

@@ -14,11 +14,15 @@ from xcgraph.data.loader import batch_loader
 from xcgraph.data.xc_data import Split
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.metrics.xc_metrics import XCMetrics
+from xcgraph.nn.blocks import GatedResidualBlock
 from xcgraph.nn.fusion import MeanFusion
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.refinement import NoRefinement
 from xcgraph.optim import HalvingSchedule, LinearSchedule, SparseDenseAdam
-from xcgraph.tasks.xc_task import Learning, XCTask
+from xcgraph.tasks.builder import Labels
+from xcgraph.tasks.label_text import trained_text
+from xcgraph.tasks.task import Learning
+from xcgraph.tasks.xc_task import XCTask
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::UserWarning"),  # Lightning's advice
@@ -51,7 +55,9 @@ def shortlist_of_all(batch, num_labels=40):
     return XCBatch(batch.tokens, batch.truth, batch.filtered, batch.positives, shortlist)
 
 
-@pytest.fixture(params=["tied", "frozen", "frozen without refinement", "tied without graph", "three hops"])
+@pytest.fixture(
+    params=["tied", "frozen", "frozen without refinement", "tied without graph", "three hops", "trained"]
+)
 def task(toy, request):
     return {
         "tied": toy.tied_task,
@@ -59,6 +65,7 @@ def task(toy, request):
         "frozen without refinement": partial(toy.frozen_task, refinement=NoRefinement, fusion=MeanFusion),
         "tied without graph": partial(toy.tied_task, propagation=Propagation(hops=0)),
         "three hops": partial(toy.frozen_task, propagation=Propagation(hops=3)),
+        "trained": partial(toy.frozen_task, label_text=trained_text, block=GatedResidualBlock),
     }[request.param]().eval()
 
 
@@ -222,9 +229,7 @@ def test_each_validation_starts_from_nothing(toy):
 def test_training_or_validating_needs_preparation(toy):
     loader = batch_loader(FullTargets(toy.data.test), batch_size=16)
     for run in (make_trainer(max_epochs=1).fit, make_trainer().validate):
-        with pytest.raises(
-            RuntimeError, match=re.escape("Call XCTask.prepare before training or validating.")
-        ):
+        with pytest.raises(RuntimeError, match=re.escape("Call prepare before training or validating.")):
             run(toy.tied_task(), loader)
 
 
@@ -332,7 +337,7 @@ def test_labels_train_the_embeddings_of_a_tied_task(toy):
     features = toy.data.train.features.toarray()
     features[:, 59] = 0
     assert toy.data.train.labels[:, [3]].nnz > 0
-    task = toy.tasks().tied(csr_array(texts), toy.graph, 0.05)
+    task = toy.tasks().surrogate.build(Labels(csr_array(texts), toy.graph), 0.05)
     before = task.encoder.embedding.weight[59].detach().clone()
     task.prepare(make_learning(), XCMetrics(40, 1))
     split = Split(csr_array(features), toy.data.train.labels, np.empty((0, 2), np.int64))

@@ -30,8 +30,17 @@ def build(config: DictConfig, primary: str) -> Any:  # noqa: ANN401 - what the c
     check_keys(config, _known_keys(primary))
     for path, node in _targets(OmegaConf.to_container(config, resolve=True), ""):
         _check_node(path, node)
+    return build_node(config.run)
+
+
+def build_node(node: DictConfig) -> Any:  # noqa: ANN401 - what the config says
+    """Build what one node of a composed config describes.
+
+    Raises:
+        UserError: a part refuses a value.
+    """
     try:
-        return instantiate(config.run, _convert_="all")
+        return instantiate(node, _convert_="all")
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise error.__cause__ from None

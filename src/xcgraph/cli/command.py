@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 from hydra.core.hydra_config import HydraConfig
@@ -14,8 +15,10 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from xcgraph.cli.sweep import print_cells
 from xcgraph.errors import UserError
 
+CELLS_FAILED = 1
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -24,14 +27,37 @@ Result = TypeVar("Result")
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 
 
-def run_command(entry: Callable[[], Any]) -> None:
-    """Run a Hydra entry point; leave the interpreter with a sentence and a status if it fails."""
+@dataclass(frozen=True, kw_only=True)
+class Advice:
+    """What a command tells a user whom something stopped.
+
+    Attributes:
+        interrupted: what happens after Ctrl-C.
+        output: how to choose another folder to write to.
+    """
+
+    interrupted: str
+    output: str
+
+
+OF_RUNS = Advice(
+    interrupted="the same command goes on at the last finished epoch", output="paths.root=FOLDER"
+)
+
+
+def run_command(entry: Callable[[], Any], advice: Advice = OF_RUNS) -> None:
+    """Run an entry point; leave the interpreter with a sentence and a status if it fails."""
     # Without it, Hydra would print its own report of an exception and leave with status 1.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    raised: BaseException | None = None
     try:
         entry()
     except (Exception, KeyboardInterrupt) as error:
-        _report(error)
+        raised = error
+    if print_cells() and isinstance(raised, Exception):
+        _leave("Some cells failed: the same command, mended, runs only what is missing.", CELLS_FAILED)
+    if raised is not None:
+        _report(raised, advice)
 
 
 def run_job(job: Callable[[DictConfig], Result], config: DictConfig) -> Result:
@@ -50,13 +76,13 @@ def run_job(job: Callable[[DictConfig], Result], config: DictConfig) -> Result:
         _report(error)
 
 
-def _report(error: BaseException) -> NoReturn:
+def _report(error: BaseException, advice: Advice = OF_RUNS) -> NoReturn:
     """Say a mistake that the user can mend in one sentence; a defect of ours keeps its traceback."""
     if isinstance(error, KeyboardInterrupt):
-        _leave("Interrupted: the same command goes on at the last finished epoch.", INTERRUPTED)
+        _leave(f"Interrupted: {advice.interrupted}.", INTERRUPTED)
     if isinstance(error, UserError | HydraException | OmegaConfBaseException):
         _leave(str(error), USER_ERROR)
-    if isinstance(error, OSError) and (message := _environment_error(error)) is not None:
+    if isinstance(error, OSError) and (message := _environment_error(error, advice)) is not None:
         _leave(message, USER_ERROR)
     raise error
 
@@ -66,12 +92,12 @@ def _leave(message: str, status: int) -> NoReturn:
     sys.exit(status)
 
 
-def _environment_error(error: OSError) -> str | None:
+def _environment_error(error: OSError, advice: Advice) -> str | None:
     """Say what is wrong with the disk, or None if it is not about that."""
     where = f" ({error.filename})" if error.filename else ""
     if error.errno == errno.ENOSPC:
-        return f"The disk is full{where}: free some space; the same command then goes on where it stopped."
+        return f"The disk is full{where}: free some space and give the same command again."
     if error.errno in _NOT_WRITABLE:
         reason = os.strerror(error.errno)
-        return f"Cannot write the output{where}: {reason}. Choose another folder with paths.root=FOLDER."
+        return f"Cannot write the output{where}: {reason}. Choose another folder with {advice.output}."
     return None

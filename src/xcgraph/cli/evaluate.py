@@ -34,7 +34,7 @@ class Evaluation:
         """Return the metrics as fractions.
 
         Raises:
-            UserError: the file is missing, damaged, or of other data.
+            UserError: the file is missing, damaged, or of other data, or the data has no test points.
         """
         path = Path(self.predictions)
         try:
@@ -46,6 +46,8 @@ class Evaluation:
                 f"{path} is not a sparse matrix as scipy.sparse.save_npz writes it ({error})."
             ) from error
         data = self.data.read()
+        if len(data.test) == 0:
+            raise UserError(f"{data.name} has no test points: there is nothing to measure.")
         return evaluate_scores(
             scores, data.test, inverse_propensity=training_inverse_propensity(data), ks=self.top_k
         )

@@ -1,12 +1,14 @@
 """xcgraph-train: fit a recipe, score the test points, print and store the metrics."""
 
 import logging
+from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
+from xcgraph.cli.sweep import finished_metrics
 from xcgraph.cli.tables import print_metrics
 from xcgraph.pipeline.run import Run
 
@@ -16,9 +18,14 @@ _log = logging.getLogger(__name__)
 def train(config: DictConfig) -> float:
     """Return the metric that a sweeper optimises: P@1 on the validation points."""
     run: Run = build(config, "train")
-    OmegaConf.save(config, f"{run.folder}/config.yaml", resolve=True)
-    metrics = run.execute()
-    print_metrics(f"{config.name} on {config.data.name}, test points", metrics["test"])
+    metrics = finished_metrics(Path(run.folder), config)
+    if metrics is None:
+        OmegaConf.save(config, f"{run.folder}/config.yaml", resolve=True)
+        metrics = run.execute()
+    else:
+        _log.info("Finished before: nothing to do.")
+    shown = "test" if metrics["test"] else "validation"  # a data set may come without test points
+    print_metrics(f"{config.name} on {config.data.name}, {shown} points", metrics[shown])
     _log.info("Run folder: %s", run.folder)
     return metrics["validation"]["P@1"]
 

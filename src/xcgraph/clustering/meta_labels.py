@@ -1,15 +1,20 @@
 """Meta-labels, and the label vectors that are clustered into them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, diags_array
+from scipy.sparse import csr_array, diags_array, vstack
 
-from xcgraph.sparse import normalize_rows
+from xcgraph.sparse import normalize_rows, retain_top_k
 
 Vectors: TypeAlias = csr_array | NDArray[np.float32]
+
+MOST_ENTRIES = 1 << 27  # of sparse centroids: 1 GiB
+
+_BLOCK_ROWS = 1 << 12
 
 
 @dataclass(frozen=True)
@@ -78,22 +83,49 @@ def label_centroids(
     again at unit norm. The clustering is spherical, so the second normalisation changes no cluster; it
     gives the result a scale.
 
+    Sparse centroids of millions of labels would not fit into memory: where they could have more than
+    ``MOST_ENTRIES`` in all, each keeps its largest ones, as many as every label may have.
+
     Args:
         features: (points, dim) float32 vectors of the training points, dense or sparse.
-        labels: (points, labels) of the training points.
+        labels: (points, labels) of the training points, ones.
         label_features: (labels, dim) vectors of the label texts, of the same kind as ``features``.
         graph: (labels, labels) Ĝ; the identity for plain centroids.
 
     Returns:
         (labels, dim) float32 of the same kind as ``features``; sparse ones have sorted indices.
     """
+    if isinstance(features, csr_array):
+        return _sparse_centroids(features, labels, label_features, graph)
     missing = np.bincount(labels.indices, minlength=labels.shape[1]) == 0
     centroids = labels.T.tocsr() @ features
-    if isinstance(centroids, csr_array):
-        centroids = centroids + diags_array(missing.astype(np.float32)) @ label_features
-    else:
-        centroids[missing] = label_features[missing]
+    centroids[missing] = label_features[missing]
     return _unit_rows(graph @ _unit_rows(centroids))
+
+
+def _sparse_centroids(
+    features: csr_array, labels: csr_array, label_features: csr_array, graph: csr_array
+) -> csr_array:
+    missing = np.bincount(labels.indices, minlength=labels.shape[1]) == 0
+    by_label = labels.T.tocsr()
+
+    def own(rows: slice) -> csr_array:
+        texts = diags_array(missing[rows].astype(np.float32)) @ label_features[rows]
+        return by_label[rows] @ features + texts
+
+    centroids = _sparse_rows(own, labels.T @ np.diff(features.indptr) + np.diff(label_features.indptr))
+    edges = csr_array((np.ones(graph.nnz), graph.indices, graph.indptr), shape=graph.shape)
+    return _sparse_rows(lambda rows: graph[rows] @ centroids, edges @ np.diff(centroids.indptr))
+
+
+def _sparse_rows(compute: Callable[[slice], csr_array], at_most: NDArray) -> csr_array:
+    """Compute rows block by block, of unit norm; ``at_most`` says how many entries each can have."""
+    kept = MOST_ENTRIES // len(at_most) if at_most.sum() > MOST_ENTRIES else None
+    blocks = []
+    for start in range(0, len(at_most), _BLOCK_ROWS):
+        block = csr_array(compute(slice(start, start + _BLOCK_ROWS)), dtype=np.float32)
+        blocks.append(_unit_rows(block if kept is None else retain_top_k(block, kept)))
+    return vstack(blocks, format="csr")
 
 
 def _unit_rows(vectors: Vectors) -> Vectors:

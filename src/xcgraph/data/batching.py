@@ -61,6 +61,7 @@ class FullTargets(Dataset[XCBatch]):
             truth=label_sets(labels),
             filtered=label_sets(self._filtered[rows]),
             positives=torch.from_numpy(np.column_stack([points, labels.indices]).astype(np.int64)),
+            rows=torch.from_numpy(rows.astype(np.int64)),
         )
 
 

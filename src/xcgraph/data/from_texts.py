@@ -1,7 +1,7 @@
 """A data set out of texts and lists of labels in memory, such as the columns of a table."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -35,7 +35,7 @@ def from_texts(
     test: LabelledTexts,
     *,
     name: str,
-    label_texts: Sequence[object] | Mapping[str, object] | None = None,
+    label_texts: Iterable[object] | Mapping[str, object] | None = None,
     text: TextFeatures | None = None,
     propensity_a: float = 0.55,
     propensity_b: float = 1.5,
@@ -61,19 +61,20 @@ def from_texts(
     """
     points = {"train": _Points.of(train, "train"), "test": _Points.of(test, "test")}
     if label_texts is None or isinstance(label_texts, Mapping):
-        columns = _columns_of_names(points, label_texts or {})
-        names = tuple((label_texts or {}).get(label, label) for label in columns)
+        known = label_texts or {}
+        columns = _columns_of_names(points, known)
+        names = _check_texts((known.get(label, label) for label in columns), "label_texts")
     else:
-        columns, names = _columns_of_numbers(points, len(label_texts)), tuple(label_texts)
-    label_names = _check_texts(names, "label_texts")
+        names = _check_texts(label_texts, "label_texts")
+        columns = _columns_of_numbers(points, len(names))
     weigher = WordTokens() if text is None else text
-    weighed = weigher.weigh(points["train"].texts, points["test"].texts, label_texts=label_names)
+    weighed = weigher.weigh(points["train"].texts, points["test"].texts, label_texts=names)
     return XCData(
         name=name,
         train=points["train"].split(weighed.train, columns),
         test=points["test"].split(weighed.test, columns),
         label_features=weighed.labels,
-        label_names=tuple(label_names),
+        label_names=tuple(names),
         vocabulary=weighed.vocabulary,
         propensity_a=propensity_a,
         propensity_b=propensity_b,
@@ -118,7 +119,7 @@ def _columns_of_numbers(points: Mapping[str, _Points], count: int) -> dict[Any, 
     _check_labels(
         points,
         f"numbers from 0 to {count - 1}, places in label_texts",
-        lambda x: isinstance(x, Integral) and not isinstance(x, bool) and x in columns,
+        lambda x: not isinstance(x, bool) and isinstance(x, Integral) and x in columns,
     )
     return columns
 

@@ -1,12 +1,15 @@
 """Loaders of whole batches, whose order depends on seed and epoch alone."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
+from torch import distributed
 from torch.utils.data import DataLoader, Sampler
 
 from xcgraph.batch import XCBatch
 from xcgraph.data.batching import FullTargets, Rows
+from xcgraph.errors import UserError
 
 
 class EpochBatches(Sampler[Rows]):
@@ -15,9 +18,13 @@ class EpochBatches(Sampler[Rows]):
     The order of epoch n does not depend on the epochs before it, so that a resumed run sees what the
     undisturbed one would have seen. Lightning calls :meth:`set_epoch`.
 
+    In a process group a step takes ``batch_size`` points per process, and each process a share of it: one
+    after the other, the shares of the first process, the second and so on are the step, and the steps are
+    the epoch. All processes have equal numbers of batches, of sizes that differ by at most one in a step.
+
     Args:
         num_points: how many rows there are.
-        batch_size: points per batch; the last one may be smaller.
+        batch_size: points per batch; the last one may be smaller, or in a process group larger by one.
         shuffle_seed: of the order; None to keep the order of the rows.
     """
 
@@ -32,19 +39,56 @@ class EpochBatches(Sampler[Rows]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return -(-self._num_points // self._batch_size)
+        return len(self._bounds(_place()[1])) - 1
 
     def __iter__(self) -> Iterator[Rows]:
         rows = np.arange(self._num_points)
         if self._shuffle_seed is not None:
             rows = np.random.default_rng([self._shuffle_seed, self._epoch]).permutation(self._num_points)
-        for start in range(0, self._num_points, self._batch_size):
-            yield rows[start : start + self._batch_size]
+        rank, num_processes = _place()
+        for start, end in pairwise(self._bounds(num_processes)):
+            first, last = (start + (end - start) * place // num_processes for place in (rank, rank + 1))
+            yield rows[first:last]
+
+    def _bounds(self, num_processes: int) -> list[int]:
+        """List where the steps start, and the end of the last one.
+
+        Raises:
+            UserError: there are fewer points than processes.
+        """
+        if 0 < self._num_points < num_processes:
+            raise UserError(
+                f"Expected at least one point for each of {num_processes} processes, "
+                f"found {self._num_points} points; lower trainer.devices."
+            )
+        starts = list(range(0, self._num_points, self._batch_size * num_processes))
+        if starts and self._num_points - starts[-1] < num_processes:
+            starts.pop()  # fewer points than processes: they join the step before
+        return [*starts, self._num_points]
 
 
 def batch_loader(
-    dataset: FullTargets, *, batch_size: int, shuffle_seed: int | None = None
+    dataset: FullTargets, *, batch_size: int, shuffle_seed: int | None = None, num_workers: int = 0
 ) -> DataLoader[XCBatch]:
-    """Make a loader of whole batches; ``shuffle_seed`` None keeps the order, as prediction must."""
+    """Make a loader of whole batches.
+
+    Args:
+        dataset: cuts the batches; it must run no parallel kernel, for its threads would not survive the
+            fork of a worker.
+        batch_size: points per batch and process.
+        shuffle_seed: of the order; None keeps the order of the rows, as prediction must.
+        num_workers: processes that cut batches ahead; the batches and their order are the same with any.
+    """
     batches = EpochBatches(len(dataset), batch_size, shuffle_seed)
-    return DataLoader(dataset, sampler=batches, batch_size=None)
+    # Forked workers share the data set's memory; spawned ones would each hold a copy.
+    context = "fork" if num_workers else None
+    return DataLoader(
+        dataset, sampler=batches, batch_size=None, num_workers=num_workers, multiprocessing_context=context
+    )
+
+
+def _place() -> tuple[int, int]:
+    """Return this process's rank and the number of processes: 0 and 1 outside a process group."""
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1

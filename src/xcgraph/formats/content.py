@@ -12,11 +12,18 @@ from scipy.sparse import csr_array
 from xcgraph.errors import UserError
 from xcgraph.formats.matrix_files import FileMatrix
 
-__all__ = ["Content", "Count", "Names", "align", "align_columns", "warn_of_gaps"]
+__all__ = [
+    "Content",
+    "Count",
+    "Names",
+    "align",
+    "align_columns",
+    "compare",
+    "count_rows",
+    "warn_of_gaps",
+]
 
 _log = logging.getLogger(__name__)
-
-_TOGETHER = "take files of one version of one data set"
 
 
 @dataclass(frozen=True)
@@ -52,10 +59,17 @@ class Content:
 
 
 class Count(NamedTuple):
-    """How many labels or tokens there are, and the file that says so."""
+    """How many points, labels or tokens there are, and the file that says so.
+
+    Attributes:
+        number: how many.
+        source: the file.
+        spare: whether a data set is whole without the file.
+    """
 
     number: int
     source: Path
+    spare: bool = False
 
 
 def align(content: Content) -> None:
@@ -68,27 +82,34 @@ def align(content: Content) -> None:
         UserError: two files differ in their points, labels or tokens.
     """
     for features, labels in zip(content.features, content.labels, strict=True):
-        _compare("points", _rows(features), _rows(labels))
+        compare("points", count_rows(features), count_rows(labels))
     texts = [] if content.label_features is None else [content.label_features]
     align_columns("tokens", [*content.features, *texts], _count_names(content.vocabulary))
     names = _count_names(content.label_names)
-    align_columns("labels", content.labels, [*map(_rows, texts), *names])
+    align_columns("labels", content.labels, [*map(count_rows, texts), *names])
 
 
-def _compare(what: str, expected: Count, found: Count) -> None:
+def compare(what: str, expected: Count, found: Count) -> None:
+    """Compare what two files say of the number of points, labels or tokens.
+
+    Raises:
+        UserError: they differ.
+    """
     if found.number != expected.number:
+        more = f", or remove {found.source.name}, which may be missing" if found.spare else ""
         raise UserError(
             f"{found.source}: expected {expected.number} {what}, as {expected.source.name} has, found "
-            f"{found.number}; {_TOGETHER}."
+            f"{found.number}; take files of one version of one data set{more}."
         )
 
 
-def _rows(file: FileMatrix) -> Count:
+def count_rows(file: FileMatrix) -> Count:
+    """Count the rows of a matrix."""
     return Count(file.matrix.shape[0], file.source)
 
 
 def _count_names(names: Names) -> list[Count]:
-    return [] if names.source is None else [Count(len(names.names), names.source)]
+    return [] if names.source is None else [Count(len(names.names), names.source, spare=True)]
 
 
 def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Count]) -> None:
@@ -106,10 +127,10 @@ def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Co
     certain = [*(count for count in columns if count.source.suffix != ".npz"), *counts]
     expected = certain[0] if certain else max(columns)
     for count in certain:
-        _compare(what, expected, count)
+        compare(what, expected, count)
     for count, (matrix, _) in zip(columns, matrices, strict=True):
         if count.number > expected.number:
-            _compare(what, expected, count)
+            compare(what, expected, count)
         if count.number < expected.number:
             _log.warning(
                 "%s has %d %s, %s has %d: the others are taken to be empty.",

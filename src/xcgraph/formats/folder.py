@@ -11,7 +11,7 @@ from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
-from xcgraph.formats.content import Content, align, warn_of_gaps
+from xcgraph.formats.content import Content, Count, align, count_rows, warn_of_gaps
 from xcgraph.formats.filter_pairs import filter_pairs_of
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.layouts import all_layouts
@@ -66,7 +66,7 @@ def read_folder(
         label_features=_label_features(content),
         label_names=content.label_names.names,
         vocabulary=content.vocabulary.names,
-        metadata=read_metadata(files, cache),
+        metadata=read_metadata(files, cache, _row_counts(content)),
         propensity_a=propensity_a,
         propensity_b=propensity_b,
     )
@@ -117,6 +117,12 @@ def _split(part: str, features: FileMatrix, labels: FileMatrix, files: FolderFil
         labels=binary_labels(labels),
         filter_pairs=filter_pairs_of(part, files, labels.matrix.shape),
     )
+
+
+def _row_counts(content: Content) -> dict[str, Count]:
+    """Count the rows that graph metadata must have."""
+    train, test = map(count_rows, content.labels)
+    return {"train": train, "test": test, "labels": Count(content.labels[0].matrix.shape[1], train.source)}
 
 
 def _label_features(content: Content) -> csr_array:

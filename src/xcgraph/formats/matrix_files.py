@@ -21,6 +21,8 @@ __all__ = ["FileMatrix", "binary_labels", "read_matrix", "write_predictions"]
 
 _log = logging.getLogger(__name__)
 
+_LARGEST = np.iinfo(np.int32).max  # rows and columns
+
 
 class FileMatrix(NamedTuple):
     """A matrix and the file that it came from."""
@@ -107,8 +109,8 @@ def _load_npz(source: Path) -> coo_array:
             matrix = load_npz(file)  # scipy never allows a pickle here
             if hasattr(matrix, "check_format"):  # for scipy's loops do not look where they read
                 matrix.check_format(full_check=True)
-            if matrix.ndim != 2 or matrix.dtype.kind not in "biuf":
-                raise ValueError(f"{matrix.ndim} dimensions of {matrix.dtype}")
+            if len(matrix.shape) != 2 or max(matrix.shape) > _LARGEST or matrix.dtype.kind not in "biuf":
+                raise ValueError(f"shape {matrix.shape} of {matrix.dtype}")
             return coo_array(matrix)
         except Exception as error:  # zipfile, zlib, numpy and scipy raise a dozen kinds
             raise UserError(
@@ -120,9 +122,11 @@ def _load_npz(source: Path) -> coo_array:
 def _entries(matrix: coo_array) -> Entries:
     """Give the entries by rows; what is there twice stays there twice, unlike with scipy's conversion."""
     order = np.argsort(matrix.row, kind="stable")
+    with np.errstate(over="ignore"):  # becomes infinite
+        values = matrix.data[order].astype(np.float32)
     return Entries(
         ends=np.cumsum(np.bincount(matrix.row, minlength=matrix.shape[0])),
         indices=matrix.col[order].astype(np.int32),
-        values=matrix.data[order].astype(np.float32),
+        values=values,
         starts=np.empty(0, np.int64),
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.metadata import GraphMetadata
-from xcgraph.formats.content import align_columns
+from xcgraph.formats.content import Count, align_columns, compare, count_rows
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.matrix_files import read_matrix
 from xcgraph.formats.write import write_rows
@@ -20,13 +20,21 @@ _PATTERN = re.compile(r"(?P<name>.+)_(?:trn|tst|lbl)_X_Y\.(?:txt|txt\.gz|npz)")
 _PARTS = {"train": "trn", "test": "tst", "labels": "lbl"}
 
 
-def read_metadata(files: FolderFiles, cache: ArtifactStore) -> dict[str, GraphMetadata]:
+def read_metadata(
+    files: FolderFiles, cache: ArtifactStore, rows: Mapping[str, Count]
+) -> dict[str, GraphMetadata]:
     """Read all graph metadata of a folder, by name.
 
     Graphs without training points, such as a linker's predictions, are left out with a warning.
 
+    Args:
+        files: the folder.
+        cache: where converted files are kept.
+        rows: the numbers of ``train`` points, ``test`` points and ``labels``.
+
     Raises:
-        UserError: a file is damaged, or the files of a graph differ in their number of anchors.
+        UserError: a file is damaged or has another number of rows, or the files of a graph differ in their
+            number of anchors.
     """
     found = {match["name"] for path in files.folder.iterdir() if (match := _PATTERN.fullmatch(path.name))}
     graphs = {}
@@ -38,6 +46,8 @@ def read_metadata(files: FolderFiles, cache: ArtifactStore) -> dict[str, GraphMe
             )
             continue
         matrices = {part: read_matrix(path, cache) for part, path in paths.items() if path is not None}
+        for part, matrix in matrices.items():
+            compare("rows", rows[part], count_rows(matrix))
         align_columns("anchors", list(matrices.values()), ())
         graphs[name] = GraphMetadata(**{part: file.matrix for part, file in matrices.items()})
     return graphs

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from scipy.sparse import csr_array
 
@@ -20,6 +20,7 @@ _log = logging.getLogger(__name__)
 _PARTS = ("train", "test", "labels")
 
 
+@runtime_checkable
 class TextSource(Protocol):
     """Texts in a file: one a line, or in records. Every iteration reads the file anew."""
 

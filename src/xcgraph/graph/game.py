@@ -1,9 +1,11 @@
 """GAME: graph-assisted multi-label expansion of scores."""
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 from xcgraph.sparse import retain_top_k
+
+_BLOCK_ROWS = 1 << 13
 
 
 def expand_scores(scores: csr_array, graph: csr_array, mix: float, top_k: int) -> csr_array:
@@ -20,5 +22,12 @@ def expand_scores(scores: csr_array, graph: csr_array, mix: float, top_k: int) -
     """
     if mix == 0:
         return retain_top_k(scores, top_k)
+    # In blocks, for p · Ĝ has several times as many entries as p.
+    starts = range(0, max(scores.shape[0], 1), _BLOCK_ROWS)
+    blocks = (scores[start : start + _BLOCK_ROWS] for start in starts)
+    return vstack([_expand(block, graph, mix, top_k) for block in blocks], format="csr")
+
+
+def _expand(scores: csr_array, graph: csr_array, mix: float, top_k: int) -> csr_array:
     spread = retain_top_k(csr_array(scores @ graph, dtype=np.float32), top_k)
     return retain_top_k(csr_array((1 - mix) * scores + mix * spread, dtype=np.float32), top_k)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
+from xcgraph.graph.pruned import PrunedGraph, Texts, cosine
 from xcgraph.sparse import symmetric_normalize
 
 # splitmix64 (Steele, Lea and Flood, OOPSLA'14): draw number n is a hash of the stream's start + n · GOLDEN.
@@ -19,7 +20,7 @@ _DRAWS_PER_STEP = 3  # restart, point, label
 
 
 @dataclass(frozen=True)
-class RandomWalkGraph:
+class RandomWalkGraph(PrunedGraph):
     """Labels are neighbours when a random walk from one often visits the other (ECLARE section 3, "LCG").
 
     Each label starts one walk. A step goes from a label to one of its points and on to one of that point's
@@ -28,30 +29,23 @@ class RandomWalkGraph:
     ``xclib/utils/graph.py``, ``_random_walk``): a restart is no visit.
 
     Recommended over co-occurrence counts where tail labels share points with few others: the walk reaches
-    past them, 1 / ``restart_prob`` hops on average.
+    past them, 1 / ``restart_prob`` hops on average. The other attributes are those of
+    :class:`~xcgraph.graph.pruned.PrunedGraph`.
 
     Attributes:
         walk_length: steps of each label's walk, at least 1.
         restart_prob: probability that a step leaves from the walk's own label.
-        num_neighbors: other labels kept per label, the most visited; ties go to the smaller label.
-        head_label_threshold: labels with more training points than this are cut out of the walk and have
-            no neighbour but themselves.
-        min_similarity: smallest cosine similarity of two labels' vectors that keeps their edge.
     """
 
     walk_length: int = 400
     restart_prob: float = 0.8
-    num_neighbors: int = 10
-    head_label_threshold: int = 500
-    min_similarity: float = 0.0
 
     def __post_init__(self) -> None:
-        for key in ("walk_length", "num_neighbors", "head_label_threshold"):
-            if getattr(self, key) < 1:
-                raise UserError(f"graph.{key} must be at least 1, found {getattr(self, key)}.")
-        for key, lowest in (("restart_prob", 0), ("min_similarity", -1)):
-            if not lowest <= getattr(self, key) <= 1:
-                raise UserError(f"graph.{key} must lie in [{lowest}, 1], found {getattr(self, key)}.")
+        super().__post_init__()
+        if self.walk_length < 1:
+            raise UserError(f"graph.walk_length must be at least 1, found {self.walk_length}.")
+        if not 0 <= self.restart_prob <= 1:
+            raise UserError(f"graph.restart_prob must lie in [0, 1], found {self.restart_prob}.")
 
     def build(self, labels: csr_array, label_vectors: NDArray[np.float32] | None, seed: int) -> csr_array:
         """Build the normalised label correlation graph Ĝ = D_r^-1/2 · G · D_c^-1/2.
@@ -72,18 +66,14 @@ class RandomWalkGraph:
             ValueError: ``label_vectors`` is not one vector per label.
         """
         num_labels = labels.shape[1]
-        text = _Text(np.zeros((num_labels, 0), np.float32), np.zeros(num_labels), -1.0)
-        if label_vectors is not None:
-            text = _Text(label_vectors, _norms(label_vectors), float(self.min_similarity))
-        if len(text.vectors) != num_labels:
-            raise ValueError(f"Expected {num_labels} label vectors, got {len(text.vectors)}.")
-        by_point = _without_head_labels(labels, self.head_label_threshold)
+        texts = self.texts(label_vectors, num_labels)
+        by_point = self.without_head_labels(labels)
         # float(): a whole number from a configuration would have numba compile anew.
         step = (self.walk_length, float(self.restart_prob))
         walks = _Walks(*_links(by_point.T.tocsr()), *_links(by_point), *step)
         neighbors = np.full((num_labels, self.num_neighbors + 1), -1, np.int32)
         visits = np.zeros(neighbors.shape, np.float32)
-        _walk_from_all(walks, text, np.uint64(seed % 2**64), neighbors, visits)
+        _walk_from_all(walks, texts, np.uint64(seed % 2**64), neighbors, visits)
         return symmetric_normalize(_to_graph(neighbors, visits))
 
 
@@ -98,32 +88,9 @@ class _Walks(NamedTuple):
     restart_prob: float
 
 
-class _Text(NamedTuple):
-    """What decides whether an edge is pruned."""
-
-    vectors: NDArray[np.float32]
-    norms: NDArray[np.float64]
-    min_similarity: float
-
-
-def _norms(vectors: NDArray[np.float32]) -> NDArray[np.float64]:
-    squares: NDArray[np.float64] = np.einsum("ld,ld->l", vectors, vectors, dtype=np.float64)
-    return np.sqrt(squares)
-
-
 def _links(matrix: csr_array) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
     """Fix the index widths: numba compiles anew for each, and scipy chooses them by size."""
     return matrix.indptr.astype(np.int64, copy=False), matrix.indices.astype(np.int32, copy=False)
-
-
-def _without_head_labels(labels: csr_array, threshold: int) -> csr_array:
-    """Drop the entries of labels with more than ``threshold`` points.
-
-    A point left without labels is harmless: no walk reaches it, since it is no label's point either.
-    """
-    kept = np.bincount(labels.indices, minlength=labels.shape[1])[labels.indices] <= threshold
-    indptr = np.concatenate([[0], np.cumsum(kept)])[labels.indptr]
-    return csr_array((np.ones(indptr[-1], np.int8), labels.indices[kept], indptr), shape=labels.shape)
 
 
 def _to_graph(neighbors: NDArray[np.int32], visits: NDArray[np.float32]) -> csr_array:
@@ -139,7 +106,7 @@ def _to_graph(neighbors: NDArray[np.int32], visits: NDArray[np.float32]) -> csr_
 @numba.njit(parallel=True, cache=True)
 @no_type_check
 def _walk_from_all(
-    walks: _Walks, text: _Text, seed: np.uint64, neighbors: NDArray[np.int32], visits: NDArray[np.float32]
+    walks: _Walks, texts: Texts, seed: np.uint64, neighbors: NDArray[np.int32], visits: NDArray[np.float32]
 ) -> None:
     """Fill (labels, 1 + num_neighbors) arrays: each label is one thread's and has its own random draws."""
     for row in numba.prange(len(neighbors)):
@@ -148,7 +115,7 @@ def _walk_from_all(
         if walks.label_starts[label] < walks.label_starts[label + 1]:
             stream = _draw(_draw(seed, 0), label)
             ranking = _rank(_walk(label, walks, stream))
-            _keep_most_visited(label, ranking, text, neighbors[label], visits[label])
+            _keep_most_visited(label, ranking, texts, neighbors[label], visits[label])
 
 
 @numba.njit(cache=True)
@@ -208,7 +175,7 @@ def _rank(visited: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int
 def _keep_most_visited(
     label: int,
     ranking: tuple[NDArray[np.int64], NDArray[np.int64]],
-    text: _Text,
+    texts: Texts,
     neighbors: NDArray[np.int32],
     visits: NDArray[np.float32],
 ) -> None:
@@ -219,17 +186,6 @@ def _keep_most_visited(
         other = others[place]
         if other == label:
             visits[0] = counts[place]
-        elif kept < len(neighbors) and _cosine(text, label, other) >= text.min_similarity:
+        elif kept < len(neighbors) and cosine(texts, label, other) >= texts.min_similarity:
             neighbors[kept], visits[kept] = other, counts[place]
             kept += 1
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _cosine(text: _Text, first: int, second: int) -> float:
-    product = 0.0
-    for column in range(text.vectors.shape[1]):
-        product += np.float64(text.vectors[first, column]) * np.float64(text.vectors[second, column])
-    norms = text.norms[first] * text.norms[second]
-    # Rounding must not push an opposite vector below the lowest threshold.
-    return max(product / norms, -1.0) if norms > 0 else 0.0

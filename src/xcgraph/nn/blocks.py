@@ -1,4 +1,7 @@
-"""The residual block that every view of a point or label passes through."""
+"""The residual blocks that every view of a point or label passes through."""
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -12,7 +15,8 @@ class ResidualBlock(nn.Module):
     """E(v) = v + k · (SN(W) · dropout(ReLU(v)) + b) (ECLARE section 3, as the newest public code has it).
 
     SN is spectral normalisation (one power iteration per step), W starts as the identity, b as 0 and the
-    learned scale k as 1, so that a fresh block already passes its input on.
+    learned scale k as 1, so that a fresh block already passes its input on. :class:`GatedResidualBlock`
+    weighs the two terms per coordinate instead.
 
     Args:
         dim: length of the vectors.
@@ -22,13 +26,57 @@ class ResidualBlock(nn.Module):
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(checked_dropout(dropout))
-        self.linear = spectral_norm(_identity_linear(dim))
+        self.linear = spectral_norm(_identity_linear(dim, bias=True))
         self.scale = nn.Parameter(torch.ones(()))
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Transform each vector."""
         residual: Tensor = self.linear(self.dropout(vectors.relu()))
         return vectors + self.scale * residual
+
+
+class GatedResidualBlock(nn.Module):
+    """E(v) = σ(α) ⊙ v + σ(β) ⊙ SN(R) · dropout(ReLU(v)) (DECAF section 3).
+
+    α and β hold a number per coordinate and start at 0, so that both terms count half; R starts as the
+    identity. SN is that of the public code; :class:`ResidualBlock` is ECLARE's successor to this block.
+
+    Args:
+        dim: length of the vectors.
+        dropout: probability that a coordinate is dropped before R.
+    """
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(checked_dropout(dropout))
+        self.linear = spectral_norm(_identity_linear(dim, bias=False))
+        self.keep = nn.Parameter(torch.zeros(dim))
+        self.gate = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Transform each vector."""
+        residual: Tensor = self.linear(self.dropout(vectors.relu()))
+        return self.keep.sigmoid() * vectors + self.gate.sigmoid() * residual
+
+
+class SpectralLinear(nn.Linear):
+    """A linear layer for ``spectral_norm`` that can be pickled with it, as other layers cannot.
+
+    Training on several devices sends the whole model to other processes.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., nn.Module], tuple[Any, ...]]:
+        """Say how to build it anew."""
+        sizes = (self.in_features, self.out_features, self.bias is not None)
+        return _restored, (*sizes, self.state_dict(), self.training)
+
+
+def _restored(
+    in_features: int, out_features: int, bias: bool, state: dict[str, Tensor], training: bool
+) -> nn.Module:
+    linear = spectral_norm(SpectralLinear(in_features, out_features, bias=bias))
+    linear.load_state_dict(state)
+    return linear.train(training)
 
 
 def checked_dropout(probability: float) -> float:
@@ -42,8 +90,9 @@ def checked_dropout(probability: float) -> float:
     return probability
 
 
-def _identity_linear(dim: int) -> nn.Linear:
-    linear = nn.Linear(dim, dim)
+def _identity_linear(dim: int, *, bias: bool) -> SpectralLinear:
+    linear = SpectralLinear(dim, dim, bias=bias)
     nn.init.eye_(linear.weight)
-    nn.init.zeros_(linear.bias)
+    if bias:
+        nn.init.zeros_(linear.bias)
     return linear

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -16,9 +17,11 @@ class Encoder(nn.Module, ABC):
 
     Attributes:
         dim: length of the vectors.
+        is_additive: whether a weighted sum of texts is a text, embedded as the sum of their embeddings.
     """
 
     dim: int
+    is_additive: bool = True
 
     @abstractmethod
     def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
@@ -30,11 +33,17 @@ class Encoder(nn.Module, ABC):
 
     @abstractmethod
     def adopt_embedding(self, trained: "Encoder") -> None:
-        """Take over what :meth:`embed` learned elsewhere and keep it as it is (ECLARE, Modules II to IV)."""
+        """Take over what :meth:`embed` learned elsewhere."""
+
+    @abstractmethod
+    def freeze_embedding(self) -> None:
+        """Keep what :meth:`embed` has learned as it is (ECLARE, Modules II to IV)."""
 
 
 class BagOfTokens(Encoder):
-    """x̂ = dropout(ReLU(R(E x))): weighted sum of token embeddings, then a residual block (ECLARE section 3).
+    """x̂ = dropout(ReLU(R(E x))): weighted sum of token embeddings, then a residual block R.
+
+    ECLARE and DECAF, section 3 of either, differ in the block.
 
     Args:
         num_tokens: size of the vocabulary.
@@ -43,10 +52,17 @@ class BagOfTokens(Encoder):
         sparse_gradients: update only the embeddings of tokens that a batch touches. Faster for large
             vocabularies; for a small one dense Adam is faster, and it is not the same mathematics: dense
             Adam also moves a token by its momentum in steps without it.
+        block: makes R from the length of the vectors and the dropout.
     """
 
     def __init__(
-        self, num_tokens: int, *, dim: int, dropout: float = 0.2, sparse_gradients: bool = False
+        self,
+        num_tokens: int,
+        *,
+        dim: int,
+        dropout: float = 0.2,
+        sparse_gradients: bool = False,
+        block: Callable[[int, float], nn.Module] = ResidualBlock,
     ) -> None:
         super().__init__()
         if dim < 1:
@@ -58,7 +74,7 @@ class BagOfTokens(Encoder):
         # A gain of 1/√3, as in torch's own linear layers: what a token starts with is noise to the labels
         # that it tells apart, and most tokens are too rare to unlearn more of it.
         nn.init.kaiming_uniform_(self.embedding.weight, a=math.sqrt(5))
-        self.block = ResidualBlock(dim, dropout)
+        self.block = block(dim, dropout)
         self.dropout = nn.Dropout(checked_dropout(dropout))
 
     def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
@@ -72,8 +88,11 @@ class BagOfTokens(Encoder):
         return vectors
 
     def adopt_embedding(self, trained: "Encoder") -> None:
-        """Take over trained token embeddings and keep them as they are."""
+        """Take over trained token embeddings."""
         if not isinstance(trained, BagOfTokens):
             raise TypeError(f"Expected the embeddings of a BagOfTokens, got a {type(trained).__name__}.")
         self.embedding.load_state_dict(trained.embedding.state_dict())
+
+    def freeze_embedding(self) -> None:
+        """Keep the token embeddings as they are."""
         self.embedding.requires_grad_(False)

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from xcgraph.nn.blocks import checked_dropout
+from xcgraph.nn.blocks import SpectralLinear, checked_dropout
 
 
 class Fusion(nn.Module, ABC):
@@ -34,7 +34,7 @@ class AttentionFusion(Fusion):
     def __init__(self, dim: int, num_views: int, *, dropout: float = 0.2) -> None:
         super().__init__()
         self.dropout = nn.Dropout(checked_dropout(dropout))
-        hidden, score = nn.Linear(dim, dim), nn.Linear(num_views * dim, num_views, bias=False)
+        hidden, score = SpectralLinear(dim, dim), SpectralLinear(num_views * dim, num_views, bias=False)
         nn.init.xavier_uniform_(hidden.weight)
         nn.init.zeros_(hidden.bias)
         nn.init.xavier_uniform_(score.weight)
@@ -66,3 +66,11 @@ class MeanFusion(Fusion):
     def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
         return views.mean(dim=1)
+
+
+class OnlyView(Fusion):
+    """w_l = the label's only view: where there is one view, no fusion has anything to choose."""
+
+    def forward(self, views: Float[Tensor, "labels 1 dim"]) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        return views[:, 0]

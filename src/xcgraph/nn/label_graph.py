@@ -1,16 +1,17 @@
 """The label-graph layer: a label's own text and what its neighbours in the graph say (GALE)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 from torch_geometric import EdgeIndex
 
-from xcgraph.batch import TokenBag
+from xcgraph.batch import LabelSets
 from xcgraph.errors import UserError
-from xcgraph.nn.blocks import ResidualBlock
 
 
 class Graph(nn.Module):
@@ -62,67 +63,14 @@ class Propagation:
         if self.hops < 0:
             raise UserError(f"hops must be ≥ 0, got {self.hops}.")
 
-    @property
-    def num_views(self) -> int:
-        """The label's own text and one view per hop."""
-        return 1 + self.hops
-
     def __call__(
         self, texts: Float[Tensor, "labels dim"], graph: Callable[[Tensor], Tensor]
     ) -> Float[Tensor, "labels views dim"]:
-        """Return the texts and what they become after each hop."""
+        """Return the texts, as the view of hop 0, and what they become after each hop."""
         views = [texts]
         for _ in range(self.hops):
             views.append(graph(views[-1]))
         return torch.stack(views, dim=1)
-
-
-class TiedLabelText(nn.Module):
-    """Views of label texts that learn with the token embeddings (Module I): recomputed at every step.
-
-    Args:
-        embed: the encoder's embedding of texts.
-        texts: the texts of all labels.
-        graph: the label correlation graph.
-        propagation: how many hops.
-    """
-
-    def __init__(
-        self,
-        embed: Callable[[TokenBag], Tensor],
-        texts: TokenBag,
-        graph: Graph,
-        propagation: Propagation,
-    ) -> None:
-        super().__init__()
-        self._embed = embed
-        self._propagation = propagation
-        self.graph = graph
-        for part in ("tokens", "weights", "offsets"):
-            self.register_buffer(part, getattr(texts, part), persistent=False)
-
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
-        """Return the raw views of the given labels, or of all."""
-        texts = TokenBag(self.tokens, self.weights, self.offsets)  # type: ignore[arg-type]
-        views = self._propagation(self._embed(texts), self.graph)
-        return views if label_ids is None else views[label_ids]
-
-
-class FrozenLabelText(nn.Module):
-    """Views of label texts under frozen embeddings (Modules II to IV): propagated once, kept as a buffer.
-
-    Args:
-        views: all labels' raw views.
-    """
-
-    def __init__(self, views: Float[Tensor, "labels views dim"]) -> None:
-        super().__init__()
-        self.register_buffer("views", views, persistent=False)
-
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
-        """Return the raw views of the given labels, or of all."""
-        views: Tensor = self.views  # type: ignore[assignment]
-        return views if label_ids is None else views[label_ids]
 
 
 class LabelGraphLayer(nn.Module):
@@ -132,18 +80,42 @@ class LabelGraphLayer(nn.Module):
     the labels that a batch asks for are computed.
 
     Args:
-        text: source of the raw views.
-        num_views: the label's own text and one per hop.
-        dim: length of the vectors.
-        dropout: probability in each block.
+        text: source of the raw views, of hop 0 and up.
+        hops: the hops that become views, at least one; 0 is the label's own text.
+        make_block: makes the block of a view.
     """
 
-    def __init__(self, text: nn.Module, *, num_views: int, dim: int, dropout: float = 0.2) -> None:
+    def __init__(self, text: nn.Module, hops: Sequence[int], make_block: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.text = text
-        self.blocks = nn.ModuleList(ResidualBlock(dim, dropout) for _ in range(num_views))
+        self.hops = tuple(hops)
+        self.blocks = nn.ModuleList(make_block() for _ in self.hops)
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
         """Return the learned views of the given labels, or of all."""
         raw = self.text(label_ids)
-        return torch.stack([block(raw[:, view]) for view, block in enumerate(self.blocks)], dim=1)
+        views = [block(raw[:, hop]) for hop, block in zip(self.hops, self.blocks, strict=True)]
+        return torch.stack(views, dim=1)
+
+
+class MemberSums(nn.Module):
+    """Views of meta-labels: the sums of their members' (û¹_m = Σ_{l ∈ C_m} E_L(z_l), DECAF Module II).
+
+    Args:
+        labels: the views of all labels.
+        members: the labels of each meta-label.
+    """
+
+    def __init__(self, labels: nn.Module, members: LabelSets) -> None:
+        super().__init__()
+        self.labels = labels
+        self.register_buffer("ids", members.ids, persistent=False)
+        self.register_buffer("offsets", members.offsets, persistent=False)
+
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
+        """Return the views of the given meta-labels, or of all."""
+        views: Tensor = self.labels()
+        ids, offsets = cast(Tensor, self.ids), cast(Tensor, self.offsets)
+        flat = functional.embedding_bag(ids, views.flatten(1), offsets, mode="sum", include_last_offset=True)
+        sums: Tensor = flat.unflatten(1, views.shape[1:])
+        return sums if label_ids is None else sums[label_ids]

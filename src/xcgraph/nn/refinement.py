@@ -9,7 +9,8 @@ class RefinementVectors(nn.Module):
     """One free vector per label as a further view; sparse gradients, for a batch touches few labels.
 
     Args:
-        start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E.
+        start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E, and DECAF, which has none,
+            the label's own text, Z E.
     """
 
     num_views = 1
@@ -24,6 +25,18 @@ class RefinementVectors(nn.Module):
             label_ids = torch.arange(self.vectors.num_embeddings, device=self.vectors.weight.device)
         vectors: Tensor = self.vectors(label_ids)
         return vectors[:, None]
+
+
+class RandomRefinementVectors(RefinementVectors):
+    """Refinement vectors that start at random, as token embeddings do (DECAF-no-init).
+
+    Args:
+        start: where the others would start; only its shape and type matter.
+    """
+
+    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+        bound = start.shape[1] ** -0.5
+        super().__init__(torch.empty_like(start).uniform_(-bound, bound))
 
 
 class NoRefinement(nn.Module):

@@ -34,6 +34,8 @@ class EpochCurves(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add a row: epoch, learning rate, seconds, training loss and validation metrics."""
         del pl_module
+        if not trainer.is_global_zero:  # the others' metrics are the same, but for their seconds
+            return
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {
             "epoch": trainer.current_epoch + 1,

@@ -1,27 +1,36 @@
-"""The recipe of ECLARE (Mittal et al., WWW'21), Modules I to IV in the order of the paper."""
+"""The recipe of ECLARE (Mittal et al., WWW'21) and DECAF (WSDM'21): Modules I to IV in their order."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
-from xcgraph.data.batching import FullTargets
 from xcgraph.data.shortlists import ShortlistTargets
-from xcgraph.data.xc_data import NO_PAIRS, Split
+from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
+from xcgraph.graph.identity import IdentityGraph
 from xcgraph.graph.meta_graph import meta_graph
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
-from xcgraph.nn.refinement import NoRefinement
+from xcgraph.pipeline.anchors import AnchorSource, NoAnchors, check_anchors
 from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.ranker import Ranker, RankerConfig
-from xcgraph.pipeline.shortlister import Beams, Shortlister, ShortlisterConfig
+from xcgraph.pipeline.shortlister import (
+    Beams,
+    Learned,
+    Shortlister,
+    ShortlisterConfig,
+    meta_points,
+    shortlist,
+)
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import Keyed, Workspace, embed
-from xcgraph.tasks.builder import TaskBuilder
+from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.regularization import NoRegularization, Regularization
 from xcgraph.tasks.xc_task import XCTask
 
 
@@ -38,6 +47,9 @@ class Stages:
 class Eclare:
     """ECLARE: label text, label correlation graph and refinement vectors, over a shortlist.
 
+    DECAF, by the same authors, is the same four modules with other parts: no graph, gates instead of
+    attention, embeddings that learn on.
+
     Attributes:
         graph: builds the label correlation graph.
         clustering: clusters labels into meta-labels.
@@ -46,6 +58,9 @@ class Eclare:
         ranker: predictions, GAME.
         stages: how each training goes.
         num_trees: how many clusterings, each with a shortlister and a ranker of its own.
+        smooth_centroids: whether labels share in their neighbours' points before they are clustered.
+        anchors: of the regularizer.
+        regularizer: what graphs add to the loss of Module I, such as RAMEN's instead of ECLARE's convolution.
     """
 
     graph: LabelGraph
@@ -55,6 +70,9 @@ class Eclare:
     ranker: RankerConfig
     stages: Stages
     num_trees: int = 3
+    smooth_centroids: bool = True
+    anchors: AnchorSource = field(default_factory=NoAnchors)
+    regularizer: Regularization = field(default_factory=NoRegularization)
 
     def __post_init__(self) -> None:
         if self.num_trees < 1:
@@ -66,6 +84,7 @@ class Eclare:
         Raises:
             UserError: a part refuses a value, or the beam or the number of predictions is too large.
         """
+        check_anchors(self.anchors, self.regularizer)
         smallest = self.tasks.check()
         for stage in (self.stages.surrogate, self.stages.shortlister, self.stages.ranker):
             stage.check(smallest)
@@ -78,32 +97,35 @@ class Eclare:
     def fit(self, work: Workspace) -> Ensemble:
         """Train everything that is not yet in the workspace's store."""
         self.check(work.num_labels)
-        encoder = self._surrogate(work)
+        encoder = self.surrogate(work)
         graph = self._graph(work, encoder)
         return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in range(self.num_trees)))
 
-    def _surrogate(self, work: Workspace) -> Keyed[Encoder]:
-        """Module I: learn token embeddings on the task of predicting meta-labels, without refinement."""
+    def surrogate(self, work: Workspace) -> Keyed[Encoder]:
+        """Module I: learn token embeddings on the task of predicting meta-labels."""
         graph = self._graph(work, None)
-        meta_labels = self._cluster(work, None, graph, tree=0)
-        metas = meta_labels.value
+        clusters = self._cluster(work, None, graph, tree=0)
+        metas, tasks, anchors = clusters.value, self.tasks.surrogate, self.anchors.find(work)
 
         def build() -> XCTask:
             between = meta_graph(graph.value, metas.membership(), self.shortlister.num_neighbors)
-            texts = metas.meta_features(work.label_features)
-            return self.tasks.tied(texts, between, _positive_rate(work, metas.num_meta_labels))
+            labels = Labels(metas.meta_features(work.label_features), between)
+            task = tasks.build(labels, work.positive_rate(metas.num_meta_labels))
+            return self.regularizer.add_to(task, anchors, work.label_features)
 
         task = work.keep_task(
             "surrogate",
             {
-                # It has no refinement vectors: a sweep over these shares it.
-                "tasks": replace(self.tasks, refinement=NoRefinement),
-                "clusters": meta_labels.key,
+                "tasks": tasks,
+                "clusters": clusters.key,
+                "graph": graph.key,
                 "num_neighbors": self.shortlister.num_neighbors,
+                "anchors": self.anchors,
+                "regularizer": self.regularizer,
             },
             self.stages.surrogate,
             build,
-            (_meta_points(work.train, metas), _meta_points(work.valid, metas)),
+            (meta_points(work.train, metas), meta_points(work.valid, metas)),
             XCMetrics(metas.num_meta_labels, (1, 3, 5)),
         )
         return Keyed(task.value.encoder, task.key)
@@ -121,21 +143,24 @@ class Eclare:
     def _cluster(
         self, work: Workspace, encoder: Keyed[Encoder] | None, graph: Keyed[csr_array], tree: int
     ) -> Keyed[MetaLabels]:
-        """Cluster labels by graph-smoothed centroids: of token weights, or of embeddings once there are."""
+        """Cluster labels by their centroids: of token weights, or of embeddings once there are."""
         count = self.shortlister.count_meta_labels(work.num_labels)
 
         def compute() -> dict[str, np.ndarray]:
             points, texts = work.train.features, work.label_features
             if encoder is not None:
                 points, texts = embed(encoder.value, points), embed(encoder.value, texts)
-            centroids = label_centroids(points, work.train.labels, texts, graph.value)
+            sharing = (
+                graph.value if self.smooth_centroids else IdentityGraph().build(work.train.labels, None, 0)
+            )
+            centroids = label_centroids(points, work.train.labels, texts, sharing)
             return {"assignment": self.clustering.fit(centroids, count, work.seed_for("clusters", tree))}
 
         name = "clusters-surrogate" if encoder is None else f"tree-{tree}-clusters"
         inputs = {
             "clustering": self.clustering,
             "count": count,
-            "graph": graph.key,
+            "graph": graph.key if self.smooth_centroids else None,
             "encoder": encoder and encoder.key,
             "tree": tree,
         }
@@ -144,56 +169,25 @@ class Eclare:
         return Keyed(MetaLabels(assignment, int(assignment.max()) + 1), clusters.key)
 
     def _tree(self, work: Workspace, encoder: Keyed[Encoder], graph: Keyed[csr_array], tree: int) -> Tree:
-        shortlister = self._shortlister(work, encoder, graph, tree)
-        return Tree(shortlister.value, self._ranker(work, encoder, graph, shortlister, tree))
-
-    def _shortlister(
-        self, work: Workspace, encoder: Keyed[Encoder], graph: Keyed[csr_array], tree: int
-    ) -> Keyed[Shortlister]:
-        """Module II: cluster again in the learned space and learn the meta-labels, now refined."""
-        meta_labels = self._cluster(work, encoder, graph, tree)
-        metas = meta_labels.value
-        between = meta_graph(graph.value, metas.membership(), self.shortlister.num_neighbors)
-        task = work.keep_task(
-            f"tree-{tree}-shortlister",
-            {
-                "tasks": self.tasks,
-                "encoder": encoder.key,
-                "clusters": meta_labels.key,
-                "num_neighbors": self.shortlister.num_neighbors,
-            },
-            self.stages.shortlister,
-            lambda: self.tasks.frozen(
-                encoder.value,
-                metas.meta_features(work.label_features),
-                between,
-                _positive_rate(work, metas.num_meta_labels),
-            ),
-            (_meta_points(work.train, metas), _meta_points(work.valid, metas)),
-            XCMetrics(metas.num_meta_labels, (1, 3, 5, self.shortlister.beam_size)),
-        )
-        shortlister = Shortlister(
-            task=task.value,
+        learned = Learned(
+            work=work,
+            tasks=self.tasks,
             stage=self.stages.shortlister,
-            meta_labels=metas,
-            graph=between,
-            config=self.shortlister,
+            encoder=encoder,
+            graph=graph,
+            cluster=partial(self._cluster, work, encoder, graph),
+            tree=tree,
         )
-        return Keyed(shortlister, task.key)
+        shortlister = self.shortlister.fit(learned)
+        return Tree(shortlister.value, self._ranker(learned, shortlister))
 
-    def _ranker(
-        self,
-        work: Workspace,
-        encoder: Keyed[Encoder],
-        graph: Keyed[csr_array],
-        shortlister: Keyed[Shortlister],
-        tree: int,
-    ) -> Ranker:
+    def _ranker(self, learned: Learned, shortlister: Keyed[Shortlister]) -> Ranker:
         """Modules III and IV: shortlist with trained beams and learn the labels on their shortlists."""
+        work, encoder, graph, tree = learned.work, learned.encoder, learned.graph, learned.tree
         joined = graph.value if self.shortlister.join_neighbours else None
         points = (
-            self._shortlisted(work, work.train, shortlister, f"tree-{tree}-beams-train", joined),
-            self._shortlisted(work, work.valid, shortlister, f"tree-{tree}-beams-valid", None),
+            _shortlisted(work, work.train, shortlister, f"tree-{tree}-beams-train", joined),
+            _shortlisted(work, work.valid, shortlister, f"tree-{tree}-beams-valid", None),
         )
         task = work.keep_task(
             f"tree-{tree}-ranker",
@@ -201,47 +195,25 @@ class Eclare:
                 "tasks": self.tasks,
                 "encoder": encoder.key,
                 "graph": graph.key,
-                "shortlister": [shortlister.key, self.shortlister],
+                "shortlister": shortlister.key,
+                "join_neighbours": self.shortlister.join_neighbours,
             },
             self.stages.ranker,
-            lambda: self.tasks.frozen(
-                encoder.value, work.label_features, graph.value, _positive_rate(work, work.num_labels)
+            lambda: self.tasks.build(
+                Labels(work.label_features, graph.value), work.positive_rate(work.num_labels), encoder.value
             ),
             points,
             work.label_metrics(),
         )
         return Ranker(task=task.value, stage=self.stages.ranker, graph=graph.value, config=self.ranker)
 
-    def _shortlisted(
-        self,
-        work: Workspace,
-        split: Split,
-        shortlister: Keyed[Shortlister],
-        name: str,
-        neighbours: csr_array | None,
-    ) -> ShortlistTargets:
-        metas = shortlister.value.meta_labels
 
-        def compute() -> dict[str, np.ndarray]:
-            beams = shortlister.value.beams(_meta_points(split, metas))
-            return {"meta_labels": beams.meta_labels, "log_probability": beams.log_probability}
+def _shortlisted(
+    work: Workspace, split: Split, shortlister: Keyed[Shortlister], name: str, neighbours: csr_array | None
+) -> ShortlistTargets:
+    def compute() -> dict[str, np.ndarray]:
+        beams = shortlister.value.beams(split.features)
+        return {"meta_labels": beams.meta_labels, "log_probability": beams.log_probability}
 
-        inputs = {"shortlister": [shortlister.key, self.shortlister]}
-        beams = Beams(**work.keep_arrays(name, inputs, compute).value)
-        return ShortlistTargets(
-            split, beams.meta_labels, beams.log_probability, metas.membership(), neighbours
-        )
-
-
-def _meta_points(split: Split, meta_labels: MetaLabels) -> FullTargets:
-    return FullTargets(Split(split.features, meta_labels.meta_targets(split.labels), NO_PAIRS))
-
-
-def _positive_rate(work: Workspace, num_labels: int) -> float:
-    """Share of all (point, label) pairs that are true.
-
-    The ranker starts there too, although more of its shortlisted pairs are true: starting at their rate was
-    worse on the validation points of LF-WordNet-8K (PSP@5 24.4 instead of 26.5, one seed).
-    """
-    per_point = float(work.train.labels.nnz / len(work.train))
-    return min(per_point / num_labels, 0.5)
+    beams = Beams(**work.keep_arrays(name, {"shortlister": shortlister.key}, compute).value)
+    return shortlist(split, shortlister.value, beams, neighbours)

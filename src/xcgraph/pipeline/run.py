@@ -94,7 +94,7 @@ class Run:
         """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
 
         Returns:
-            The metrics as fractions, of the validation and of the test points.
+            The metrics as fractions, of the validation and of the test points, if there are any.
         """
         started = time.perf_counter()
         torch.set_num_threads(self.num_threads)
@@ -126,7 +126,7 @@ class Run:
     def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:
         scores = _scores(model, test)
         save_csr(Path(self.folder) / "predictions.npz", scores)
-        return _measure(scores, test, work)
+        return _measure(scores, test, work) if len(test) else {}
 
     def _write_provenance(self, data: XCData, *, seconds: float) -> None:
         facts = {

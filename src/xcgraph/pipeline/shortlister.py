@@ -1,17 +1,28 @@
 """The shortlister S = {C, H}: clusters of labels, a classifier over them, and its beams (Modules II, III)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from xcgraph.artifacts import content_key
 from xcgraph.clustering.meta_labels import MetaLabels
 from xcgraph.data.batching import FullTargets
+from xcgraph.data.shortlists import ShortlistTargets
+from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores
+from xcgraph.graph.meta_graph import meta_graph
+from xcgraph.metrics.xc_metrics import XCMetrics
+from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.stage import Stage
+from xcgraph.pipeline.workspace import Keyed, Workspace
 from xcgraph.sparse import top_k_rows
+from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.meta_text import joined_texts
 from xcgraph.tasks.xc_task import XCTask
 
 
@@ -28,9 +39,46 @@ class Beams:
     log_probability: NDArray[np.float32]
 
 
+@runtime_checkable
+class Shortlister(Protocol):
+    """A trained shortlister.
+
+    Attributes:
+        members: (meta-labels, labels) 1 where a label is a member of a meta-label.
+    """
+
+    members: csr_array
+
+    def beams(self, features: csr_array) -> Beams:
+        """Find the best meta-labels of (points, tokens) texts (Module III)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Learned:
+    """What a tree of an ensemble starts with.
+
+    Attributes:
+        work: data, store and seed.
+        tasks: parts of every task.
+        stage: how the shortlister is trained.
+        encoder: the surrogate's, of Module I.
+        graph: (labels, labels) Ĝ.
+        cluster: clusters the labels of a tree.
+        tree: the number of the tree.
+    """
+
+    work: Workspace
+    tasks: TaskBuilder
+    stage: Stage
+    encoder: Keyed[Encoder]
+    graph: Keyed[csr_array]
+    cluster: Callable[[int], Keyed[MetaLabels]]
+    tree: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShortlisterConfig:
-    """How labels are shortlisted.
+    """How labels are shortlisted: by a classifier over clusters of them.
 
     Attributes:
         num_meta_labels: clusters of labels, a power of two; None for about ``labels_per_meta_label`` each.
@@ -40,6 +88,7 @@ class ShortlisterConfig:
         game_mix: share of the graph-expanded scores in those of the meta-labels (GAME i).
         join_neighbours: whether a training point's shortlist also takes the graph neighbours of its labels
             (GAME iii).
+        meta_text: what a meta-label takes from the texts of its labels.
     """
 
     num_meta_labels: int | None = None
@@ -48,6 +97,7 @@ class ShortlisterConfig:
     beam_size: int = 50
     game_mix: float = 0.5
     join_neighbours: bool = False
+    meta_text: Callable[[MetaLabels, csr_array, csr_array, csr_array], Labels] = joined_texts
 
     def __post_init__(self) -> None:
         for name in ("labels_per_meta_label", "num_neighbors", "beam_size"):
@@ -75,12 +125,40 @@ class ShortlisterConfig:
             )
         return count
 
+    def fit(self, learned: Learned) -> Keyed[Shortlister]:
+        """Module II: cluster again in the learned space and learn the meta-labels, now refined."""
+        work, graph = learned.work, learned.graph
+        clusters = learned.cluster(learned.tree)
+        metas = clusters.value
+        between = meta_graph(graph.value, metas.membership(), self.num_neighbors)
+        task = work.keep_task(
+            f"tree-{learned.tree}-shortlister",
+            {
+                "tasks": learned.tasks,
+                "encoder": learned.encoder.key,
+                "clusters": clusters.key,
+                "graph": graph.key,
+                "num_neighbors": self.num_neighbors,
+                "meta_text": self.meta_text,
+            },
+            learned.stage,
+            lambda: learned.tasks.build(
+                self.meta_text(metas, work.label_features, graph.value, between),
+                work.positive_rate(metas.num_meta_labels),
+                learned.encoder.value,
+            ),
+            (meta_points(work.train, metas), meta_points(work.valid, metas)),
+            XCMetrics(metas.num_meta_labels, (1, 3, 5, 20, 100)),
+        )
+        shortlister = TreeShortlister(task.value, learned.stage, metas, between, self)
+        made_of = {"task": task.key, "beam_size": self.beam_size, "game_mix": self.game_mix}
+        return Keyed(shortlister, content_key(made_of))
 
-@dataclass(frozen=True, kw_only=True)
-class Shortlister:
-    """A trained shortlister.
 
-    Attributes:
+class TreeShortlister:
+    """Scores clusters of labels, the leaves of a tree.
+
+    Args:
         task: scores meta-labels.
         stage: knows how to predict.
         meta_labels: the clusters C.
@@ -88,17 +166,36 @@ class Shortlister:
         config: beam and GAME.
     """
 
-    task: XCTask
-    stage: Stage
-    meta_labels: MetaLabels
-    graph: csr_array
-    config: ShortlisterConfig
+    def __init__(
+        self, task: XCTask, stage: Stage, meta_labels: MetaLabels, graph: csr_array, config: ShortlisterConfig
+    ) -> None:
+        self.members = meta_labels.membership()
+        self.meta_labels = meta_labels
+        self._task, self._stage, self._graph, self._config = task, stage, graph, config
 
-    def beams(self, points: FullTargets) -> Beams:
-        """Find each point's best meta-labels (Module III)."""
-        beam = self.config.beam_size
-        scores = self.stage.predict(self.task, points, beam)
-        expanded = expand_scores(scores, self.graph, self.config.game_mix, beam)
+    def beams(self, features: csr_array) -> Beams:
+        """Find the best meta-labels of (points, tokens) texts (Module III)."""
+        beam = self._config.beam_size
+        points = FullTargets(unlabelled(features, self.members.shape[0]))
+        scores = self._stage.predict(self._task, points, beam)
+        expanded = expand_scores(scores, self._graph, self._config.game_mix, beam)
         meta_labels, probability = top_k_rows(expanded, beam)
         log_probability = np.log(probability.clip(min=np.finfo(np.float32).tiny))
         return Beams(meta_labels, np.where(meta_labels < 0, 0, log_probability).astype(np.float32))
+
+
+def shortlist(
+    split: Split, shortlister: Shortlister, beams: Beams, neighbours: csr_array | None = None
+) -> ShortlistTargets:
+    """Ask of each point the labels in its beam, and with ``neighbours`` those next to them in that graph."""
+    return ShortlistTargets(split, beams.meta_labels, beams.log_probability, shortlister.members, neighbours)
+
+
+def meta_points(split: Split, meta_labels: MetaLabels) -> FullTargets:
+    """Ask of each point all meta-labels; those of its labels are true."""
+    return FullTargets(Split(split.features, meta_labels.meta_targets(split.labels), NO_PAIRS))
+
+
+def unlabelled(features: csr_array, num_labels: int) -> Split:
+    """Make points of which only the text is known."""
+    return Split(features, csr_array((features.shape[0], num_labels), dtype=np.float32), NO_PAIRS)

@@ -3,16 +3,21 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from scipy.sparse import csr_array
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader
 
+from xcgraph.artifacts import UNKEYED
+from xcgraph.batch import XCBatch
 from xcgraph.data.batching import FullTargets
 from xcgraph.data.loader import batch_loader
 from xcgraph.errors import UserError
@@ -21,11 +26,12 @@ from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.pipeline.curves import EpochCurves
 from xcgraph.pipeline.progress import StageProgress
-from xcgraph.tasks.xc_task import Learning, XCTask
+from xcgraph.tasks.task import AnyTask, Learning, Task
 
 WEIGHTS = "weights.ckpt"
 CURVES = "curves.csv"
 _UNFINISHED = "last.ckpt"
+_ONE_DEVICE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # spawned processes return no predictions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,9 @@ class Stage:
         lr: learning rate (step size) at the start.
         optimizer: makes the optimizer from a module and ``lr``.
         schedule: learning rate over time.
-        trainer: makes a Trainer; knows device and precision.
+        trainer: makes a Trainer; knows device and precision. With several devices, its strategy is
+            ``ddp_spawn``: training alone is shared among processes, the recipe runs in one.
+        num_workers: processes that cut batches ahead; no result depends on it.
     """
 
     max_epochs: int
@@ -47,6 +55,7 @@ class Stage:
     optimizer: Callable[..., Optimizer]
     schedule: Schedule
     trainer: Callable[..., Trainer]
+    num_workers: int = field(default=0, metadata=UNKEYED)
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size"):
@@ -54,22 +63,33 @@ class Stage:
                 raise UserError(f"stages.*.{name} must be ≥ 1, got {getattr(self, name)}.")
         if not self.lr > 0:
             raise UserError(f"stages.*.lr must be > 0, got {self.lr}.")
+        if self.num_workers < 0:
+            raise UserError(f"stages.*.num_workers must be ≥ 0, got {self.num_workers}.")
 
-    def check(self, task: XCTask) -> None:
-        """Make an optimizer and a Trainer, so that a value they cannot take is refused before data is read.
+    def check(self, task: Task) -> None:
+        """Make optimizer, schedule and Trainer: what they cannot take is refused before data is read.
 
         Raises:
             UserError: a value is refused.
         """
         try:
             self.optimizer(task, lr=self.lr)
-            self._trainer()
-        except (TypeError, ValueError, MisconfigurationException) as error:
+            self.schedule(0.0, self.max_epochs)
+            launcher = self._trainer().strategy.launcher
+        except MisconfigurationException as error:
+            hint = "take one that this machine has, such as trainer=cpu"
+            raise UserError(f"trainer: {error} Correct the value or {hint}.") from error
+        except (TypeError, ValueError) as error:
             raise UserError(f"{error}") from error
+        if launcher is not None and not isinstance(launcher, _MultiProcessingLauncher):
+            raise UserError(
+                "trainer: expected strategy=ddp_spawn for several devices, found one that starts the whole "
+                "recipe once per device; set trainer.strategy or trainer.devices=1."
+            )
 
     def fit(
         self,
-        task: XCTask,
+        task: Task,
         points: tuple[FullTargets, FullTargets],
         metrics: XCMetrics,
         *,
@@ -101,35 +121,40 @@ class Stage:
         with _interruptible():
             trainer.fit(
                 task,
-                batch_loader(train, batch_size=self.batch_size, shuffle_seed=seed),
-                batch_loader(valid, batch_size=self.batch_size),
+                self._loader(train, shuffle_seed=seed),
+                self._loader(valid),
                 ckpt_path=unfinished if unfinished.exists() else None,
             )
         save_tensors(folder / WEIGHTS, task.state_dict())
         unfinished.unlink()
 
-    def predict(self, task: XCTask, points: FullTargets, top_k: int) -> csr_array:
+    def predict(self, task: Task, points: FullTargets, top_k: int) -> csr_array:
         """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""
-        loader = batch_loader(points, batch_size=self.batch_size)
         task.top_k = top_k
         with _interruptible():
-            batches = self._trainer().predict(task, loader) or []
+            batches = self._trainer(**_ONE_DEVICE).predict(task, self._loader(points)) or []
         # Row by row: shortlists that are shorter than top_k give batches of different widths.
-        found = [labels >= 0 for labels, _ in batches]
-        counts = [mask.sum(dim=1).numpy() for mask in found]
-        indices = [labels[mask].numpy() for mask, (labels, _) in zip(found, batches, strict=True)]
-        values = [scores[mask].exp().numpy() for mask, (_, scores) in zip(found, batches, strict=True)]
+        counts, indices, values = [[0]], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
+        batches.reverse()
+        while batches:
+            labels, scores = batches.pop()  # which frees it: all predictions are large enough once
+            found = labels >= 0
+            counts.append(found.sum(dim=1).numpy())
+            indices.append(labels[found].int().numpy())
+            values.append(scores[found].exp().numpy())
         return csr_array(
-            (
-                np.concatenate([np.empty(0, np.float32), *values]),
-                np.concatenate([np.empty(0, np.int64), *indices]),
-                np.cumsum(np.concatenate([[0], *counts])),
-            ),
+            (np.concatenate(values), np.concatenate(indices), np.cumsum(np.concatenate(counts))),
             shape=(len(points), points.num_labels),
         )
 
-    def _trainer(self, *callbacks: Callback) -> Trainer:
+    def _loader(self, points: FullTargets, shuffle_seed: int | None = None) -> DataLoader[XCBatch]:
+        return batch_loader(
+            points, batch_size=self.batch_size, shuffle_seed=shuffle_seed, num_workers=self.num_workers
+        )
+
+    def _trainer(self, *callbacks: Callback, **changes: Any) -> Trainer:  # noqa: ANN401 - Lightning's
         return self.trainer(
+            **changes,
             max_epochs=self.max_epochs,
             callbacks=list(callbacks),
             logger=False,
@@ -137,6 +162,7 @@ class Stage:
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
+            use_distributed_sampler=False,  # our batches are shared out already; its sampler repeats some
             plugins=[AtomicCheckpointIO()],
         )
 
@@ -150,7 +176,7 @@ def _interruptible() -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def load_weights(task: XCTask, folder: Path) -> XCTask:
+def load_weights(task: AnyTask, folder: Path) -> AnyTask:
     """Give a task of the same build the weights that a stage has left in a folder."""
     task.load_state_dict(load_tensors(folder / WEIGHTS))
     return task.eval()

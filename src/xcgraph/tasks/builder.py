@@ -1,20 +1,40 @@
-"""From parts and data to tasks: the same three parts for meta-labels and labels, learned or frozen."""
+"""From parts and data to tasks: the same parts for meta-labels and labels, learned or frozen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from xcgraph.data.batching import token_bag
+from xcgraph.data.batching import label_sets
+from xcgraph.errors import UserError
+from xcgraph.nn.blocks import ResidualBlock
 from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
-from xcgraph.nn.fusion import Fusion
-from xcgraph.nn.label_graph import FrozenLabelText, Graph, LabelGraphLayer, Propagation, TiedLabelText
+from xcgraph.nn.fusion import AttentionFusion, Fusion, OnlyView
+from xcgraph.nn.label_graph import LabelGraphLayer, MemberSums, Propagation
 from xcgraph.nn.refinement import NoRefinement
+from xcgraph.tasks.label_text import frozen_text, trained_text
 from xcgraph.tasks.xc_task import XCTask
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What the labels, or meta-labels, of a task are made of.
+
+    Attributes:
+        texts: (labels, tokens) label texts Z.
+        graph: (labels, labels) Ĝ.
+        members: (meta, labels) 1 where a label is a member, if the task's labels are meta-labels that sum
+            the views of ``labels``; None if they are ``labels`` themselves.
+    """
+
+    texts: csr_array
+    graph: csr_array
+    members: csr_array | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,66 +46,85 @@ class TaskBuilder:
         propagation: how texts travel over the label graph.
         fusion: makes a fusion from the length and the number of views.
         refinement: makes refinement vectors from those to start at.
-        label_dropout: probability in the blocks of the label-graph layer.
+        label_text: makes the labels' raw views from encoder, texts, graph and propagation; says whether
+            the embeddings learn on.
+        block: makes the block of a label's view from the length of the vectors and the dropout.
+        label_dropout: probability in these blocks.
+        own_text: whether a label's own text is one of its views.
+        surrogate_fusion: as ``fusion``, in Module I.
     """
 
     encoder: Callable[[int], Encoder]
     propagation: Propagation
     fusion: Callable[[int, int], Fusion]
     refinement: Callable[[Tensor], nn.Module]
+    label_text: Callable[[Encoder, csr_array, csr_array, Propagation], nn.Module] = frozen_text
+    block: Callable[[int, float], nn.Module] = ResidualBlock
     label_dropout: float = 0.2
+    own_text: bool = True
+    surrogate_fusion: Callable[[int, int], Fusion] = AttentionFusion
+
+    @property
+    def surrogate(self) -> "TaskBuilder":
+        """The parts of Module I: labels train the embeddings by their texts and have nothing else.
+
+        What distinguishes the later modules is not in it, so that sweeps over that share Module I.
+        """
+        return replace(
+            self,
+            fusion=self.surrogate_fusion,
+            refinement=NoRefinement,
+            label_text=trained_text,
+            own_text=True,
+        )
 
     def check(self) -> XCTask:
-        """Build a task of the smallest size, so that a value no part can take is refused before data is read.
+        """Build tasks of the smallest size, so that a value no part can take is refused before data is read.
 
         Raises:
             UserError: a part refuses a value.
         """
         one = csr_array(np.ones((1, 1), np.float32))
-        return self.frozen(self.tied(one, one, 0.5).encoder, one, one, 0.5)
+        smallest = self.build(Labels(one, one), 0.5, self.surrogate.build(Labels(one, one), 0.5).encoder)
+        if not smallest.encoder.is_additive:
+            raise UserError(
+                "ECLARE and DECAF embed sums of texts, which this encoder cannot: take encoder=bag_of_tokens."
+            )
+        return smallest
 
-    def tied(self, texts: csr_array, graph: csr_array, positive_rate: float) -> XCTask:
-        """Make a task whose labels learn the token embeddings along with the points (Module I).
-
-        Args:
-            texts: (labels, tokens) label texts.
-            graph: (labels, labels) Ĝ.
-            positive_rate: share of scored (point, label) pairs that are true.
-        """
-        encoder = self.encoder(texts.shape[1])
-        text = TiedLabelText(encoder.embed, token_bag(texts), _graph(graph), self.propagation)
-        start = torch.zeros(texts.shape[0], encoder.dim)
-        return self._task(encoder, text, NoRefinement(start), positive_rate)
-
-    def frozen(self, trained: Encoder, texts: csr_array, graph: csr_array, positive_rate: float) -> XCTask:
-        """Make a task on embeddings that stay as they are, with refinement vectors (Modules II to IV).
+    def build(self, labels: Labels, positive_rate: float, trained: Encoder | None = None) -> XCTask:
+        """Make a task.
 
         Args:
-            trained: the encoder whose embeddings are taken over; its other weights start anew.
-            texts: (labels, tokens) label texts.
-            graph: (labels, labels) Ĝ.
+            labels: what is scored.
             positive_rate: share of scored (point, label) pairs that are true.
+            trained: the encoder whose embeddings are taken over; its other weights start anew. None to
+                start with the embeddings too.
+
+        Raises:
+            UserError: labels would have no view at all.
         """
-        encoder = self.encoder(texts.shape[1])
-        encoder.adopt_embedding(trained)
+        encoder = self.encoder(labels.texts.shape[1])
+        if trained is not None:
+            encoder.adopt_embedding(trained)
+        text = self.label_text(encoder, labels.texts, labels.graph, self.propagation)
+        pooled = _same if labels.members is None else partial(MemberSums, members=label_sets(labels.members))
         with torch.no_grad():
-            views = self.propagation(encoder.embed(token_bag(texts)), _graph(graph))
-        return self._task(encoder, FrozenLabelText(views), self.refinement(views[:, -1]), positive_rate)
-
-    def _task(self, encoder: Encoder, text: nn.Module, refinement: nn.Module, positive_rate: float) -> XCTask:
-        views = self.propagation.num_views
-        layer = LabelGraphLayer(text, num_views=views, dim=encoder.dim, dropout=self.label_dropout)
+            start = pooled(text)()[:, -1]
+        refinement = self.refinement(start)
+        hops = range(0 if self.own_text else 1, 1 + self.propagation.hops)
+        views: nn.Module = NoRefinement(start)  # no views of texts either
+        if hops:
+            views = pooled(LabelGraphLayer(text, hops, lambda: self.block(encoder.dim, self.label_dropout)))
         num_refinements: int = refinement.num_views  # type: ignore[assignment]
-        fusion = self.fusion(encoder.dim, views + num_refinements)
-        classifier = LabelClassifier(fusion, refinement, positive_rate=positive_rate)
-        return XCTask(encoder, layer, classifier)
+        fusion = self._fusion(encoder.dim, len(hops) + num_refinements)
+        return XCTask(encoder, views, LabelClassifier(fusion, refinement, positive_rate=positive_rate))
+
+    def _fusion(self, dim: int, num_views: int) -> Fusion:
+        if num_views == 0:
+            raise UserError("A label needs a view: set own_text=true, hops ≥ 1 or refinement=free_vectors.")
+        return self.fusion(dim, num_views) if num_views > 1 else OnlyView()
 
 
-def _graph(graph: csr_array) -> Graph:
-    edges = graph.tocoo()
-    return Graph(
-        torch.from_numpy(edges.row.astype("int64")),
-        torch.from_numpy(edges.col.astype("int64")),
-        torch.from_numpy(edges.data.astype("float32")),
-        graph.shape[0],
-    )
+def _same(views: nn.Module) -> nn.Module:
+    return views

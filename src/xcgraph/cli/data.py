@@ -1,0 +1,192 @@
+"""xcgraph-data: inspect, validate, convert and download data sets."""
+
+import argparse
+import dataclasses
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from logging.handlers import BufferingHandler
+from pathlib import Path
+
+from rich.console import Console
+
+from xcgraph.artifacts import write_atomically
+from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.sources import find_config, open_source
+from xcgraph.cli.statistics import print_statistics
+from xcgraph.data.download import REPOSITORY, fetch_archive, unpack_archive
+from xcgraph.data.plots import plot_label_frequency
+from xcgraph.data.statistics import describe_data, label_frequency
+from xcgraph.errors import UserError
+from xcgraph.formats.layouts import all_layouts
+from xcgraph.formats.point_texts import find_point_texts
+from xcgraph.formats.write_folder import write_folder
+
+_LAYOUTS = [layout.name for layout in all_layouts()]
+_ADVICE = Advice(
+    interrupted="nothing half-written is left, and a download goes on where it stopped", output="--out"
+)
+
+
+def inspect(options: argparse.Namespace) -> None:
+    """Print the statistics of a data set."""
+    with _cache(options.cache) as cache:
+        data = open_source(options.source, cache=cache, layout=options.layout).read()
+        statistics = describe_data(data)
+        print_statistics(statistics)
+        if options.out is not None:
+            folder = Path(options.out)
+            folder.mkdir(parents=True, exist_ok=True)
+            numbers, picture = folder / "statistics.json", folder / "label_frequency.png"
+            write_atomically(numbers, json.dumps(dataclasses.asdict(statistics), indent=1))
+            plot_label_frequency(label_frequency(data.train.labels), data.name, picture)
+            _say(f"Written: {numbers} and {picture}")
+
+
+def validate(options: argparse.Namespace) -> None:
+    """Read everything; say what is wrong, or what is odd or was mended, and that it is good."""
+    with _cache(None) as cache, _collected_warnings() as notes:
+        data = open_source(options.source, cache=cache, layout=options.layout).read()
+        for record in notes.buffer:
+            _say(f"Note: {record.getMessage()}")
+        _say(
+            f"{data.name} is good: {len(data.train):,} training points, {len(data.test):,} test points, "
+            f"{data.num_labels:,} labels, {data.num_tokens:,} tokens."
+        )
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Write a data set into a new folder, in another layout."""
+    folder = Path(options.out)
+    if folder.exists():
+        raise UserError(f"{folder} is there already: name a folder that is not, or remove it.")
+    draft = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        with _cache(options.cache) as cache:
+            data = open_source(options.source, cache=cache, layout=options.source_layout).read()
+            source = Path(options.source)
+            texts = find_point_texts(source, options.source_layout) if source.is_dir() else None
+            write_folder(data, draft, options.layout, texts=texts)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _say(f"Written: {folder}")
+
+
+def download(options: argparse.Namespace) -> None:
+    """Fetch a published data set and unpack it."""
+    config = find_config(options.name)
+    if "download" not in config:
+        raise UserError(f"{config['name']} is no published set: there is nothing to download.")
+    source = config["download"]
+    if source["drive_id"] is None:
+        raise UserError(f"{config['name']}: no link is known; take the files from {REPOSITORY}.")
+    folder = Path(options.out) / config["name"]
+    if folder.exists():
+        _say(f"{folder} is there already; remove it to download it again.")
+        return
+    archive = folder.with_name(f"{folder.name}.zip")
+    fetch_archive(source["drive_id"], archive, sha256=source["sha256"])
+    unpack_archive(archive, folder)
+    archive.unlink()
+    _say(f"Written: {folder}")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="xcgraph-data", description="Data sets: look, check, rewrite, fetch."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
+        summary = (run.__doc__ or "").strip()
+        command: argparse.ArgumentParser = commands.add_parser(
+            run.__name__, help=summary, description=summary
+        )
+        command.set_defaults(run=run)
+        return command
+
+    _describe_inspect(add(inspect))
+    _describe_validate(add(validate))
+    _describe_convert(add(convert))
+    _describe_download(add(download))
+    return parser
+
+
+def _describe_inspect(parser: argparse.ArgumentParser) -> None:
+    _add_source(parser)
+    parser.add_argument("--layout", choices=_LAYOUTS, help="of the folder; by default it is found")
+    parser.add_argument("--out", metavar="DIR", help="write statistics.json and label_frequency.png there")
+    _add_cache(parser)
+
+
+def _describe_validate(parser: argparse.ArgumentParser) -> None:
+    _add_source(parser)
+    parser.add_argument("--layout", choices=_LAYOUTS, help="of the folder; by default it is found")
+
+
+def _describe_convert(parser: argparse.ArgumentParser) -> None:
+    _add_source(parser)
+    parser.add_argument("out", metavar="OUT", help="the new folder, which must not be there yet")
+    parser.add_argument("--layout", choices=_LAYOUTS, required=True, help="of the new folder")
+    parser.add_argument("--from", dest="source_layout", choices=_LAYOUTS, help="layout of PATH")
+    _add_cache(parser)
+
+
+def _describe_download(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="a published data set, such as lf_amazontitles_131k")
+    parser.add_argument("--out", metavar="DIR", default="data", help="gets a folder of it (default: data)")
+
+
+def _add_source(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="PATH", help="a folder, or a data set's name such as lf_wordnet_8k")
+
+
+def _add_cache(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cache", metavar="DIR", help="keep converted files there, so that they are read faster next time"
+    )
+
+
+@contextmanager
+def _cache(folder: str | None) -> Iterator[Path]:
+    """Give the folder for converted files: one that stays, or one that vanishes when all is done."""
+    if folder is not None:
+        yield Path(folder)
+    else:
+        with tempfile.TemporaryDirectory(prefix="xcgraph-data-") as temporary:
+            yield Path(temporary)
+
+
+@contextmanager
+def _collected_warnings() -> Iterator[BufferingHandler]:
+    """Collect what the readers warn of instead of writing it to the log."""
+    logger, handler = logging.getLogger("xcgraph"), BufferingHandler(capacity=1_000_000)
+    handler.setLevel(logging.WARNING)
+    logger.addHandler(handler)
+    logger.propagate = False
+    try:
+        yield handler
+    finally:
+        logger.propagate = True
+        logger.removeHandler(handler)
+
+
+def _say(sentence: str) -> None:
+    Console().print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Enter from the console."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    run_command(lambda: options.run(options), _ADVICE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""Data sets as xcgraph-data names them: a folder of files, or a config of the group ``data``."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+
+from xcgraph.cli.check import build_node
+from xcgraph.data.datamodule import XCDataModule
+from xcgraph.errors import UserError
+
+# Reads any folder; the other configs describe data sets.
+_ANY_FOLDER = "xc_folder"
+
+
+def open_source(source: str, *, cache: Path, layout: str | None = None) -> XCDataModule:
+    """Find a data set; nothing is read yet.
+
+    Args:
+        source: a folder, or the name of a config of the group ``data``, in any spelling.
+        cache: where files are kept in the form in which they are read fast.
+        layout: of the folder; None: as its files are named.
+
+    Raises:
+        UserError: there is no such folder or name, or a layout is given for what is no folder.
+    """
+    folder = Path(source)
+    node = _compose(_ANY_FOLDER if folder.is_dir() else _config_name(source))
+    if folder.is_dir():
+        node.path = source
+        node.name = folder.resolve().name
+    if "cache" in node:
+        node.cache = str(cache)
+    if layout is not None:
+        if "layout" not in node:
+            raise UserError(f"{source} is no folder of files: leave --layout out.")
+        node.layout = layout
+    data: XCDataModule = build_node(node)
+    return data
+
+
+def find_config(name: str) -> Mapping[str, Any]:
+    """Return the config of a data set as its file has it.
+
+    Args:
+        name: of the file, or the data set's own, in any spelling: ``lf_wordnet_8k`` or ``LF-WordNet-8K``.
+
+    Raises:
+        UserError: there is none of that name.
+    """
+    file = resources.files("xcgraph.conf").joinpath("data", f"{_config_name(name)}.yaml")
+    config: Mapping[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+    return config
+
+
+def _config_name(name: str) -> str:
+    """Spell the name of a data set as that of its config's file."""
+    spelt = name.lower().replace("-", "_").replace(".", "_")
+    entries = resources.files("xcgraph.conf").joinpath("data").iterdir()
+    known = sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
+    known.remove(_ANY_FOLDER)
+    if spelt not in known:
+        raise UserError(f"{name}: expected a folder or one of {', '.join(known)}; found neither.")
+    return spelt
+
+
+def _compose(name: str) -> DictConfig:
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        node: DictConfig = compose("train", [f"data={name}"]).data
+    return node

@@ -1,0 +1,56 @@
+"""Anchors: third parties, such as neighbours or categories, that points and labels are linked to."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+from xcgraph.sparse import remove_pairs, retain_top_k
+
+# Rows that are completed at a time: before the best are chosen, a row may reach many anchors.
+_BLOCK = 65_536
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnchorSet:
+    """One set of anchors and its graphs G_XA and G_ZA (RAMEN section 3).
+
+    A stored 1 is an edge. A stored 0 is none, and yet its anchor is no negative of that point or label.
+
+    Attributes:
+        features: (anchors, tokens) token weights of the anchors' texts.
+        points: (training points, anchors) G_XA.
+        labels: (labels, anchors) G_ZA.
+        named: (anchors, labels), above 0 where an anchor was linked to a label in the first place.
+    """
+
+    features: csr_array
+    points: csr_array
+    labels: csr_array
+    named: csr_array
+
+
+def complete(known: csr_array, graph: csr_array, *, most: int, known_value: int) -> csr_array:
+    """Link rows also to what their links are near to (RAMEN section 3, "edge completion").
+
+    Args:
+        known: (rows, anchors) links; every stored entry is one.
+        graph: (anchors, anchors) nearness, such as Ĝ of random walks between them.
+        most: new edges per row, those with the largest entries of known · graph.
+        known_value: 1 if the known links are edges themselves, 0 if they are only to be no negatives.
+
+    Returns:
+        (rows, anchors) float32: ``known_value`` where a link was known, 1 where it is new.
+    """
+    blocks = range(0, known.shape[0], _BLOCK)
+    rows = [_complete(known[first : first + _BLOCK], graph, most, known_value) for first in blocks]
+    return csr_array(vstack(rows, format="csr")) if rows else known
+
+
+def _complete(known: csr_array, graph: csr_array, most: int, known_value: int) -> csr_array:
+    old = known.tocoo()
+    reached = remove_pairs(csr_array(known @ graph), np.column_stack([old.row, old.col]).astype(np.int64))
+    new = retain_top_k(reached, most).tocoo()
+    values = np.repeat(np.array([known_value, 1], np.float32), [old.nnz, new.nnz])
+    coordinates = (np.concatenate([old.row, new.row]), np.concatenate([old.col, new.col]))
+    return csr_array((values, coordinates), shape=known.shape)

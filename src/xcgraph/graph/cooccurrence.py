@@ -1,0 +1,27 @@
+"""The plainest label correlation graph: how many points two labels share."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from xcgraph.graph.pruned import PrunedGraph
+
+
+@dataclass(frozen=True)
+class CooccurrenceGraph(PrunedGraph):
+    """G = Yᵀ Y: labels are neighbours when they share training points.
+
+    What :class:`~xcgraph.graph.random_walk.RandomWalkGraph` is without walking: no label is reached over a
+    third one, and a point with many labels counts as much as one with two. Its attributes are those of
+    :class:`~xcgraph.graph.pruned.PrunedGraph`.
+    """
+
+    def build(self, labels: csr_array, label_vectors: NDArray[np.float32] | None, seed: int) -> csr_array:
+        """Build Ĝ; see :meth:`~xcgraph.graph.base.LabelGraph.build`. Nothing is random."""
+        del seed
+        by_point = self.without_head_labels(labels)
+        by_label = by_point.T.tocsr()
+        texts = self.texts(label_vectors, labels.shape[1])
+        return self.prune(labels.shape[1], texts, lambda rows: by_label[rows] @ by_point)

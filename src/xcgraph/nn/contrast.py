@@ -1,0 +1,73 @@
+"""One term of RAMEN's objective: rows are drawn to what they are linked to, within a batch."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from xcgraph.nn.dual_encoder import DualEncoder
+from xcgraph.nn.edges import Edges
+from xcgraph.nn.label_text import StoredTexts
+from xcgraph.nn.triplet import TripletLoss
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Some points, labels or anchors, by number, and their unit vectors."""
+
+    rows: Int[Tensor, "rows"]
+    vectors: Float[Tensor, "rows dim"]
+
+
+@dataclass(frozen=True)
+class Contrasted:
+    """What came of a term in a batch.
+
+    Attributes:
+        loss: of the triplets.
+        others: the labels or anchors that were drawn, ascending.
+        scores: cosines of the rows and these.
+        linked: where the two are linked.
+    """
+
+    loss: Float[Tensor, ""]
+    others: Encoded
+    scores: Float[Tensor, "rows columns"]
+    linked: Bool[Tensor, "rows columns"]
+
+    def precision(self) -> Float[Tensor, ""]:
+        """Return the share of rows whose best column is linked (P@1 within the batch)."""
+        if not self.scores.numel():
+            return self.scores.new_zeros(())
+        best = self.scores.argmax(dim=1, keepdim=True)
+        return self.linked.gather(1, best).float().mean()
+
+
+class Contrast(nn.Module):
+    """Σ [E(o_n)ᵀE(r) − E(o_p)ᵀE(r) + γ]₊ with o_p linked to row r and o_n not (RAMEN section 3).
+
+    With points as rows and labels as columns it is the loss L; with anchors as columns it is R_x for points
+    and R_z for labels. Each row draws its positives; what the other rows drew are its negatives.
+
+    Args:
+        edges: from rows to columns.
+        texts: of all columns.
+        triplets: the loss.
+    """
+
+    def __init__(self, edges: Edges, texts: StoredTexts, triplets: TripletLoss) -> None:
+        super().__init__()
+        self.edges = edges
+        self.texts = texts
+        self.triplets = triplets
+
+    def forward(self, encoder: DualEncoder, rows: Encoded) -> Contrasted:
+        """Draw positives for the rows, encode them, and contrast."""
+        drawn = self.edges.draw(rows.rows, self.triplets.num_positives)
+        columns = drawn[drawn >= 0].unique()
+        others = Encoded(columns, encoder(self.texts(columns)))
+        scores = rows.vectors @ others.vectors.T
+        linked = self.edges.linked(rows.rows, columns)
+        places = torch.searchsorted(columns, drawn).masked_fill(drawn < 0, -1)
+        return Contrasted(self.triplets(scores, places, ~linked), others, scores, linked)

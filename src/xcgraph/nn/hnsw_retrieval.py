@@ -1,0 +1,54 @@
+"""Approximate retrieval over a graph of neighbours, by faiss."""
+
+import importlib.util
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xcgraph.errors import UserError
+from xcgraph.nn.retrieval import Search
+
+
+@dataclass(frozen=True, kw_only=True)
+class HnswRetrieval:
+    """Searches a hierarchical graph of labels (Malkov and Yashunin, TPAMI'18), on the CPU.
+
+    Worth it from some 100,000 labels on; :class:`~xcgraph.nn.retrieval.ExactRetrieval` misses none.
+
+    Attributes:
+        num_links: links per label.
+        construction_width: candidates kept while a label is linked.
+        search_width: candidates kept while a point searches; more miss fewer.
+    """
+
+    num_links: int = 32
+    construction_width: int = 200
+    search_width: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("num_links", "construction_width", "search_width"):
+            if getattr(self, name) < 1:
+                raise UserError(f"retrieval.{name} must be ≥ 1, got {getattr(self, name)}.")
+        if importlib.util.find_spec("faiss") is None:
+            raise UserError(
+                "retrieval=hnsw needs faiss: pip install 'xcgraph[ann]', or take retrieval=exact."
+            )
+
+    def index(self, vectors: Tensor) -> Search:
+        """Prepare the search among (labels, dim) vectors."""
+        import faiss
+
+        index = faiss.IndexHNSWFlat(vectors.shape[1], self.num_links, faiss.METRIC_INNER_PRODUCT)
+        index.hnsw.efConstruction = self.construction_width
+        index.hnsw.efSearch = self.search_width
+        threads = faiss.omp_get_max_threads()
+        faiss.omp_set_num_threads(1)  # several link the labels in an order that chance decides
+        index.add(vectors.cpu().numpy())
+        faiss.omp_set_num_threads(threads)
+
+        def search(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+            values, labels = index.search(points.cpu().numpy(), k)
+            return torch.from_numpy(labels).to(points.device), torch.from_numpy(values).to(points.device)
+
+        return search

@@ -1,0 +1,123 @@
+"""RAMEN's graph regularizers: points and labels are drawn to their anchors while the encoder learns."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import cast
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from xcgraph.nn.contrast import Contrast, Encoded
+from xcgraph.nn.dual_encoder import DualEncoder
+from xcgraph.nn.pruning import Pruning
+from xcgraph.nn.trade_off import TradeOff
+
+_log = logging.getLogger(__name__)
+
+
+class Regularizer(nn.Module, ABC):
+    """What is added to the loss of a batch."""
+
+    @abstractmethod
+    def forward(self, encoder: DualEncoder, points: Encoded, labels: Encoded) -> Float[Tensor, ""]:
+        """Return the penalty for the points and labels of a batch."""
+
+    @abstractmethod
+    def observe(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
+        """Learn how the step went: P@1 within its batch."""
+
+    @abstractmethod
+    def start_epoch(
+        self,
+        epoch: int,
+        encoder: DualEncoder,
+        points: Callable[[], Iterable[Encoded]],
+        labels: Callable[[], Iterable[Encoded]],
+    ) -> None:
+        """Look at the encoder before an epoch; points and labels give all of them, in blocks that ascend."""
+
+
+class NoRegularizer(Regularizer):
+    """Nothing is added: a plain dual encoder (ablation)."""
+
+    def forward(self, encoder: DualEncoder, points: Encoded, labels: Encoded) -> Float[Tensor, ""]:  # noqa: ARG002
+        """Return 0."""
+        return points.vectors.new_zeros(())
+
+    def observe(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
+        """Learn nothing."""
+
+    def start_epoch(
+        self,
+        epoch: int,
+        encoder: DualEncoder,
+        points: Callable[[], Iterable[Encoded]],
+        labels: Callable[[], Iterable[Encoded]],
+    ) -> None:
+        """Do nothing."""
+
+
+class GraphRegularizer(Regularizer):
+    """Σ_t λ_x R^t_x + λ_z R^t_z over the anchor sets t (RAMEN section 3).
+
+    Args:
+        of_points: R_x of each anchor set.
+        of_labels: R_z of each anchor set.
+        trade_off: the λ of those of points and then of those of labels.
+        pruning: when edges are pruned.
+    """
+
+    def __init__(
+        self,
+        of_points: Sequence[Contrast],
+        of_labels: Sequence[Contrast],
+        trade_off: TradeOff,
+        pruning: Pruning,
+    ) -> None:
+        super().__init__()
+        self.of_points = nn.ModuleList(of_points)
+        self.of_labels = nn.ModuleList(of_labels)
+        self.trade_off = trade_off
+        self.pruning = pruning
+
+    def forward(self, encoder: DualEncoder, points: Encoded, labels: Encoded) -> Float[Tensor, ""]:
+        """Return Σ λ R for the points and labels of a batch."""
+        terms = [term(encoder, points).loss for term in self.of_points]
+        terms += [term(encoder, labels).loss for term in self.of_labels]
+        weights: Tensor = self.trade_off()
+        return weights @ torch.stack(terms)
+
+    def observe(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
+        """Learn λ."""
+        self.trade_off.observe(precision)
+
+    @torch.no_grad()
+    def start_epoch(
+        self,
+        epoch: int,
+        encoder: DualEncoder,
+        points: Callable[[], Iterable[Encoded]],
+        labels: Callable[[], Iterable[Encoded]],
+    ) -> None:
+        """Prune edges, where the schedule says so."""
+        threshold = self.pruning.threshold(epoch)
+        if threshold is None:
+            return
+        for rows, terms in ((points, self.of_points), (labels, self.of_labels)):
+            for term in terms:
+                _prune(cast(Contrast, term), encoder, rows(), threshold)
+
+
+def _prune(term: Contrast, encoder: DualEncoder, rows: Iterable[Encoded], threshold: float) -> None:
+    anchors = encoder.in_blocks(term.texts())
+    similarities = [term.edges.similarity(block.rows, block.vectors, anchors) for block in rows]
+    term.edges.keep(torch.cat(similarities) > threshold)
+    total = int(term.edges.drawable.sum())
+    _log.info(
+        "Pruning keeps %d of %d edges between %d rows and their anchors.",
+        term.edges.num_drawable,
+        total,
+        len(term.edges),
+    )

@@ -1,0 +1,99 @@
+"""An encoder that reads texts in order: any Hugging Face model."""
+
+from typing import Any
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from xcgraph.batch import TokenBag
+from xcgraph.data.token_ids import no_such_model, require_transformers
+from xcgraph.errors import UserError
+from xcgraph.nn.blocks import checked_dropout
+from xcgraph.nn.encoder import Encoder
+
+POOLINGS = ("mean", "cls")
+
+
+class TransformerEncoder(Encoder):
+    """v = the mean over the tokens of a text, or the first token's vector, after a pretrained transformer.
+
+    Texts are rows of :class:`~xcgraph.data.token_ids.TokenIds`. :class:`~xcgraph.nn.encoder.BagOfTokens` is
+    much faster and ignores the order of words.
+
+    Args:
+        max_length: longest text in tokens: the number of columns that such rows have.
+        model: name or folder of the model.
+        pooling: ``mean`` or ``cls``.
+        dropout: probability on the points' vectors.
+
+    Raises:
+        UserError: there is no such model or pooling, or the rows are no token ids of this model.
+    """
+
+    is_additive = False
+
+    def __init__(self, max_length: int, *, model: str, pooling: str = "mean", dropout: float = 0.1) -> None:
+        super().__init__()
+        require_transformers("encoder=transformer")
+        if pooling not in POOLINGS:
+            raise UserError(f"encoder.pooling: expected {' or '.join(POOLINGS)}, got {pooling}.")
+        self.model = _load(model)
+        most = self.model.config.max_position_embeddings
+        if max_length > most:
+            raise UserError(
+                f"encoder.model={model} reads texts of at most {most} tokens, got {max_length}: take "
+                "text=token_ids and lower text.max_length."
+            )
+        self.dim = int(self.model.config.hidden_size)
+        self.pooling = pooling
+        self.dropout = nn.Dropout(checked_dropout(dropout))
+
+    def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
+        """Encode texts without the points' dropout."""
+        ids, is_token = _pad(texts)
+        if not ids.numel():
+            return torch.zeros(len(ids), self.dim, device=ids.device)
+        vectors: Tensor = self.model(input_ids=ids, attention_mask=is_token.long()).last_hidden_state
+        if self.pooling == "cls":
+            return vectors[:, 0]
+        return (vectors * is_token[:, :, None]).sum(dim=1) / is_token.sum(dim=1, keepdim=True)
+
+    def forward(self, texts: TokenBag) -> Float[Tensor, "batch dim"]:
+        """Encode the texts of points."""
+        vectors: Tensor = self.dropout(self.embed(texts))
+        return vectors
+
+    def adopt_embedding(self, trained: Encoder) -> None:
+        """Take over a trained transformer."""
+        if not isinstance(trained, TransformerEncoder):
+            raise TypeError(f"Expected a TransformerEncoder, got a {type(trained).__name__}.")
+        self.model.load_state_dict(trained.model.state_dict())
+
+    def freeze_embedding(self) -> None:
+        """Keep the transformer as it is."""
+        self.model.requires_grad_(False)
+
+
+def _load(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
+    from transformers import AutoModel
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # a second of loading needs none
+    try:
+        return AutoModel.from_pretrained(model, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise no_such_model("encoder.model", model, error) from error
+
+
+def _pad(texts: TokenBag) -> tuple[Int[Tensor, "texts length"], Bool[Tensor, "texts length"]]:
+    """Lay out token ids in rows as wide as the longest text, and say where they are.
+
+    A text without tokens becomes the token 0, for no model attends to nothing.
+    """
+    lengths = texts.offsets.diff()
+    width = max(int(lengths.max()), 1) if len(lengths) else 0
+    rows = torch.repeat_interleave(torch.arange(len(lengths), device=lengths.device), lengths)
+    ids = torch.zeros(len(lengths), width, dtype=torch.int64, device=lengths.device)
+    ids[rows, texts.tokens] = texts.weights.long() - 1
+    return ids, torch.arange(width, device=lengths.device) < lengths.clamp(min=1)[:, None]

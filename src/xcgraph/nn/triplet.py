@@ -1,0 +1,59 @@
+"""The triplet loss over what a batch holds, with its hardest negatives."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from xcgraph.errors import UserError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TripletLoss:
+    """[E(z_k)ᵀE(x_i) − E(z_l)ᵀE(x_i) + γ]₊ over positives l and the hardest negatives k (RAMEN section 3).
+
+    The paper sums over all triplets; the mean taken here differs by a factor that is the same in every
+    batch, up to its number of rows without a positive.
+
+    Attributes:
+        margin: γ, by which a positive's cosine should exceed a negative's.
+        num_positives: positives drawn per row.
+        num_negatives: hardest negatives of the batch per row.
+    """
+
+    margin: float = 0.3
+    num_positives: int = 2
+    num_negatives: int = 12
+
+    def __post_init__(self) -> None:
+        for name in ("num_positives", "num_negatives"):
+            if getattr(self, name) < 1:
+                raise UserError(f"triplets.{name} must be ≥ 1, got {getattr(self, name)}.")
+        if not 0 <= self.margin <= 2:
+            raise UserError(
+                f"triplets.margin must lie in [0, 2], as differences of cosines do, got {self.margin}."
+            )
+
+    def __call__(
+        self,
+        scores: Float[Tensor, "rows columns"],
+        positives: Int[Tensor, "rows num_positives"],
+        negatives: Bool[Tensor, "rows columns"],
+    ) -> Float[Tensor, ""]:
+        """Return the mean hinge per drawn positive, itself a mean over the hardest negatives.
+
+        Args:
+            scores: cosines of each row with everything in the batch.
+            positives: columns of the drawn positives; -1 is padding.
+            negatives: which columns may be a row's negatives; fewer than ``num_negatives`` count as such with
+                no loss.
+        """
+        if not scores.numel():
+            return scores.sum()
+        drawn = positives >= 0
+        own = scores.gather(1, positives.clamp(min=0))
+        rivals = scores.masked_fill(~negatives, -torch.inf)
+        hardest = rivals.topk(min(self.num_negatives, scores.shape[1]), dim=1).values
+        hinges = (hardest[:, None, :] - own[:, :, None] + self.margin).relu().mean(dim=2)
+        return hinges.masked_fill(~drawn, 0).sum() / drawn.sum().clamp(min=1)

@@ -1,0 +1,100 @@
+"""From anchor sets to regularizers."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import torch
+from scipy.sparse import csr_array
+
+from xcgraph.data.anchors import AnchorSet
+from xcgraph.data.batching import label_sets, token_bag
+from xcgraph.errors import UserError
+from xcgraph.nn.contrast import Contrast
+from xcgraph.nn.edges import Edges
+from xcgraph.nn.label_text import StoredTexts
+from xcgraph.nn.pruning import Pruning
+from xcgraph.nn.regularizer import GraphRegularizer, NoRegularizer, Regularizer
+from xcgraph.nn.trade_off import TradeOff
+from xcgraph.nn.triplet import TripletLoss
+from xcgraph.tasks.regularized_task import RegularizedTask
+from xcgraph.tasks.xc_task import XCTask
+
+GRAPHS = ("points", "labels")
+
+
+@runtime_checkable
+class Regularization(Protocol):
+    """Makes a regularizer once the anchors are known."""
+
+    def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:
+        """Make the regularizer."""
+
+    def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
+        """Let a task learn under the regularizer too."""
+
+
+@dataclass(frozen=True)
+class NoRegularization:
+    """No regularizer (ablation)."""
+
+    def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:  # noqa: ARG002
+        """Make what adds nothing."""
+        return NoRegularizer()
+
+    def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:  # noqa: ARG002
+        """Leave the task as it is."""
+        return task
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphRegularization:
+    """Points and labels are drawn to their anchors.
+
+    Attributes:
+        graphs: which regularizers: of ``points`` (R_x), of ``labels`` (R_z), or both.
+        triplets: their loss.
+        trade_off: makes the λ of so many regularizers.
+        pruning: when edges are pruned.
+    """
+
+    graphs: list[str]
+    triplets: TripletLoss
+    trade_off: Callable[[int], TradeOff]
+    pruning: Pruning
+
+    def __post_init__(self) -> None:
+        if not self.graphs or not set(self.graphs) <= set(GRAPHS):
+            raise UserError(f"regularizer.graphs: expected some of {', '.join(GRAPHS)}, got {self.graphs}.")
+        self.trade_off(1)
+
+    def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:
+        """Make Σ_t λ_x R^t_x + λ_z R^t_z.
+
+        Raises:
+            UserError: there are no anchors.
+        """
+        if not anchor_sets:
+            raise UserError(
+                "A graph regularizer needs anchors: choose some with anchors=…, or regularizer=none."
+            )
+        of_points, of_labels = (
+            [
+                contrast(getattr(anchors, graph), anchors.features, self.triplets)
+                for anchors in anchor_sets
+                if graph in self.graphs
+            ]
+            for graph in GRAPHS
+        )
+        trade_off = self.trade_off(len(of_points) + len(of_labels))
+        return GraphRegularizer(of_points, of_labels, trade_off, self.pruning)
+
+    def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
+        """Let a task of points and meta-labels learn under the regularizer too."""
+        return RegularizedTask(task, self.build(anchor_sets), StoredTexts(token_bag(label_texts)))
+
+
+def contrast(links: csr_array, texts: csr_array, triplets: TripletLoss) -> Contrast:
+    """Make a term of the objective from (rows, columns) links and the columns' (columns, tokens) texts."""
+    edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
+    return Contrast(edges, StoredTexts(token_bag(texts)), triplets)

@@ -1,0 +1,124 @@
+"""Sweeps: which cells are the same, which run again, and what a person is told of those that failed."""
+
+import json
+import re
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from xcgraph.cli.sweep import cell_key, finished_metrics
+
+from .conftest import SMALL
+
+
+def composed(*overrides):
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        return compose("train", [*overrides, "paths.run=here"])
+
+
+# --- cells ----------------------------------------------------------------------------------------------
+
+
+def test_cell_is_known_by_its_config_whatever_the_way_to_write_it():
+    key = cell_key(composed("fusion=mean", "seed=1"))
+    assert key == cell_key(composed("seed=1", "fusion=mean", "hops=1", "paths.root=elsewhere"))
+    assert re.fullmatch("[0-9a-f]{16}", key)
+
+
+@pytest.mark.parametrize(
+    "override", ["seed=1", "fusion=mean", "stages.ranker.lr=0.01", "data=lf_wordnet_40k", "experiment=decaf"]
+)
+def test_cell_is_another_with_another_value(override):
+    assert cell_key(composed(override)) != cell_key(composed())
+
+
+def test_finished_is_what_has_metrics_of_the_same_config(tmp_path):
+    config, metrics = composed(), {"test": {"P@1": 0.5}}
+    assert finished_metrics(tmp_path, config) is None
+    OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
+    assert finished_metrics(tmp_path, config) is None
+    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
+    assert finished_metrics(tmp_path, config) == metrics
+    assert finished_metrics(tmp_path, composed("paths.root=elsewhere")) == metrics
+    assert finished_metrics(tmp_path, composed("seed=1")) is None
+
+
+# --- whole sweeps ---------------------------------------------------------------------------------------
+
+
+def artifacts(console, name):
+    return len(list(console.folder.glob(f"runs/artifacts/{name}-????????????????")))
+
+
+def cells(errors):
+    """Read the list at the end: P@1 by override, and the messages of failed cells."""
+    pattern = r"^  (\S+) \((.*?)\) (?:validation P@1 |failed, see error.txt there: )(.*)$"
+    found = re.findall(pattern, errors, re.MULTILINE)
+    return {folder: (overrides.split()[-1], outcome) for folder, overrides, outcome in found}
+
+
+def test_cell_that_fails_stops_no_other_and_what_is_done_is_not_done_again(console):
+    sweep = ("xcgraph-train", "-m", *SMALL, "ranker.game_mix=0.0,2.0,0.5")
+    status, output, errors = console.run(*sweep)
+    assert status == 1
+    assert "3 cells in" in errors
+    assert "1 of them failed" in errors
+    listed = cells(errors)
+    scores = dict(listed.values())
+    assert scores.keys() == {"ranker.game_mix=0.0", "ranker.game_mix=2.0", "ranker.game_mix=0.5"}
+    assert scores["ranker.game_mix=2.0"] == "ranker.game_mix must lie in [0, 1], got 2.0."
+    assert list(scores)[-1] == "ranker.game_mix=2.0"  # errors come last
+    root = console.folder / "runs" / "sweeps"
+    for folder, (override, _) in listed.items():
+        assert (root / folder / "metrics.json").exists() == (override != "ranker.game_mix=2.0")
+        assert (root / folder / "error.txt").exists() == (override == "ranker.game_mix=2.0")
+    assert output.count("test points") == 2
+    assert artifacts(console, "graph-surrogate") == artifacts(console, "tree-0-ranker") == 1
+
+    written = {file: file.stat().st_mtime_ns for file in root.glob("*/*/*/metrics.json")}
+    status, output, errors = console.run(*sweep[:-1], "ranker.game_mix=0.5,0.25,0.0")
+    assert status == 0
+    assert "3 cells in" in errors
+    assert "0 of them failed" in errors
+    assert len(cells(errors)) == 3
+    assert dict(cells(errors).values()).items() >= {
+        (override, score) for override, score in scores.items() if override != "ranker.game_mix=2.0"
+    }
+    after = {file: file.stat().st_mtime_ns for file in root.glob("*/*/*/metrics.json")}
+    assert len(after) == 3
+    assert after.items() >= written.items()
+    assert output.count("Finished before") == 2
+
+
+@pytest.mark.slow
+def test_cells_side_by_side_share_what_they_have_in_common(console):
+    status, _, errors = console.run(
+        "xcgraph-train",
+        "-m",
+        *SMALL,
+        "fusion=attention,mean,gated",
+        "hydra/launcher=joblib",
+        "hydra.launcher.n_jobs=2",
+    )
+    assert status == 0, errors
+    assert len(cells(errors)) == 3
+    assert artifacts(console, "graph-surrogate") == artifacts(console, "surrogate") == 1
+    assert artifacts(console, "tree-0-ranker") == 3
+
+
+@pytest.mark.slow
+def test_search_started_again_goes_on_where_it_was(console):
+    def search(trials):
+        status, output, errors = console.run(
+            "xcgraph-train", "-m", *SMALL, "hparams_search=optuna", f"hydra.sweeper.n_trials={trials}"
+        )
+        assert status == 0, errors
+        return output.count("Finished before"), cells(errors)
+
+    before, first = search(2)
+    again, second = search(4)
+    assert (before, len(first)) == (0, 2)
+    assert again == 2
+    assert first.items() <= second.items()
+    assert len(second) == 4

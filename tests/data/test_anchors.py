@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from xcgraph.data import anchors
+from xcgraph.data.anchors import complete
+
+
+def brute_force(known, graph, most, known_value):
+    """Row by row, on dense matrices."""
+    result = {}
+    for row, links in enumerate(known):
+        old = set(np.flatnonzero(links).tolist())
+        reach = links @ graph
+        new = sorted(
+            (a for a in np.flatnonzero(reach).tolist() if a not in old), key=lambda a: (-reach[a], a)
+        )
+        result |= {(row, a): known_value for a in old} | {(row, a): 1 for a in new[:most]}
+    return result
+
+
+def entries(matrix):
+    coo = matrix.tocoo()
+    return dict(zip(zip(coo.row.tolist(), coo.col.tolist(), strict=True), coo.data.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("most", "known_value"), [(1, 0), (3, 0), (3, 1), (100, 1)])
+def test_as_brute_force(seed, most, known_value, monkeypatch):
+    monkeypatch.setattr(anchors, "_BLOCK", 7)  # several, and the last of another size
+    rng = np.random.default_rng(seed)
+    known = (rng.random((17, 12)) < 0.15).astype(np.float32)
+    graph = (rng.random((12, 12)) * (rng.random((12, 12)) < 0.3)).astype(np.float32)
+    found = complete(csr_array(known), csr_array(graph), most=most, known_value=known_value)
+    assert found.shape == (17, 12)
+    assert found.dtype == np.float32
+    assert entries(found) == brute_force(known, graph, most, known_value)
+
+
+def test_weights_of_known_links_count_in_reach_but_not_in_the_result():
+    known = csr_array(np.array([[5, 1, 0, 0]], np.float32))
+    graph = csr_array(np.array([[0, 0, 1, 0], [0, 0, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32))
+    assert entries(complete(known, graph, most=1, known_value=1)) == {(0, 0): 1, (0, 1): 1, (0, 2): 1}
+
+
+def test_no_rows():
+    nothing = csr_array((0, 4), dtype=np.float32)
+    assert complete(nothing, csr_array(np.eye(4, dtype=np.float32)), most=2, known_value=1).shape == (0, 4)

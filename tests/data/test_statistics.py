@@ -1,0 +1,138 @@
+"""The numbers of a data set, counted a second time in plain Python."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+
+from xcgraph.data import statistics
+from xcgraph.data.metadata import GraphMetadata
+from xcgraph.data.statistics import (
+    FrequencyBin,
+    MetadataStatistics,
+    SplitStatistics,
+    describe_data,
+    equal_volume_bins,
+)
+from xcgraph.data.xc_data import Split, XCData
+
+
+def make_split(features, labels, pairs):
+    return Split(
+        csr_array(np.array(features, np.float32)),
+        csr_array(np.array(labels, np.float32)),
+        np.array(pairs, np.int64).reshape(-1, 2),
+    )
+
+
+TINY = XCData(
+    name="tiny",
+    train=make_split(
+        [[0.5, 0.1, 0], [0, 0, 0], [0, 0, 2]],
+        [[1, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 0]],
+        [[0, 3], [2, 1]],
+    ),
+    test=make_split([[1, 1, 1]], [[1, 1, 1, 0]], []),
+    label_features=csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 0, 0], [0, 0, 1]], np.float32)),
+    metadata={
+        "category": GraphMetadata(
+            train=csr_array(np.array([[1, 1], [0, 1], [0, 0]], np.float32)),
+            labels=csr_array(np.array([[1, 1], [0, 1], [1, 1], [1, 0]], np.float32)),
+        )
+    },
+)
+
+
+def test_a_data_set_that_can_be_counted_by_hand():
+    found = describe_data(TINY)
+
+    assert (found.name, found.labels, found.tokens) == ("tiny", 4, 3)
+    assert found.points_per_label == 3 / 4
+    assert found.tokens_per_label == 1
+    assert (found.rare_labels, found.labels_without_points, found.labels_without_tokens) == (4, 2, 1)
+    assert found.train == SplitStatistics(
+        points=3,
+        labels_per_point=1.0,
+        tokens_per_point=1.0,
+        points_without_labels=1,
+        points_without_tokens=1,
+        filter_pairs=2,
+    )
+    assert found.test == SplitStatistics(
+        points=1,
+        labels_per_point=3.0,
+        tokens_per_point=3.0,
+        points_without_labels=0,
+        points_without_tokens=0,
+        filter_pairs=0,
+    )
+    # Three occurrences: the middle of label 1's one is at 1/6, that of label 0's two at 2/3.
+    assert found.bins == (
+        FrequencyBin(labels=3, least=0, most=1, mean=1 / 3),
+        FrequencyBin(labels=1, least=2, most=2, mean=2.0),
+    )
+    assert found.metadata == {
+        "category": MetadataStatistics(
+            anchors=2, links_per_train_point=1.0, links_per_test_point=None, links_per_label=1.5
+        )
+    }
+
+
+def test_a_label_with_five_points_is_not_rare(toy):
+    data = describe_data(toy.data)
+    dense = toy.data.train.labels.toarray()
+
+    assert data.rare_labels == sum(column.sum() < 5 for column in dense.T)
+    assert any(column.sum() == 5 for column in dense.T)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
+def test_label_frequency_in_pieces_of_any_size(toy, chunk, monkeypatch):
+    monkeypatch.setattr(statistics, "_CHUNK_ENTRIES", chunk)
+    labels = toy.data.train.labels
+
+    np.testing.assert_array_equal(statistics.label_frequency(labels), labels.toarray().sum(axis=0))
+
+
+def bin_slowly(frequency, num_bins):
+    """Write each label down once per occurrence, cut the list into equal parts, and look for its middle."""
+    order = sorted(range(len(frequency)), key=lambda label: (frequency[label], label))
+    # Twice, so that the middle of an odd number of occurrences lies between two entries.
+    written = [label for label in order for _ in range(2 * frequency[label])]
+    bins = dict.fromkeys(order, 0)
+    for label in set(written):
+        middle = written.index(label) + frequency[label]
+        bins[label] = next(b for b in reversed(range(num_bins)) if middle * num_bins >= b * len(written))
+    return [bins[label] for label in range(len(frequency))]
+
+
+@given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 6))
+def test_bins_are_those_of_a_list_of_all_occurrences(frequency, num_bins):
+    assert equal_volume_bins(np.array(frequency, np.int64), num_bins).tolist() == bin_slowly(
+        frequency, num_bins
+    )
+
+
+def test_bins_have_equal_volume_where_no_label_is_large():
+    frequency = np.random.default_rng(0).zipf(2.2, 20_000).clip(max=400)
+
+    bins = equal_volume_bins(frequency, 5)
+
+    volumes = np.bincount(bins, weights=frequency)
+    np.testing.assert_allclose(volumes, frequency.sum() / 5, atol=frequency.max())
+    means = [frequency[bins == number].mean() for number in range(5)]
+    assert means == sorted(means)
+
+
+@pytest.mark.parametrize("frequency", [[], [0, 0, 0]])
+def test_nothing_to_count_is_no_error(frequency):
+    assert equal_volume_bins(np.array(frequency, np.int64), 5).tolist() == [0] * len(frequency)
+
+
+def test_a_data_set_without_points_is_described():
+    none = make_split(np.zeros((0, 3)), np.zeros((0, 4)), [])
+
+    found = describe_data(XCData(name="none", train=none, test=none, label_features=TINY.label_features))
+
+    assert (found.train.points, found.train.labels_per_point, found.labels_without_points) == (0, 0, 4)

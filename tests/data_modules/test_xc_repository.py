@@ -1,0 +1,114 @@
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.utils import instantiate
+
+from data_modules.xc_repository import XCRepository
+from xcgraph.data.from_texts import LabelledTexts, from_texts
+from xcgraph.data.text import WordTokens
+from xcgraph.errors import UserError
+from xcgraph.formats.write_folder import PointTexts, write_folder
+
+TRAIN, TEST, LABELS = ("red wine", "green tea", "red tea"), ("wine",), ("red", "tea", "wine")
+DATA = from_texts(
+    LabelledTexts(TRAIN, [[0, 2], [1], [0, 1]]),
+    LabelledTexts(TEST, [[2]]),
+    name="mine",
+    label_texts=LABELS,
+    propensity_a=0.6,
+    propensity_b=2.6,
+)
+
+
+def module(path: Path | str, **changes: object) -> XCRepository:
+    arguments = {
+        "name": "mine",
+        "propensity_a": 0.6,
+        "propensity_b": 2.6,
+        "path": path,
+        "text": WordTokens(),
+        "cache": Path(path).parent / "converted",
+        **changes,
+    }
+    return XCRepository(**arguments)
+
+
+@pytest.mark.parametrize("layout", ["split", "old", "json", "texts"])
+def test_a_folder_is_read_like_the_data_that_it_was_written_from(tmp_path, layout):
+    write_folder(DATA, tmp_path / "mine", layout, texts=PointTexts(TRAIN, TEST))
+
+    assert module(tmp_path / "mine").read().fingerprint == DATA.fingerprint
+    assert module(tmp_path / "mine", layout=layout).read().fingerprint == DATA.fingerprint
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_command_reads_a_folder(tmp_path, command):
+    write_folder(DATA, tmp_path / "mine", "json", texts=PointTexts(TRAIN, TEST))
+    overrides = [
+        "data=xc_folder",
+        f"data.path={tmp_path / 'mine'}",
+        "data.name=mine",
+        "data.propensity_a=0.6",
+        "data.propensity_b=2.6",
+        "data.statistics={train_points: 3, labels: 3}",
+        f"paths.root={tmp_path}",
+        *(["predictions=none.npz"] if command == "evaluate" else []),
+    ]
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        found = instantiate(compose(command, overrides).data)
+
+    assert found.read().fingerprint == DATA.fingerprint
+    assert (tmp_path / "converted").is_dir()
+
+
+def test_fields_choose_the_texts_of_records(tmp_path):
+    write_folder(DATA, tmp_path / "mine", "json", texts=PointTexts(TRAIN, TEST))
+
+    assert module(tmp_path / "mine", fields=["uid"], text=WordTokens(min_df=1)).read().vocabulary == (
+        "0",
+        "1",
+        "2",
+    )
+
+
+def test_the_path_may_be_relative_or_begin_with_the_home(tmp_path, monkeypatch):
+    write_folder(DATA, tmp_path / "mine", "split")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert module("mine", cache="converted").read().fingerprint == DATA.fingerprint
+    assert module("~/mine", cache="~/more").read().fingerprint == DATA.fingerprint
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "converted", "more"}
+
+
+def test_files_are_converted_once(tmp_path, monkeypatch):
+    write_folder(DATA, tmp_path / "mine", "texts", texts=PointTexts(TRAIN, TEST))
+    module(tmp_path / "mine").read()
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")}
+    monkeypatch.setattr(WordTokens, "weigh", None)
+    module(tmp_path / "mine").read()
+
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")} == before
+    assert len(before) > 0
+
+
+def test_a_missing_folder_says_so(tmp_path):
+    with pytest.raises(
+        UserError, match=r"none: expected the folder of a data set, found nothing; correct the path"
+    ):
+        module(tmp_path / "none").read()
+
+
+def test_mistakes_are_found_before_anything_is_read(tmp_path):
+    with pytest.raises(UserError, match="layout: expected one of split, old, json, texts, found xml"):
+        module(tmp_path / "none", layout="xml")
+    with pytest.raises(UserError, match=r"data\.fields: expected some fields"):
+        module(tmp_path / "none", fields=[])
+
+
+def test_statistics_are_checked(tmp_path):
+    write_folder(DATA, tmp_path / "mine", "split")
+
+    with pytest.raises(UserError, match=r"mine: expected 4 labels, found 3 in .*mine; use the files"):
+        module(tmp_path / "mine", statistics={"labels": 4}).read()

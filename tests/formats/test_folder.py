@@ -1,0 +1,247 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array, save_npz
+
+from xcgraph.data.text import WordTokens
+from xcgraph.errors import UserError
+from xcgraph.formats.folder import find_layout
+from xcgraph.formats.write_folder import write_folder
+
+# --- which layout -----------------------------------------------------------------------------------------
+
+
+def test_sparse_features_win_over_texts_and_split_over_old(folder, data, texts):
+    for layout in ("texts", "json", "old", "split"):
+        write_folder(data, folder.path / layout, layout, texts=texts)
+        for path in (folder.path / layout).iterdir():
+            path.rename(folder.path / path.name)
+        assert find_layout(folder.path).name == layout
+        assert folder.read().fingerprint == data.fingerprint
+
+
+def test_layout_can_be_forced(folder, data, texts):
+    write_folder(data, folder.path, "json", texts=texts)
+    (folder.path / "filter_labels_train.txt").unlink()
+    (folder.path / "filter_labels_test.txt").unlink()
+    expected = folder.read().fingerprint
+    folder.write_split()
+
+    assert folder.read().num_tokens == 2
+    assert folder.read(layout="json").fingerprint == expected
+    with pytest.raises(UserError, match=r"drinks: expected train\.txt, found .*; add the file"):
+        folder.read(layout="old")
+    with pytest.raises(UserError, match="layout: expected one of split, old, json, texts, found xml"):
+        folder.read(layout="xml")
+
+
+def test_a_folder_that_no_layout_fits(folder):
+    folder.write_split()
+    (folder.path / "tst_X_Y.txt").unlink()
+    (folder.path / "raw").mkdir()
+
+    with pytest.raises(
+        UserError, match=r"expected the files of a data set, plain or \.gz, one of these sets:"
+    ) as caught:
+        folder.read()
+    message = str(caught.value)
+    assert (
+        "trn_X_Xf.txt, trn_X_Y.txt, tst_X_Xf.txt, tst_X_Y.txt (split); train.txt, test.txt (old); " in message
+    )
+    assert "found Yf.txt, raw/, trn_X_Xf.txt, trn_X_Y.txt, tst_X_Xf.txt; add what is missing" in message
+
+
+# --- what is read -----------------------------------------------------------------------------------------
+
+
+def test_matrices_stay_memory_mapped(folder, data, texts):
+    for layout in ("split", "old", "json", "texts"):
+        write_folder(data, folder.path / layout, layout, texts=texts)
+        found = type(folder)(folder.path / layout, folder.cache).read()
+        for matrix in (found.train.features, found.train.labels, found.test.features, found.label_features):
+            assert isinstance(matrix.data.base, np.memmap)
+            assert isinstance(matrix.indices.base, np.memmap)
+
+
+def test_any_mixture_of_plain_gz_and_npz_is_read(folder):
+    folder.write_split()
+    expected = folder.read().fingerprint
+    for stem in ("trn_X_Xf", "tst_X_Y"):
+        lines = (folder.path / f"{stem}.txt").read_text().splitlines()
+        (folder.path / f"{stem}.txt").unlink()
+        folder.write(f"{stem}.txt.gz", *lines)
+    (folder.path / "trn_X_Y.txt").unlink()
+    save_npz(folder.path / "trn_X_Y.npz", csr_array([[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]]))
+
+    assert folder.read().fingerprint == expected
+
+
+def test_filter_pairs_of_the_folder(folder):
+    folder.write_split()
+    folder.write("filter_labels_train.txt", "1 0", "2 3")
+    folder.write("tst_filter_labels.txt")
+    data = folder.read()
+
+    assert data.train.filter_pairs.tolist() == [[1, 0], [2, 3]]
+    assert data.test.filter_pairs.shape == (0, 2)
+
+
+def test_test_points_shape_no_features_of_training_points(folder, data, texts):
+    for number, test_texts in enumerate((texts.test, ("red red red", "wine", "newword newword"))):
+        path = folder.path / str(number)
+        write_folder(data, path, "texts", texts=type(texts)(texts.train, test_texts))
+    one, two = (type(folder)(folder.path / str(number), folder.cache).read() for number in range(2))
+
+    assert one.vocabulary == two.vocabulary
+    np.testing.assert_array_equal(one.train.features.toarray(), two.train.features.toarray())
+    assert one.fingerprint != two.fingerprint
+
+
+# --- what does not belong together ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"trn_X_Y": ("2 4", "0:1", "1:1")},
+            r"trn_X_Y\.txt: expected 3 points, as trn_X_Xf\.txt has, found 2; take",
+        ),
+        (
+            {"tst_X_Y": ("3 4", "0:1", "", "1:1")},
+            r"tst_X_Y\.txt: expected 2 points, as tst_X_Xf\.txt has, found 3",
+        ),
+        ({"Yf": ("3 2", "0:1", "1:1", "0:1")}, r"Yf\.txt: expected 4 labels, as trn_X_Y\.txt has, found 3"),
+        ({"Yf": ("5 2", "", "", "", "", "")}, r"Yf\.txt: expected 4 labels, as trn_X_Y\.txt has, found 5"),
+        ({"Yf": ("4 3", "", "", "", "")}, r"Yf\.txt: expected 2 tokens, as trn_X_Xf\.txt has, found 3"),
+        (
+            {"tst_X_Xf": ("2 3", "0:1", "")},
+            r"tst_X_Xf\.txt: expected 2 tokens, as trn_X_Xf\.txt has, found 3",
+        ),
+        ({"tst_X_Y": ("2 5", "4:1", "")}, r"tst_X_Y\.txt: expected 4 labels, as trn_X_Y\.txt has, found 5"),
+        (
+            {"Xf": ("red",)},
+            r"Xf\.txt: expected 2 tokens, as trn_X_Xf\.txt has, found 1; .* or remove Xf\.txt",
+        ),
+        ({"Y": ("a", "b", "c", "d", "e")}, r"Y\.txt: expected 4 labels, as trn_X_Y\.txt has, found 5"),
+        ({"trn_X_Y": ("0:1", "1:1 3:1", "2:1")}, r"trn_X_Y\.txt, line 1: expected the header 'rows columns'"),
+        ({"trn_X_Y": ("3 4", "0:1", "1:1")}, r"trn_X_Y\.txt, line \d: expected 3 rows as line 1 says, found"),
+        (
+            {"trn_X_Y": ("3 4", "0:1", "4:1", "")},
+            r"trn_X_Y\.txt, line 3: expected an index from 0 to 3, found",
+        ),
+        (
+            {"filter_labels_train": ("0 0", "3 0")},
+            r"filter_labels_train\.txt, line 2: expected a point from 0 to 2",
+        ),
+        ({"filter_labels_test": ("0 4",)}, r"filter_labels_test\.txt, line 1: expected a label from 0 to 3"),
+        ({"filter_labels_test": ("0 a",)}, r"filter_labels_test\.txt, line 1: expected two whole numbers"),
+        (
+            {"x_trn_X_Y": ("3 1", "", "", ""), "x_lbl_X_Y": ("3 1", "", "", "")},
+            r"x_lbl_X_Y\.txt: expected 4 rows",
+        ),
+        ({"x_trn_X_Y": ("2 1", "", "")}, r"x_trn_X_Y\.txt: expected 3 rows, as trn_X_Y\.txt has, found 2"),
+    ],
+)
+def test_files_that_do_not_belong_together(folder, changes, message):
+    folder.write_split(**changes)
+
+    with pytest.raises(UserError, match=message):
+        folder.read()
+
+
+def test_points_of_the_old_layout_agree_on_widths(folder):
+    folder.write("train.txt", "2 3 4", "0,1 0:1 2:1", " 1:1")
+    folder.write("test.txt", "1 3 5", "4 0:1")
+
+    with pytest.raises(UserError, match=r"test\.txt: expected 4 labels, as train\.txt has, found 5"):
+        folder.read()
+
+
+def test_a_narrow_npz_is_widened_to_what_texts_say(folder, caplog):
+    folder.write_split()
+    expected = folder.read().fingerprint
+    (folder.path / "tst_X_Y.txt").unlink()
+    save_npz(folder.path / "trn_X_Y.npz", csr_array((9, 9)))  # is not read, for there is trn_X_Y.txt
+    save_npz(folder.path / "tst_X_Y.npz", csr_array([[1, 0, 0, 0], [0, 0, 0, 1]])[:, :4])
+    assert folder.read().fingerprint == expected
+    caplog.clear()
+    save_npz(folder.path / "tst_X_Y.npz", csr_array([[1], [1]]))
+    data = folder.read()
+
+    assert data.test.labels.shape == (2, 4)
+    assert "tst_X_Y.npz has 1 labels, " in caplog.text
+    assert "trn_X_Y.txt has 4: the others are taken to be empty" in caplog.text
+    save_npz(folder.path / "tst_X_Y.npz", csr_array([[0, 0, 0, 0, 1], [1, 0, 0, 0, 0]]))
+    with pytest.raises(UserError, match=r"tst_X_Y\.npz: expected 4 labels, as trn_X_Y\.txt has, found 5"):
+        folder.read()
+
+
+def test_of_npz_files_alone_the_widest_counts(folder):
+    folder.write_split()
+    (folder.path / "Yf.txt").unlink()
+    for split, labels in (("trn", np.eye(3, 2)), ("tst", np.eye(2, 3, k=1))):
+        (folder.path / f"{split}_X_Y.txt").unlink()
+        save_npz(folder.path / f"{split}_X_Y.npz", csr_array(labels))
+
+    assert folder.read().train.labels.shape == (3, 3)
+
+
+# --- what is odd, but no mistake --------------------------------------------------------------------------
+
+
+def warnings_of(caplog):
+    return [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+
+
+def test_labels_without_text_are_empty_rows_and_one_warning(folder, caplog):
+    folder.write_split()
+    (folder.path / "Yf.txt").unlink()
+    data = folder.read()
+
+    assert data.label_features.shape == (4, 2)
+    assert data.label_features.nnz == 0
+    assert warnings_of(caplog) == [
+        "drinks: labels have no text, for there is no Yf.txt or lbl_X_Xf.txt: what is made of it is empty."
+    ]
+
+
+def test_gaps_are_counted_in_one_warning_per_split(folder, caplog):
+    folder.write_split(
+        trn_X_Xf=("3 2", "", "1:2", ""),
+        trn_X_Y=("3 4", "0:1", "", "2:1"),
+        tst_X_Y=("2 4", "", ""),
+        Yf=("4 2", "0:1", "1:1", "", "1:1"),
+    )
+    folder.read()
+
+    assert warnings_of(caplog) == [
+        "drinks: of 3 training points, 2 have no tokens (the first is 0, from 0) and 1 have no labels "
+        "(the first is 1, from 0).",
+        "drinks: of 2 test points, 2 have no labels (the first is 0, from 0).",
+        "drinks: of 4 labels, 1 have no tokens (the first is 2, from 0).",
+    ]
+
+
+def test_a_whole_data_set_gives_no_warning(folder, caplog):
+    folder.write_split()
+    folder.read()
+
+    assert warnings_of(caplog) == []
+
+
+def test_texts_of_another_length_than_labels(folder, data, texts):
+    write_folder(data, folder.path, "texts", texts=texts)
+    folder.write("tst_X.txt", "one", "two")
+    with pytest.raises(UserError, match=r"Y\.tst\.npz: expected 2 points, as tst_X\.txt has, found 3"):
+        folder.read()
+    folder.write("tst_X.txt", *texts.test)
+    folder.write("Y.txt", "tea", "wine")
+    with pytest.raises(UserError, match=r"Y\.trn\.npz: expected 2 labels, as Y\.txt has, found 4"):
+        folder.read()
+
+
+def test_no_token_left_says_so(folder, data, texts):
+    write_folder(data, folder.path, "json", texts=texts)
+
+    with pytest.raises(UserError, match="at least min_df=99 of the training and label texts, found none"):
+        folder.read(text=WordTokens(min_df=99))

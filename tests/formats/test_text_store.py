@@ -1,0 +1,57 @@
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+from xcgraph.data.text import WordTokens
+from xcgraph.data.wordpiece import WordPiece
+from xcgraph.formats.text_lines import TextLines
+from xcgraph.formats.text_store import read_features
+
+LINES = {"train": ["red wine", "tea"], "test": ["wine of china"], "labels": ["wine", "tea"]}
+
+
+class Counting(WordTokens):
+    calls: ClassVar = []
+
+    def weigh(self, *args, **kwargs):
+        self.calls.append(args)
+        return super().weigh(*args, **kwargs)
+
+
+@pytest.fixture
+def files(folder):
+    return {part: TextLines(folder.write(f"{part}.txt", *lines)) for part, lines in LINES.items()}
+
+
+@pytest.mark.parametrize("text", [WordTokens(min_df=1), WordPiece(vocabulary_size=60, min_df=1)], ids=str)
+def test_features_are_those_of_the_texts_in_memory(folder, files, text):
+    found = read_features(files, text, folder.cache)
+    expected = text.weigh(LINES["train"], LINES["test"], label_texts=LINES["labels"])
+
+    assert found.vocabulary == expected.vocabulary
+    for part in LINES:
+        matrix = getattr(found, part)
+        np.testing.assert_array_equal(matrix.toarray(), getattr(expected, part).toarray())
+        assert isinstance(matrix.data.base, np.memmap)
+
+
+def test_features_are_made_once_for_each_text_and_content(folder, files):
+    for min_df, calls in ((1, 1), (1, 1), (2, 2), (1, 2)):
+        read_features(files, Counting(min_df=min_df), folder.cache)
+        assert len(Counting.calls) == calls
+    folder.write("test.txt", "tea of china")
+    read_features(files, Counting(min_df=1), folder.cache)
+    assert len(Counting.calls) == 3
+
+
+def test_what_was_odd_is_said_once_at_every_reading(folder, files, caplog):
+    files["test"] = TextLines(folder.write("test.txt", "thé", "tea", "tè", encoding="latin-1"))
+    for _ in range(2):
+        read_features(files, WordPiece(vocabulary_size=60, min_df=1), folder.cache)
+
+    messages = [record.getMessage() for record in caplog.records]
+    assert (
+        messages
+        == [f"{files['test'].source}: 2 lines are not UTF-8, the first is line 1: read as Latin-1."] * 2
+    )

@@ -1,0 +1,44 @@
+import pytest
+import torch
+
+from xcgraph.nn.gated_fusion import GatedFusion
+
+
+def make_fusion(num_views=3, seed=0):
+    """Build a fusion that has learned something."""
+    torch.manual_seed(seed)
+    fusion = GatedFusion(4, num_views)
+    with torch.no_grad():
+        fusion.gates.add_(torch.randn_like(fusion.gates))
+    return fusion
+
+
+@pytest.mark.parametrize("num_views", [1, 2, 3])
+def test_as_its_formula(num_views):
+    fusion, views = make_fusion(num_views), torch.randn(5, num_views, 4)
+    expected = torch.zeros(5, 4)
+    for label in range(5):
+        for view in range(num_views):
+            expected[label] += views[label, view] / (1 + torch.exp(-fusion.gates[view]))
+    torch.testing.assert_close(fusion(views), expected)
+
+
+def test_starts_at_half_of_each_view():
+    views = torch.randn(5, 2, 4)
+    torch.testing.assert_close(GatedFusion(4, 2)(views), views.sum(dim=1) / 2)
+
+
+def test_learns_a_gate_per_view_and_coordinate():
+    fusion, views = make_fusion(), torch.randn(5, 3, 4, requires_grad=True)
+    fusion(views).square().sum().backward()
+    assert fusion.gates.shape == (3, 4)
+    assert fusion.gates.grad.count_nonzero() == 12
+    assert views.grad.abs().sum() > 0
+
+
+def test_no_labels():
+    assert make_fusion()(torch.zeros(0, 3, 4)).shape == (0, 4)
+
+
+def test_survives_copies(assert_survives):
+    assert_survives(make_fusion(), make_fusion(seed=1), torch.randn(5, 3, 4))

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+import torch
+
+from xcgraph.data.batching import FullTargets
+from xcgraph.nn.contrast import Encoded
+from xcgraph.nn.dual_encoder import DualEncoder
+from xcgraph.nn.label_graph import Propagation
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
+@pytest.fixture
+def tasks(toy, tmp_path):
+    """A plain task and a regularized one of the same weights, and all training points as a batch."""
+    work = toy.workspace(tmp_path)
+    anchors = toy.ramen().anchors.find(work)
+    plain, other = (toy.tied_task(propagation=Propagation(hops=0)).eval() for _ in range(2))
+    regularized = toy.regularization().add_to(other, anchors, work.label_features).eval()
+    return plain, regularized, FullTargets(work.train)[np.arange(len(work.train))]
+
+
+def test_loss_is_that_of_the_plain_task_and_the_penalty(tasks):
+    plain, regularized, batch = tasks
+    torch.manual_seed(2)
+    found = regularized.training_step(batch)
+    torch.manual_seed(2)
+    encoder = DualEncoder(plain.encoder)
+    drawn = torch.randint(40, (160,))
+    labels = Encoded(drawn, encoder(regularized.label_texts(drawn)))
+    points = Encoded(batch.rows, encoder(batch.tokens))
+    penalty = regularized.regularizer(encoder, points, labels)
+    torch.testing.assert_close(found, plain.training_step(batch) + penalty)
+    assert penalty > 0
+
+
+def test_penalty_moves_the_embeddings(tasks):
+    gradients = []
+    for task in tasks[:2]:
+        task.training_step(tasks[2]).backward()
+        gradients.append(task.encoder.embedding.weight.grad)
+    assert not torch.allclose(*gradients)
+
+
+def test_scores_are_those_of_the_plain_task(tasks):
+    plain, regularized, batch = tasks
+    torch.testing.assert_close(regularized(batch), plain(batch))
+
+
+def test_regularizer_learns_of_precision(tasks):
+    _, regularized, batch = tasks
+    regularized.training_step(batch)
+    best = regularized(batch).argmax(dim=1).tolist()
+    true = set(map(tuple, batch.positives.tolist()))
+    expected = np.mean([(point, label) in true for point, label in enumerate(best)])
+    assert float(regularized.regularizer.trade_off.collected) == pytest.approx(expected)
