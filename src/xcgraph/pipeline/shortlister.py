@@ -177,11 +177,15 @@ class TreeShortlister:
         """Find the best meta-labels of (points, tokens) texts (Module III)."""
         beam = self._config.beam_size
         points = FullTargets(unlabelled(features, self.members.shape[0]))
-        scores = self._stage.predict(self._task, points, beam)
-        expanded = expand_scores(scores, self._graph, self._config.game_mix, beam)
-        meta_labels, probability = top_k_rows(expanded, beam)
-        log_probability = np.log(probability.clip(min=np.finfo(np.float32).tiny))
-        return Beams(meta_labels, np.where(meta_labels < 0, 0, log_probability).astype(np.float32))
+        return keep_beams(self._stage.predict(self._task, points, beam), self._graph, self._config)
+
+
+def keep_beams(scores: csr_array, graph: csr_array, config: ShortlisterConfig) -> Beams:
+    """Expand (points, meta-labels) probabilities over their graph and keep the best of each point."""
+    expanded = expand_scores(scores, graph, config.game_mix, config.beam_size)
+    meta_labels, probability = top_k_rows(expanded, config.beam_size)
+    log_probability = np.log(probability.clip(min=np.finfo(np.float32).tiny))
+    return Beams(meta_labels, np.where(meta_labels < 0, 0, log_probability).astype(np.float32))
 
 
 def shortlist(
