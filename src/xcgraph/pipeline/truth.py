@@ -65,5 +65,5 @@ class AugmentedTruth:
             suggested = csr_array(anchors.points @ (anchors.named > 0).astype(np.float32))
             # A sum drops zeros: what is linked only to be no negative suggests nothing.
             union = csr_array(union + retain_top_k(suggested, self.most))
-        union.data[:] = 1
-        return union
+        ones = np.ones(union.nnz, np.float32)
+        return csr_array((ones, union.indices, union.indptr), shape=union.shape)
