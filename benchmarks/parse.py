@@ -3,7 +3,8 @@
     OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .venv/bin/python benchmarks/parse.py
 
 The file is made here: rows of 80 entries with indices below 400,000 and six decimals, like TF-IDF features.
-Every time is the median of three, from a file in the page cache, on one core.
+Every time is the median of three, from a file in the page cache, on one core. Rates are per second of that
+core's time, which other programs on the machine change less than they change the clock's.
 """
 
 import argparse
@@ -38,14 +39,16 @@ class Measurement(NamedTuple):
     Attributes:
         what: what was measured.
         megabytes: size of the file, 10⁶ bytes.
-        seconds: median, or NaN where memory was measured.
-        peak_megabytes: most memory that the process held, 10⁶ bytes, or NaN where time was measured.
+        seconds: median on the clock, or None where memory was measured.
+        cpu_seconds: median of the process's computing time, or None where memory was measured.
+        peak_megabytes: most memory that a process held, 10⁶ bytes, or None where time was measured.
     """
 
     what: str
     megabytes: float
-    seconds: float = float("nan")
-    peak_megabytes: float = float("nan")
+    seconds: float | None = None
+    cpu_seconds: float | None = None
+    peak_megabytes: float | None = None
 
 
 def measure(folder: Path, megabytes: int) -> list[Measurement]:
@@ -75,7 +78,8 @@ def measure(folder: Path, megabytes: int) -> list[Measurement]:
         "scikit-learn's load_svmlight_file": lambda: load_labelled(labelled),
     }
     for what, task in tasks.items():
-        found.append(Measurement(what, size(large), seconds=median(seconds(task) for _ in range(REPEATS))))
+        clock, cpu = zip(*(seconds(task) for _ in range(REPEATS)), strict=True)
+        found.append(Measurement(what, size(large), seconds=median(clock), cpu_seconds=median(cpu)))
     return found
 
 
@@ -125,11 +129,11 @@ def parse_alone(path: Path) -> None:
         mend_rows(entries, "sum")
 
 
-def seconds(task: Callable[[], object]) -> float:
-    """Time a task once."""
-    start = time.perf_counter()
+def seconds(task: Callable[[], object]) -> tuple[float, float]:
+    """Time a task once, on the clock and in computing time."""
+    clock, cpu = time.perf_counter(), time.process_time()
     task()
-    return time.perf_counter() - start
+    return time.perf_counter() - clock, time.process_time() - cpu
 
 
 def size(path: Path) -> float:
@@ -153,17 +157,18 @@ def convert_and_tell_peak(source: Path | None, cache: Path) -> float:
 
 
 def table(measurements: list[Measurement]) -> str:
-    """Lay the measurements out as Markdown."""
-    peer = measurements[-1]
-    lines = ["| what | MB | s | MB/s | × scikit-learn | peak MB |", "|---|---|---|---|---|---|"]
+    """Lay the measurements out as Markdown; the last is the peer that the others are compared with."""
+    peer = measurements[-1].cpu_seconds
+    lines = [
+        "| what | MB | s | s of CPU | MB/s of CPU | × scikit-learn | peak MB |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for one in measurements:
-        if one.seconds == one.seconds:
-            cells = (
-                f"{one.seconds:.2f} | {one.megabytes / one.seconds:.0f} | {peer.seconds / one.seconds:.1f} | "
-            )
-        else:
-            cells = f" | | | {one.peak_megabytes:.0f}"
-        lines.append(f"| {one.what} | {one.megabytes:.0f} | {cells} |")
+        cells = ["", "", "", "", f"{one.peak_megabytes:.0f}" if one.peak_megabytes else ""]
+        if one.seconds and one.cpu_seconds and peer:
+            rate, ratio = one.megabytes / one.cpu_seconds, peer / one.cpu_seconds
+            cells = [f"{one.seconds:.2f}", f"{one.cpu_seconds:.2f}", f"{rate:.0f}", f"{ratio:.1f}", ""]
+        lines.append(f"| {' | '.join([one.what, f'{one.megabytes:.0f}', *cells])} |")
     return "\n".join(lines)
 
 

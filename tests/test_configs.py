@@ -16,8 +16,16 @@ CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(CONF.glob("*/**/*.yaml"))
 # Groups that are mounted elsewhere than under their own name.
 MOUNTS = {"stage": "stage@stages.{name}"}
-# What a file leaves to the command line.
-REQUIRED = {"data/xc_folder.yaml": ["data.path=folder"]}
+# Parts that the RAMEN-style recipe alone has.
+GRAPHS = ("anchors", "pruning", "regularizer", "retrieval", "trade_off", "triplets", "truth")
+# What a file, or all of a group, leave to the command line.
+REQUIRED = {
+    "data/xc_folder.yaml": ["data.path=folder"],
+    "encoder/transformer.yaml": ["recipe=ramen", "encoder.model={tiny_model}"],
+    "text/token_ids.yaml": ["recipe=ramen", "encoder=transformer", "encoder.model={tiny_model}"],
+    "anchors/none.yaml": ["recipe=ramen"],
+    **{group: ["experiment=ramen"] for group in GRAPHS},
+}
 
 
 def override(file):
@@ -26,10 +34,14 @@ def override(file):
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())
-def test_file_composes_and_builds(file, tmp_path):
+def test_file_composes_and_builds(file, tmp_path, request):
+    name = file.relative_to(CONF)
+    required = REQUIRED.get(name.as_posix(), REQUIRED.get(name.parent.as_posix(), []))
+    if any("{tiny_model}" in override for override in required):
+        model = request.getfixturevalue("tiny_model")
+        required = [override.format(tiny_model=model) for override in required]
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         paths = [f"paths.run={tmp_path}", f"paths.root={tmp_path}"]
-        required = REQUIRED.get(file.relative_to(CONF).as_posix(), [])
         config = compose("train", [override(file), *paths, *required])
 
     run = build(config, "train")

@@ -92,7 +92,7 @@ def test_a_sweep_has_a_run_folder_per_cell_and_shares_what_cells_have_in_common(
     status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "ranker.game_mix=0.0,0.5")
 
     assert status == 0, errors
-    assert len(list(console.folder.glob("runs/sweeps/*/*/metrics.json"))) == 2
+    assert len(list(console.folder.glob("runs/sweeps/*/*/*/metrics.json"))) == 2
     assert len(list(console.folder.glob("runs/artifacts/tree-0-ranker-*"))) == 1
 
 

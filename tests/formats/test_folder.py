@@ -179,11 +179,11 @@ def test_a_narrow_npz_is_widened_to_what_texts_say(folder, caplog):
 def test_of_npz_files_alone_the_widest_counts(folder):
     folder.write_split()
     (folder.path / "Yf.txt").unlink()
-    for split, rows in (("trn", 3), ("tst", 2)):
+    for split, labels in (("trn", np.eye(3, 2)), ("tst", np.eye(2, 3, k=1))):
         (folder.path / f"{split}_X_Y.txt").unlink()
-        save_npz(folder.path / f"{split}_X_Y.npz", csr_array(np.eye(rows)))
+        save_npz(folder.path / f"{split}_X_Y.npz", csr_array(labels))
 
-    assert folder.read().test.labels.shape == (2, 3)
+    assert folder.read().train.labels.shape == (3, 3)
 
 
 # --- what is odd, but no mistake --------------------------------------------------------------------------

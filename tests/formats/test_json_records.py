@@ -83,6 +83,12 @@ def test_targets_of_many_records_come_in_their_order(folder, monkeypatch):
     assert read_targets(path, 7, folder.cache).indices.tolist() == [n % 7 for n in range(10)]
 
 
+def test_targets_ascend_in_each_row(folder):
+    path = folder.write("trn.json", '{"target_ind": [33, 1, 32, 8]}')
+
+    assert read_targets(path, 40, folder.cache).indices.tolist() == [1, 8, 32, 33]
+
+
 def test_repeated_targets_count_once_and_relevance_0_not_at_all(folder):
     path = folder.write("trn.json", '{"target_ind": [3, 1, 3, 2], "target_rel": [1, 0, 0.5, 2]}')
     labels = read_targets(path, 4, folder.cache)

@@ -46,6 +46,14 @@ def test_entries_that_are_there_twice_are_merged_and_zeros_dropped(folder, merge
     assert found.nnz == 1
 
 
+def test_one_file_may_be_read_in_both_ways(folder):
+    save_npz(folder.path / "m.npz", csr_array(([2.0, 3.0], [1, 1], [0, 2]), shape=(1, 2)))
+
+    for merge, expected in (("sum", 5), ("max", 3), ("sum", 5)):
+        found = read_matrix(folder.path / "m.npz", folder.cache, merge=merge).matrix
+        assert found.data.tolist() == [expected]
+
+
 def test_an_npz_is_memory_mapped_and_converted_once(folder, monkeypatch):
     save_npz(folder.path / "m.npz", csr_array(DENSE))
     first = read_matrix(folder.path / "m.npz", folder.cache).matrix

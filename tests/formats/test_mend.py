@@ -84,6 +84,15 @@ def test_repeated_values_are_added_in_the_order_of_the_file():
         assert as_lists(mend_rows(make_entries([[(4, 1), *row]]), "sum")) == [[(3, expected), (4, 1.0)]]
 
 
+def test_long_row_is_added_in_the_order_of_the_file():
+    rng = np.random.default_rng(0)
+    row = list(zip(rng.integers(0, NUM_COLUMNS, 500).tolist(), rng.random(500, np.float32), strict=True))
+    totals = {}
+    for index, value in row:
+        totals[index] = totals[index] + value if index in totals else value  # float32
+    assert as_lists(mend_rows(make_entries([row]), "sum")) == [sorted(totals.items())]
+
+
 def test_good_rows_stay_where_they_are():
     entries = make_entries([[(0, 1), (2, 3)], [], [(5, -1)]])
     part = mend_rows(entries, "sum")

@@ -150,6 +150,7 @@ MISTAKES = {
     "1 3\n0:1 1:-inf\n": "line 2: expected a finite number as value, found '1:-inf'",
     "1 3\n0:1 1:1e39\n": "line 2: expected a value in float32's range, found '1e39'; scale",
     "2 3\n\n1:3e38 0:1 1:3e38\n": "line 3: expected values of the repeated index 1 with a sum in float32's",
+    "3 3\n0:1\n1:3e38 1:3e38\n2:1\n": "line 3: expected values of the repeated index 1 with a sum",
     "1 3\n0:1 \rq\n": "line 2: expected index:value with a whole number as index, found '",
     "1 3\n0:1 " + "x" * 200 + "\n": f"found '{'x' * 60}\\u2026'; correct",
     b"1 3\n0:1 \xff\xfe:1\n": r"expected index:value with a whole number as index, found '\\xff\\xfe:1'",

@@ -45,7 +45,7 @@ def plot_label_frequency(frequency: NDArray[np.int64], name: str, path: Path) ->
     axes.set_ylabel("labels")
     axes.set_title(f"{name}: labels by number of training points")
     axes.spines[["top", "right"]].set_visible(False)
-    if len(histogram) > 10:
+    if len(histogram) > 8:  # else neighbours touch
         axes.tick_params(axis="x", labelrotation=30)
     figure.savefig(path, dpi=150)
 

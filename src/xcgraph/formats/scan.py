@@ -226,8 +226,6 @@ def _power(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
 @no_type_check
 def _scale(mantissa: int, exponent: int, is_whole: bool) -> np.float32:
     """Round mantissa · 10^exponent to float64 and float32; NaN where the result is not certain."""
-    if mantissa == 0:
-        return np.float32(0.0)
     power = abs(exponent)
     if power > _LARGEST_POWER:
         return np.float32(np.nan)

@@ -13,7 +13,6 @@ from scipy.sparse import csr_array
 
 __all__ = ["CsrFacts", "CsrPart", "CsrWriter", "open_csr", "read_facts"]
 
-
 _MOST_ENTRIES_OF_INT32 = np.iinfo(np.int32).max
 _BLOCK = 1 << 20
 

@@ -63,6 +63,12 @@ class BanditTradeOff(TradeOff):
         momentum: share of r̄ that stays with each reward.
     """
 
+    mean: Tensor
+    drawn: Tensor
+    collected: Tensor
+    steps: Tensor
+    baseline: Tensor
+
     def __init__(
         self,
         num_regularizers: int,
@@ -90,12 +96,6 @@ class BanditTradeOff(TradeOff):
         self.register_buffer("collected", torch.zeros(()))
         self.register_buffer("steps", torch.zeros((), dtype=torch.int64))
         self.register_buffer("baseline", torch.full((), torch.nan))
-
-    mean: Tensor
-    drawn: Tensor
-    collected: Tensor
-    steps: Tensor
-    baseline: Tensor
 
     def forward(self) -> Float[Tensor, "regularizers"]:
         """Return the λ drawn last."""

@@ -102,5 +102,5 @@ class NearestShortlister:
 def _unit_rows(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """Scale rows to unit L2 norm; rows of zeros stay."""
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-    scaled: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
-    return scaled
+    units: NDArray[np.float32] = np.divide(vectors, norms, out=np.zeros_like(vectors), where=norms > 0)
+    return units

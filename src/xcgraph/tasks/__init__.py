@@ -1,1 +1,1 @@
-"""LightningModules."""
+"""LightningModules, one per objective, and what builds them from parts and data."""

@@ -28,12 +28,23 @@ def test_rows_become_features_labels_and_label_features(folder):
     assert (data.label_names, data.vocabulary, dict(data.metadata)) == ((), (), {})
 
 
-def test_repeated_labels_are_united_and_repeated_features_summed(folder):
-    folder.write_split(trn_X_Y=("3 4", "0:1 0:1", "", ""), trn_X_Xf=("3 2", "1:1 1:2", "", ""))
-    train = folder.read().train
+@pytest.mark.parametrize("split", ["trn", "tst"])
+def test_repeated_labels_are_united_and_repeated_features_summed(folder, caplog, split):
+    folder.write_split(**{f"{split}_X_Y": ("1 4", "0:1 0:1"), f"{split}_X_Xf": ("1 2", "1:1 1:2")})
+    data = folder.read()
+    points = {"trn": data.train, "tst": data.test}[split]
 
-    np.testing.assert_array_equal(train.labels.toarray()[0], [1, 0, 0, 0])
-    np.testing.assert_array_equal(train.features.toarray()[0], [0, 3])
+    np.testing.assert_array_equal(points.labels.toarray(), [[1, 0, 0, 0]])
+    np.testing.assert_array_equal(points.features.toarray(), [[0, 3]])
+    assert "another value than 1" not in caplog.text
+
+
+@pytest.mark.parametrize("split", ["trn", "tst"])
+def test_relevances_become_1(folder, split):
+    folder.write_split(**{f"{split}_X_Y": ("1 4", "0:0.5 3:2"), f"{split}_X_Xf": ("1 2", "1:1")})
+    data = folder.read()
+
+    np.testing.assert_array_equal({"trn": data.train, "tst": data.test}[split].labels.data, [1, 1])
 
 
 @pytest.mark.parametrize("name", ["lbl_X_Xf.txt", "lbl_X_Xf.txt.gz"])
