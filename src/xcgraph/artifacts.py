@@ -24,7 +24,7 @@ from xcgraph.errors import UserError
 _log = logging.getLogger(__name__)
 
 # Raise it when the meaning of stored files changes, so that nothing old is taken for new.
-_FORMAT = 1
+_FORMAT = 2
 _MANIFEST = "manifest.json"
 # Metadata of a dataclass field that no result depends on, such as a number of processes.
 UNKEYED = MappingProxyType({"keyed": False})

@@ -19,6 +19,7 @@ REFUSED = {
     "seed=1.5": r"seed=1\.5: the value should be a valid integer",
     "seed=-1": "seed must be ≥ 0, got -1",
     "num_threads=0": "num_threads must be ≥ 1, got 0",
+    "matmul_precision=low": "matmul_precision must be one of highest, high, medium, got low",
     "num_trees=0": "num_trees must be ≥ 1, got 0",
     "encoder.dim=0": r"encoder\.dim must be ≥ 1, got 0",
     "encoder.dropout=1.5": r"must lie in \[0, 1\), got 1\.5",

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from xcgraph.errors import UserError
@@ -26,13 +27,14 @@ class ResidualBlock(nn.Module):
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(checked_dropout(dropout))
-        self.linear = spectral_norm(_identity_linear(dim, bias=True))
+        self.linear = normalized(_identity_linear(dim, bias=True))
         self.scale = nn.Parameter(torch.ones(()))
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Transform each vector."""
-        residual: Tensor = self.linear(self.dropout(vectors.relu()))
-        return vectors + self.scale * residual
+        # k goes to the (dim, dim) weights, not to the result: one pass less over all vectors, and back.
+        weight, bias = self.scale * self.linear.weight, self.scale * self.linear.bias
+        return vectors + functional.linear(self.dropout(vectors.relu()), weight, bias)
 
 
 class GatedResidualBlock(nn.Module):
@@ -49,7 +51,7 @@ class GatedResidualBlock(nn.Module):
     def __init__(self, dim: int, dropout: float) -> None:
         super().__init__()
         self.dropout = nn.Dropout(checked_dropout(dropout))
-        self.linear = spectral_norm(_identity_linear(dim, bias=False))
+        self.linear = normalized(_identity_linear(dim, bias=False))
         self.keep = nn.Parameter(torch.zeros(dim))
         self.gate = nn.Parameter(torch.zeros(dim))
 
@@ -71,10 +73,16 @@ class SpectralLinear(nn.Linear):
         return _restored, (*sizes, self.state_dict(), self.training)
 
 
+def normalized(linear: SpectralLinear) -> SpectralLinear:
+    """Give a layer's weight a spectral norm of one; each reading in training is a power iteration."""
+    spectral_norm(linear)
+    return linear
+
+
 def _restored(
     in_features: int, out_features: int, bias: bool, state: dict[str, Tensor], training: bool
 ) -> nn.Module:
-    linear = spectral_norm(SpectralLinear(in_features, out_features, bias=bias))
+    linear = normalized(SpectralLinear(in_features, out_features, bias=bias))
     linear.load_state_dict(state)
     return linear.train(training)
 

@@ -5,9 +5,9 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn import functional
 
-from xcgraph.nn.blocks import SpectralLinear, checked_dropout
+from xcgraph.nn.blocks import SpectralLinear, checked_dropout, normalized
 
 
 class Fusion(nn.Module, ABC):
@@ -38,12 +38,17 @@ class AttentionFusion(Fusion):
         nn.init.xavier_uniform_(hidden.weight)
         nn.init.zeros_(hidden.bias)
         nn.init.xavier_uniform_(score.weight)
-        self.hidden, self.score = spectral_norm(hidden), spectral_norm(score)
+        self.hidden, self.score = normalized(hidden), normalized(score)
 
     def weights(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels views"]:
         """Return the share of each view in each label's vector; a row sums to 1."""
-        hidden: Tensor = self.hidden(self.dropout(views.relu()))
-        return torch.softmax(self.score(hidden.flatten(1)), dim=1)
+        # Nothing nonlinear lies between W₁ and W₂: their product is tiny, where W₁ applied to every view of
+        # every label is as much work as all else in a step.
+        first, second = self.hidden.weight, self.score.weight
+        by_view = second.reshape(len(second), -1, first.shape[1])
+        both, bias = by_view @ first, (by_view @ self.hidden.bias).sum(dim=1)
+        scores = functional.linear(self.dropout(views.relu()).flatten(1), both.flatten(1), bias)
+        return torch.softmax(scores, dim=1)
 
     def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""

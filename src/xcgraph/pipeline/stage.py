@@ -25,6 +25,7 @@ from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.pipeline.curves import EpochCurves
+from xcgraph.pipeline.precision import MatmulPrecision
 from xcgraph.pipeline.progress import StageProgress
 from xcgraph.tasks.task import AnyTask, Learning, Task
 
@@ -46,6 +47,7 @@ class Stage:
         schedule: learning rate over time.
         trainer: makes a Trainer; knows device and precision. With several devices, its strategy is
             ``ddp_spawn``: training alone is shared among processes, the recipe runs in one.
+        matmul_precision: torch's ``float32_matmul_precision``, of training and prediction.
         num_workers: processes that cut batches ahead; no result depends on it.
     """
 
@@ -55,6 +57,7 @@ class Stage:
     optimizer: Callable[..., Optimizer]
     schedule: Schedule
     trainer: Callable[..., Trainer]
+    matmul_precision: str = "medium"
     num_workers: int = field(default=0, metadata=UNKEYED)
 
     def __post_init__(self) -> None:
@@ -156,7 +159,7 @@ class Stage:
         return self.trainer(
             **changes,
             max_epochs=self.max_epochs,
-            callbacks=list(callbacks),
+            callbacks=[MatmulPrecision(self.matmul_precision), *callbacks],
             logger=False,
             enable_checkpointing=bool(callbacks),
             enable_progress_bar=False,
