@@ -66,6 +66,7 @@ def test_experiments_say_only_what_differs():
         lines = file.read_text().splitlines()
         assert lines[0] == "# @package _global_"
         assert any(line.startswith("# xcgraph-train") for line in lines)
+        assert len(lines) < 12, f"{file.name} has {len(lines)} lines: move what it says into a part's YAML."
 
 
 # Of each experiment on a published set: dim, log2 of the meta-labels, beam, and the two learning rates.
