@@ -1,5 +1,7 @@
 """How exactly products of single-precision matrices are computed."""
 
+import os
+
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
@@ -29,4 +31,7 @@ class MatmulPrecision(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Set it for this process, for what is computed from now on."""
         del trainer, pl_module, stage
+        # Each batch has another number of distinct labels. oneDNN keeps code and buffers for 1,024 shapes,
+        # unless told otherwise before its first product: gigabytes, of shapes that never return.
+        os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
         torch.set_float32_matmul_precision(self._value)
