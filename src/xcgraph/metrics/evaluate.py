@@ -75,7 +75,7 @@ def check_scores(scores: csr_array, split: Split) -> None:
 def ranked_batches(
     scores: csr_array, split: Split, k: int
 ) -> Iterator[tuple[Int[Tensor, "batch width"], LabelSets, LabelSets]]:
-    """Rank batch by batch: label ids, best first and at least k when filtered; true labels; filtered labels."""
+    """Give ranked labels, at least k of them when filtered, true labels and filtered labels, by batches."""
     pairs = split.filter_pairs
     filtered = csr_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=scores.shape)
     for start in range(0, len(split), _CHUNK_ROWS):
