@@ -9,7 +9,6 @@ from scipy.sparse import csr_array
 
 from xcgraph.artifacts import save_arrays, save_csr
 from xcgraph.data.holdout import hold_out_rows
-from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensity
 from xcgraph.report.section import ViewWeights
 from xcgraph.sparse import retain_top_k
@@ -21,7 +20,7 @@ class RunMaker:
     """Writes run folders."""
 
     def __init__(self, toy, root):
-        self.data, self.root = toy.data, root
+        self.data, self.graph, self.root = toy.data, toy.graph, root
 
     def make(self, name="eclare", seed=0, *, skill=0.5, folder=None, facts=None, **settings):
         """Write a run whose predictions name a true label first about so often."""
@@ -40,7 +39,7 @@ class RunMaker:
         known = {"data": {"name": "toy", "fingerprint": self.data.fingerprint}, "seconds": 60.0}
         known |= {"versions": {"xcgraph": "0.1.0", "torch": "2.9"}, "peak_memory_mib": 100, "python": "3.11"}
         (path / "run.json").write_text(json.dumps({**known, **(facts or {})}))
-        self._stages(path, seed)
+        self._stages(path)
         return path
 
     def predict(self, skill, seed):
@@ -49,7 +48,7 @@ class RunMaker:
         scores = rng.random(labels.shape) + labels.toarray() * (rng.random(labels.shape) < skill)
         return retain_top_k(csr_array(scores.astype(np.float32)), 10)
 
-    def _stages(self, path, seed):
+    def _stages(self, path):
         stages = path / "stages"
         for stage in (
             "graph",
@@ -60,9 +59,8 @@ class RunMaker:
             "tree-0-beams-valid",
         ):
             (stages / stage).mkdir(parents=True)
-        graph = RandomWalkGraph(walk_length=40, num_neighbors=4)
         for stage in ("graph", "graph-surrogate"):
-            save_csr(stages / stage / "matrix.npz", graph.build(self.data.train.labels, None, seed))
+            save_csr(stages / stage / "matrix.npz", self.graph)
         for stage, seconds in (("surrogate", 2.0), ("tree-0-ranker", 3.5)):
             (stages / stage / "curves.csv").write_text(CURVES.format(seconds))
         clusters = np.arange(self.data.num_labels, dtype=np.int32) // 5
