@@ -9,15 +9,17 @@ from xcgraph.cli.report import ConfigSources, build_parser, main
 from xcgraph.errors import UserError
 from xcgraph.report.runs import find_runs
 
-from .conftest import PLUGIN, Console
+from .conftest import PLUGIN, SMALL, Console
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A folder with two runs on the plug-in data set."""
     console = Console(tmp_path_factory.mktemp("trained"))
-    console.train("seed=0")
-    console.train("experiment=decaf", "seed=0")
+    status, _, errors = console.run(
+        "xcgraph-train", "-m", *SMALL, "paths.root=runs", "experiment=eclare,decaf"
+    )
+    assert status == 0, errors
     return console.folder
 
 
@@ -115,7 +117,7 @@ def test_a_config_cannot_call_what_is_not_of_xcgraph(trained, target, tmp_path, 
 
 def test_a_stage_that_is_gone_costs_only_the_weights(trained, tmp_path, monkeypatch, caplog):
     monkeypatch.syspath_prepend(PLUGIN)
-    run = find_runs([trained / "runs" / "toy" / "eclare"])[0][0]
+    run = find_runs([trained / "runs" / "sweeps" / "toy" / "eclare"])[0][0]
     manifest = run.path / "stages" / "tree-0-ranker" / "manifest.json"
     kept = manifest.read_text()
     manifest.unlink()

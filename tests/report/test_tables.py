@@ -108,6 +108,21 @@ def test_costs_are_the_seconds_of_all_epochs(skilled):
     assert column(table, "peak memory (MiB)")["eclare"].text == "100"
 
 
+def test_costs_that_a_run_has_noted_come_first(run_maker, sources):
+    stages = {
+        "graph": {"made": True, "seconds": 2.5, "peak_memory_mib": 90},
+        "tree-0-ranker": {"made": False, "seconds": 9.0, "peak_memory_mib": 300},
+        "surrogate": {"made": False, "seconds": None, "peak_memory_mib": None},
+    }
+    run_maker.make(facts={"stages": stages})
+
+    table = cost_table(section_of(run_maker, sources))
+
+    found = {name: column(table, f"{name} (s)")["eclare"].order for name in ("graph", "ranker", "surrogate")}
+    assert found == {"graph": 2.5, "ranker": 9, "surrogate": 4}
+    assert column(table, "peak memory (MiB)")["eclare"].text == "300"
+
+
 def test_provenance_takes_what_run_json_has(run_maker, sources):
     run_maker.make("eclare", 0)
     facts = {"command": "xcgraph-train hops=2", "git": {"commit": "a" * 40, "dirty": True}}

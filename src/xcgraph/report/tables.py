@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from xcgraph.report.costs import peak_memory, stage_groups
 from xcgraph.report.experiments import Experiment
@@ -10,6 +11,8 @@ from xcgraph.report.runs import LeftOut, RunFolder
 from xcgraph.report.section import Section
 from xcgraph.report.statistics import LEVEL, Difference, clear_winners, paired_differences, summarize
 
+# All that a run notes would fill a screen; the rest is in its run.json.
+_SHOWN_VERSIONS = ("python", "xcgraph", "torch", "pytorch-lightning", "torch-geometric", "numpy", "scipy")
 MAIN_METRICS = ("P@1", "P@3", "P@5", "PSP@1", "PSP@3", "PSP@5")
 
 
@@ -140,8 +143,8 @@ def cost_table(section: Section) -> Table:
     return Table(
         title="Time and memory",
         note=(
-            "Seconds of training, mean over seeds, summed over the stages of one kind. A stage that several "
-            "runs share counts in each. Memory is the largest of a run's process."
+            "Seconds, mean over seeds, summed over the trees; those of epochs where a run notes no others. A "
+            "stage that several runs share counts in each. Memory is the largest of a run's processes."
         ),
         columns=("experiment", *(f"{kind} (s)" for kind in kinds), "all (s)", "peak memory (MiB)"),
         rows=tuple(rows),
@@ -158,7 +161,7 @@ def provenance_table(section: Section) -> Table:
     return Table(
         title="Where each row comes from",
         note="As far as the run folders tell.",
-        columns=("experiment", "seed", "command", "versions", "git", "data", "folder"),
+        columns=("experiment", "seed", "command", "versions", "git", "machine", "threads", "folder"),
         rows=tuple(rows),
     )
 
@@ -198,17 +201,20 @@ def _percent(fraction: float) -> Cell:
 
 
 def _provenance(run: RunFolder) -> tuple[str, ...]:
-    """Take what ``run.json`` has; older runs have no command and no commit."""
+    """Take what ``run.json`` has; older runs have no command, commit and machine."""
     facts = run.facts
-    command = facts.get("command") or facts.get("overrides") or "–"
-    versions = {"python": facts.get("python", "–"), **facts.get("versions", {})}
-    git = facts.get("git") or {}
-    commit = str(git.get("commit") or "–")[:12] if isinstance(git, Mapping) else str(git)
-    dirty = " (changed)" if isinstance(git, Mapping) and git.get("dirty") else ""
+    versions = {"python": facts.get("python", "–"), **_mapping(facts, "versions")}
+    git, machine = _mapping(facts, "git"), _mapping(facts, "machine")
     return (
-        command if isinstance(command, str) else " ".join(map(str, command)),
-        ", ".join(f"{name} {version}" for name, version in versions.items()),
-        f"{commit}{dirty}",
-        str(facts["data"]["fingerprint"]),
+        str(facts.get("command") or "–"),
+        ", ".join(f"{name} {version}" for name, version in versions.items() if name in _SHOWN_VERSIONS),
+        f"{str(git.get('commit') or '–')[:12]}{' (changed)' if git.get('dirty') else ''}",
+        ", ".join(str(machine[key]) for key in ("processor", "accelerator") if machine.get(key)) or "–",
+        f"{facts.get('num_threads', '–')}",
         str(run.path),
     )
+
+
+def _mapping(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = facts.get(name)
+    return found if isinstance(found, Mapping) else {}

@@ -48,7 +48,7 @@ def draw_accuracy_by_time(section: Section) -> list[Picture]:
         add_legend(figure, axes)
         name = f"time-{metric.replace('@', '-')}".lower()
         caption = (
-            "Seconds of all epochs of all stages, as when they were trained; mean over seeds, bars are one "
+            "Seconds of all stages, as when they were made; mean over seeds, bars are one "
             f"standard deviation. Times compare only between runs on one machine.{note}"
         )
         pictures.append(Picture(name=name, title=title, caption=caption, svg=to_svg(figure, name, title)))
