@@ -27,6 +27,16 @@ def test_experiments_of_one_name_are_told_apart_by_what_differs(run_maker):
     assert list(grouped(run_maker)[0]) == ["eclare hops=1", "eclare hops=2"]
 
 
+def test_a_key_is_cut_as_far_as_no_other_ends_so(run_maker):
+    for lr in (1, 2):
+        run_maker.make(stages={"ranker": {"lr": lr}, "surrogate": {"lr": 3 - lr}})
+
+    assert list(grouped(run_maker)[0]) == [
+        "eclare ranker.lr=1 surrogate.lr=2",
+        "eclare ranker.lr=2 surrogate.lr=1",
+    ]
+
+
 def test_a_run_that_repeats_another_is_left_out_the_older_one(run_maker):
     old, new = run_maker.make(folder="z"), run_maker.make(folder="a")
     os.utime(old / "metrics.json", (1, 1))
@@ -71,6 +81,6 @@ def test_the_base_is_a_label_or_the_most_usual_of_a_name(run_maker):
         run_maker.make(graph={"num_neighbors": neighbors}, hops=hops)
     experiments = list(grouped(run_maker)[0].values())
 
-    assert find_base(experiments, "eclare").label == "eclare graph.num_neighbors=4 hops=1"
-    assert find_base(experiments, "eclare graph.num_neighbors=2 hops=1").settings["graph.num_neighbors"] == 2
+    assert find_base(experiments, "eclare").label == "eclare num_neighbors=4 hops=1"
+    assert find_base(experiments, "eclare num_neighbors=2 hops=1").settings["graph.num_neighbors"] == 2
     assert find_base(experiments, "decaf") is None

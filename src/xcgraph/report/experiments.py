@@ -133,8 +133,8 @@ def _labelled(experiments: Sequence[Experiment]) -> Iterator[Experiment]:
     """Add to each name the values in which experiments of that name differ."""
     for one in experiments:
         namesakes = [other for other in experiments if other.name == one.name]
-        differing = _differing_keys(namesakes)
-        values = (f" {key}={one.settings.get(key, _ABSENT)}" for key in differing)
+        names = _short_names(_differing_keys(namesakes))
+        values = (f" {name}={one.settings.get(key, _ABSENT)}" for key, name in names.items())
         yield Experiment(
             label=one.name + "".join(values), name=one.name, settings=one.settings, runs=one.runs
         )
@@ -149,6 +149,17 @@ def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
         if len(set(values)) > 1:
             kept.setdefault((_leaf(key), *values), key)
     return sorted(kept.values())
+
+
+def _short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Cut each key to its shortest end that no other has: ``ranker.lr`` of ``stages.ranker.lr``."""
+    names = {}
+    for key in keys:
+        parts = key.split(".")
+        ends = (".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+        others = [f".{other}" for other in keys if other != key]
+        names[key] = next(end for end in ends if not any(other.endswith(f".{end}") for other in others))
+    return names
 
 
 def _differ_only_in(key: str, one: Experiment, other: Experiment) -> bool:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import cycle, islice
@@ -18,6 +19,7 @@ from xcgraph.report.section import Section
 MOST_EXPERIMENTS = 6
 # Narrow: on a phone, whose screen is about as wide, letters keep their size.
 WIDTH, HEIGHT = 5.0, 3.6  # inches
+_LEGEND_LETTERS = 64  # fit into a line
 
 # Okabe and Ito's colours, which all kinds of eyes tell apart.
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00")
@@ -89,7 +91,8 @@ def add_legend(figure: Figure, axes: Axes) -> None:
     """Name what is drawn below the axes, where it hides nothing."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > 24 else 2
-    figure.legend(handles, labels, loc="outside lower left", ncols=columns, fontsize=8, frameon=False)
+    wrapped = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
+    figure.legend(handles, wrapped, loc="outside lower left", ncols=columns, fontsize=8, frameon=False)
 
 
 def to_svg(figure: Figure, name: str, title: str) -> str:
