@@ -20,6 +20,7 @@ MOST_EXPERIMENTS = 6
 # Narrow: on a phone, whose screen is about as wide, letters keep their size.
 WIDTH, HEIGHT = 5.0, 3.6  # inches
 _LEGEND_LETTERS = 64  # fit into a line
+_LEGEND_LINE, _FREE_LINES = 0.16, 3  # what a line takes in inches; so many are there without growing
 
 # Okabe and Ito's colours, which all kinds of eyes tell apart.
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00")
@@ -73,9 +74,9 @@ def styles(count: int) -> list[Style]:
     return list(islice(cycle(map(Style, _COLOURS, _MARKERS, _LINES, _HATCHES)), count))
 
 
-def new_axes(title: str, *, x: str, y: str, height: float = HEIGHT) -> tuple[Figure, Axes]:
+def new_axes(title: str, *, x: str, y: str) -> tuple[Figure, Axes]:
     """Start a figure with labelled axes."""
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, loc="left")
     axes.set_xlabel(x, fontsize=9)
@@ -88,10 +89,12 @@ def new_axes(title: str, *, x: str, y: str, height: float = HEIGHT) -> tuple[Fig
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
-    """Name what is drawn below the axes, where it hides nothing."""
+    """Name what is drawn below the axes, where it hides nothing; the figure grows with a long list."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > 24 else 2
     wrapped = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
+    lines = sum(label.count("\n") + 1 for label in wrapped) / columns
+    figure.set_figheight(HEIGHT + _LEGEND_LINE * max(lines - _FREE_LINES, 0))
     figure.legend(handles, wrapped, loc="outside lower left", ncols=columns, fontsize=8, frameon=False)
 
 
