@@ -43,6 +43,7 @@ def test_a_place_that_is_not_there_is_named(tmp_path):
         ("run.json", "\xff\xfe", "damaged: "),
         ("config.yaml", None, "damaged: it has no config.yaml"),
         ("config.yaml", "name: eclare", "damaged: it has no 'seed'"),
+        ("config.yaml", "name: a\nseed: 0\ndata: 3", "damaged: "),
         ("config.yaml", "a: [", "damaged: while parsing"),
         ("config.yaml", "", "damaged: "),
     ],

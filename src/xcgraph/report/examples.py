@@ -22,7 +22,7 @@ def neighbour_table(section: Section) -> Table | None:
     """Show labels, from rare to frequent, with neighbours and weights of views; None without a graph."""
     run = section.base.runs[0] if section.base else section.experiments[0].runs[0]
     graph = run.matrix("graph")
-    if section.data is None or graph is None:
+    if section.data is None or graph is None or graph.shape[0] != section.data.num_labels:
         return None
     frequency = label_frequency(section.data.train.labels)
     labels = _spread_labels(graph, frequency)

@@ -18,6 +18,7 @@ from xcgraph.errors import UserError
 
 Loaded = TypeVar("Loaded")
 
+_NEEDED = {"data": ("name", "propensity_a", "propensity_b"), "validation": ("fraction", "seed")}
 # A run folder has one of these from its first moment on.
 _MARKS = ("config.yaml", "metrics.json", "run.json", ".hydra")
 
@@ -140,8 +141,9 @@ def _check(config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping
     """
     if not isinstance(config["name"], str) or not isinstance(config["seed"], int):
         raise ValueError("config.yaml has no name or no seed")
-    for key in ("name", "propensity_a", "propensity_b"):
-        config["data"][key]
+    for group, keys in _NEEDED.items():
+        for key in keys:
+            config[group][key]
     if not isinstance(facts["data"]["fingerprint"], str):
         raise ValueError("run.json has no fingerprint of the data")
     if not metrics["validation"]:

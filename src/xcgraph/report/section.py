@@ -136,8 +136,7 @@ def _definition(run: RunFolder) -> tuple[str, ...]:
     data = run.config["data"]
     constants = f"A={data['propensity_a']} B={data['propensity_b']}"
     metrics = " ".join(run.metrics[run.split])
-    validation = run.config.get("validation", {}) if run.split == "validation" else {}
-    held_out = f"{validation.get('fraction')} {validation.get('seed')}"
+    held_out = str(run.config["validation"]) if run.split == "validation" else ""
     return data["name"], run.facts["data"]["fingerprint"], constants, run.split, metrics, held_out
 
 

@@ -1,4 +1,4 @@
-"""Means over seeds, and differences of two experiments with an interval from a seeded bootstrap."""
+"""Means over seeds, and differences of two experiments with an interval over test points and seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student
 
 from xcgraph.metrics.per_point import PointValues
 
@@ -36,7 +37,7 @@ class Difference:
 
     Attributes:
         value: mean of the one minus mean of the other, over common seeds.
-        low: end of the bootstrap interval at ``LEVEL``.
+        low: end of the interval at ``LEVEL``.
         high: the other end.
         seeds: how many common seeds there are; of a single one, the interval knows only the spread over
             test points, nothing of that between trainings.
@@ -68,11 +69,16 @@ def paired_differences(
 ) -> dict[str, Difference]:
     """Compare two experiments on the same test points, metric by metric.
 
-    Both test points and seeds are resampled, for a reader asks of other points and of another training.
-    All seeds see the same drawn points: a point that is hard is hard in each of them, and drawing points
-    per seed would average that away. Of n seeds, n − 1 are drawn with replacement (Rao and Wu, JASA 1988),
-    which makes the variance right, where n draws would give (n − 1)/n of it, half with two seeds. A
-    single seed is not resampled. PSP and PSnDCG are recomputed as ratios of means in every resample.
+    The interval asks of other test points and of other trainings. Its variance is that over points, from
+    a bootstrap, plus s²/n over n seeds, both of the paired difference. All seeds see the same drawn points:
+    a point that is hard is hard in each of them, and drawing points per seed would average that away. PSP
+    and PSnDCG are ratios of means in every resample.
+
+    Seeds are not resampled: of two or three, a bootstrap interval hardly ever reaches beyond those drawn,
+    and two equal experiments would look different in up to half of all cases. Student's t takes its place,
+    with the degrees of freedom of Satterthwaite (1946), which are n − 1 if trainings alone vary and grow
+    with the share of the points. Simulated, 95 % intervals cover 90 % or more with two seeds and 92 % or
+    more with three: see the test.
 
     Args:
         ours: by seed, each point's values.
@@ -87,38 +93,45 @@ def paired_differences(
     if not common:
         return {}
     first = ours[common[0]]
-    gained = np.stack([ours[each].gained - theirs[each].gained for each in common])
-    by_seed = _ratio(gained.mean(axis=2), first.possible.mean(axis=1))
-    drawn = _resample(gained, first.possible, resamples, np.random.default_rng(seed))
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(drawn, [tail, 1 - tail], axis=0)
+    gained = [ours[each].gained - theirs[each].gained for each in common]
+    by_seed = np.stack([_ratio(each.mean(axis=1), first.possible.mean(axis=1)) for each in gained])
+    drawn = _resample(np.mean(gained, axis=0), first.possible, resamples, np.random.default_rng(seed))
+    over_points = drawn.var(axis=0, ddof=1)
+    over_seeds = by_seed.var(axis=0, ddof=1) / len(common) if len(common) > 1 else np.zeros_like(over_points)
+    half = _half_width(over_points, over_seeds, len(common))
     return {
-        name: Difference(float(by_seed[:, at].mean()), float(low[at]), float(high[at]), len(common))
-        for at, name in enumerate(first.names)
+        name: Difference(float(value), float(value - width), float(value + width), len(common))
+        for name, value, width in zip(first.names, by_seed.mean(axis=0), half, strict=True)
     }
 
 
 def _resample(
     gained: NDArray[np.float64], possible: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Draw points and seeds anew and again: (resamples, metrics) differences."""
-    seeds, metrics, points = gained.shape
-    columns = np.concatenate([gained.reshape(-1, points), possible]).T
+    """Draw points anew and again: (resamples, metrics) differences of (metrics, points) gains."""
+    metrics, points = gained.shape
+    columns = np.concatenate([gained, possible]).T
     drawn = np.empty((resamples, metrics))
     for start in range(0, resamples, _DRAWN_AT_ONCE):
-        rows = range(start, min(start + _DRAWN_AT_ONCE, resamples))
-        times = [np.bincount(rng.integers(points, size=points), minlength=points) for _ in rows]
-        means = np.stack(times).astype(np.float64) @ columns / points
-        for row, mean in zip(rows, means, strict=True):
-            by_seed = _ratio(mean[: seeds * metrics].reshape(seeds, metrics), mean[seeds * metrics :])
-            drawn[row] = by_seed[rng.integers(seeds, size=max(seeds - 1, 1))].mean(axis=0)
+        count = min(_DRAWN_AT_ONCE, resamples - start)
+        times = [np.bincount(rng.integers(points, size=points), minlength=points) for _ in range(count)]
+        sums = np.stack(times).astype(np.float64) @ columns
+        drawn[start : start + count] = _ratio(sums[:, :metrics], sums[:, metrics:])
     return drawn
 
 
+def _half_width(
+    over_points: NDArray[np.float64], over_seeds: NDArray[np.float64], seeds: int
+) -> NDArray[np.float64]:
+    """Return half the length of the interval, from two variances of the mean."""
+    total = over_points + over_seeds
+    freedom = np.full(len(total), np.inf)
+    np.divide((seeds - 1) * total**2, over_seeds**2, out=freedom, where=over_seeds > 0)
+    return np.asarray(student.ppf((1 + LEVEL) / 2, freedom) * np.sqrt(total))
+
+
 def _ratio(gained: NDArray[np.float64], possible: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.divide(
-        gained, possible, out=np.zeros_like(gained), where=np.broadcast_to(possible > 0, gained.shape)
-    )
+    return np.divide(gained, possible, out=np.zeros_like(gained), where=possible > 0)
 
 
 def clear_winners(

@@ -56,7 +56,7 @@ def metric_tables(section: Section) -> list[Table]:
     rest = [name for name in section.metrics if name not in MAIN_METRICS]
     note = (
         f"Percent, {section.split} points, mean ± standard deviation over seeds (n − 1). Bold: better than "
-        f"every other experiment, each {LEVEL:.0%} bootstrap interval of the difference being above 0, "
+        f"every other experiment, each {LEVEL:.0%} interval of the paired difference being above 0, "
         "from at least two common seeds."
     )
     titles = ((main, "Metrics"), (rest, "Further metrics"))
@@ -89,9 +89,9 @@ def difference_table(section: Section) -> Table | None:
     return Table(
         title=f"Differences from {base.label}",
         note=(
-            f"Percentage points, same test points and same seeds, with {LEVEL:.0%} intervals from a "
-            "bootstrap over test points and seeds. Bold: the interval leaves out 0, from at least two "
-            "seeds; with one seed it knows nothing of the spread between trainings."
+            f"Percentage points, same test points and same seeds, with {LEVEL:.0%} intervals over "
+            "test points (bootstrap) and seeds (Student's t). Bold: the interval leaves out 0, from at least "
+            "two seeds; with one seed it knows nothing of the spread between trainings."
         ),
         columns=("experiment", "common seeds", *names),
         rows=tuple(rows),

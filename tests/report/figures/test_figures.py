@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from xcgraph.artifacts import save_arrays
 from xcgraph.data.statistics import equal_volume_bins, label_frequency
 from xcgraph.report.figures import DRAWINGS, NothingToShow
 from xcgraph.report.figures.base import styles
@@ -64,6 +65,16 @@ def test_without_stages_it_says_so(section, what, reason):
 
     with pytest.raises(NothingToShow, match=reason):
         DRAWINGS[what](section)
+
+
+@pytest.mark.parametrize("stage", ["tree-0-beams-valid", "tree-0-clusters"])
+def test_arrays_of_another_run_are_no_beams(section, stage):
+    for experiment in section.experiments:
+        for run in experiment.runs:
+            save_arrays(run.path / "stages" / stage / "arrays.npz", assignment=np.zeros(3, np.int32))
+
+    with pytest.raises(NothingToShow, match="stored its beams"):
+        DRAWINGS["Shortlists"](section)
 
 
 def test_without_a_sweep_it_says_so(section):

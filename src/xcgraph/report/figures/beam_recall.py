@@ -82,10 +82,10 @@ def _mean_recall(experiment: Experiment, labels: csr_array) -> NDArray[np.float6
 
 def _recall(run: RunFolder, labels: csr_array) -> NDArray[np.float64] | None:
     beams, clusters = run.arrays(f"{_TREE}-beams-valid"), run.arrays(f"{_TREE}-clusters")
-    validation = run.config.get("validation", {})
-    if beams is None or clusters is None or "fraction" not in validation:
+    if beams is None or clusters is None:
         return None
-    _, held = hold_out_rows(labels.shape[0], validation["fraction"], validation["seed"])
-    if len(beams["meta_labels"]) != len(held):
+    _, held = hold_out_rows(labels.shape[0], *(run.config["validation"][key] for key in ("fraction", "seed")))
+    found, assignment = beams.get("meta_labels", np.empty(0)), clusters.get("assignment", np.empty(0))
+    if len(found) != len(held) or len(assignment) != labels.shape[1]:
         return None
-    return recall_by_beam(beams["meta_labels"], clusters["assignment"], labels[held])
+    return recall_by_beam(found, assignment, labels[held])
