@@ -65,7 +65,7 @@ def test_chapter_holds_all_tables_and_figures(report):
         "One value changed: no two experiments differ in a single number of their config.",
     )
     assert len(report.left_out.rows) == 1
-    assert report.summary == "4 runs of 2 experiments; 1 folders left out."
+    assert report.summary == "4 runs of 2 experiments; 1 folder left out."
 
 
 def test_examples_show_weights_texts_and_marks(report):

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from xcgraph.report.published import Published, published_rows
@@ -120,7 +122,18 @@ def test_costs_that_a_run_has_noted_come_first(run_maker, sources):
 
     found = {name: column(table, f"{name} (s)")["eclare"].order for name in ("graph", "ranker", "surrogate")}
     assert found == {"graph": 2.5, "ranker": 9, "surrogate": 4}
+    assert "beams-valid (s)" not in table.columns
     assert column(table, "peak memory (MiB)")["eclare"].text == "300"
+
+
+def test_a_stage_that_an_experiment_does_not_have_is_a_dash(run_maker, sources):
+    run_maker.make("eclare")
+    shutil.rmtree(run_maker.make("ramen") / "stages" / "surrogate")
+
+    table = cost_table(section_of(run_maker, sources))
+
+    assert column(table, "surrogate (s)")["ramen"].text == "–"
+    assert column(table, "all (s)")["ramen"].text == "7.0"
 
 
 def test_provenance_takes_what_run_json_has(run_maker, sources):

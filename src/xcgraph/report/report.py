@@ -170,7 +170,12 @@ def _summary(sections: Sequence[Section], left_out: Sequence[LeftOut]) -> str:
         if len(sections) > 1
         else ""
     )
-    return f"{runs} runs of {len(experiments)} experiments; {len(left_out)} folders left out.{apart}"
+    found = f"{_count(runs, 'run')} of {_count(len(experiments), 'experiment')}"
+    return f"{found}; {_count(len(left_out), 'folder')} left out.{apart}"
+
+
+def _count(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def _facts(section: Section) -> Iterable[str]:

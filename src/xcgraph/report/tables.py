@@ -1,5 +1,6 @@
 """The tables of a report: rows of text that Markdown and HTML show alike."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -134,11 +135,13 @@ def cost_table(section: Section) -> Table:
     kinds = list(dict.fromkeys(kind for runs in costs.values() for run in runs for kind in run))
     rows = []
     for each in section.experiments:
-        mean = {kind: summarize([run.get(kind, 0.0) for run in costs[each.label]]).mean for kind in kinds}
+        mine = costs[each.label]
+        mean = {kind: math.fsum(run.get(kind, 0.0) for run in mine) / len(mine) for kind in kinds}
         memory = [found for run in each.runs if (found := peak_memory(run)) is not None]
         peak = Cell(f"{max(memory):,.0f}", max(memory)) if memory else Cell("–")
-        seconds = (Cell(f"{mean[kind]:,.1f}", mean[kind]) for kind in kinds)
-        total = sum(mean.values())
+        known = {kind for run in mine for kind in run}
+        seconds = (Cell(f"{mean[kind]:,.1f}", mean[kind]) if kind in known else Cell("–") for kind in kinds)
+        total = math.fsum(mean.values())
         rows.append((Cell(each.label), *seconds, Cell(f"{total:,.1f}", total), peak))
     return Table(
         title="Time and memory",
