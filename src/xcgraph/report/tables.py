@@ -92,8 +92,8 @@ def difference_table(section: Section) -> Table | None:
         note=(
             f"Percentage points, same test points and same seeds, with {LEVEL:.0%} intervals over "
             "test points (bootstrap) and seeds (Student's t). Bold: the interval leaves out 0, from at least "
-            "two seeds; with one seed it knows nothing of the spread between trainings. Of twenty comparisons "
-            "of equals, expect one in bold."
+            "two seeds; with one seed it knows nothing of the spread between trainings. Of twenty "
+            "comparisons of equals, expect one in bold."
         ),
         columns=("experiment", "common seeds", *names),
         rows=tuple(rows),
