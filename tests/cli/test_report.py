@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -129,6 +130,14 @@ def test_a_stage_that_is_gone_costs_only_the_weights(trained, tmp_path, monkeypa
     assert "expected a finished stage" in caplog.text
     assert "share of" not in (tmp_path / "report.md").read_text("utf-8").replace("share of P", "")
     assert "Some labels and their neighbours" in (tmp_path / "report.md").read_text("utf-8")
+
+
+def test_a_config_without_a_run_has_no_weights(trained, tmp_path, caplog):
+    run = find_runs([trained / "runs"])[0][0]
+    config = {key: value for key, value in run.config.items() if key != "run"}
+
+    assert ConfigSources([], tmp_path).view_weights(replace(run, config=config), [0]) is None
+    assert "its config describes no run" in caplog.text
 
 
 def test_options_have_defaults():

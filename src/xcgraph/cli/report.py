@@ -18,6 +18,7 @@ from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
 from xcgraph.pipeline.reopen import reopen, view_shares
+from xcgraph.pipeline.run import Run
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown
 from xcgraph.report.report import BASE, build_report, write_files
@@ -63,12 +64,14 @@ class ConfigSources:
 
     def view_weights(self, run: RunFolder, labels: Sequence[int]) -> ViewWeights | None:
         """Return how the run's first ranker weighs the views of some labels; None where it does not."""
-        node = OmegaConf.create(dict(run.config["run"]))
-        if "num_trees" in node.recipe:
+        node = OmegaConf.create(dict(run.config.get("run") or {}))
+        if OmegaConf.select(node, "recipe.num_trees") is not None:
             node.recipe.num_trees = 1
         try:
-            restored = self._build(node)
-            model = reopen(run.path, restored.recipe, restored.validation, data=self.data(run), seed=run.seed)
+            built = self._build(node)
+            if not isinstance(built, Run):
+                raise UserError("its config describes no run.")
+            model = reopen(run.path, built.recipe, built.validation, data=self.data(run), seed=run.seed)
         except UserError as error:
             _log.warning("No view weights of %s: %s", run.path, error)
             return None
