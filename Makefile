@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+DATA ?= lf_wordnet_8k
+SUITE ?= main
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
@@ -36,8 +38,8 @@ lint: $(INSTALLED) ## Check style, format, types and import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-reproduce: ## All recipes, ablations and seeds against the published values (not there yet)
-	@echo 'make reproduce will run every recipe and ablation over several seeds and compare with the published values; it is not there yet.' >&2; exit 2
+reproduce: $(INSTALLED) ## Run a suite (SUITE=smoke|main|full DATA=lf_wordnet_8k), report on it, compare with its records
+	$(BIN)/xcgraph-reproduce --data $(DATA) --suite $(SUITE) $(ARGS)
 
 bench: ## Speed and memory beside other libraries (not there yet)
 	@echo 'make bench will measure speed and memory beside other libraries; it is not there yet.' >&2; exit 2

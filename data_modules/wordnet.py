@@ -104,12 +104,8 @@ class WordNet(XCDataModule):
             UserError: the archive is missing, broken or no WordNet, or differs from ``statistics``.
         """
         synsets = _read_synsets(self.archive, self.parts_of_speech)
-        targets = _label_targets(synsets)
-        train = [point for point in targets if not _in_test(point)]
-        labels = sorted({label for point in train for label in targets[point]})
-        columns = {label: column for column, label in enumerate(labels)}
-        test = [p for p in targets if _in_test(p) and not columns.keys().isdisjoint(targets[p])]
-        label_names = tuple(synsets[label].name for label in labels)
+        train, test, columns = _split_points(targets := _label_targets(synsets))
+        label_names = tuple(synsets[label].name for label in columns)
         train_texts, test_texts = ([synsets[point].text for point in points] for points in (train, test))
         features = self.text.weigh(train_texts, test_texts, label_texts=label_names)
         data = XCData(
@@ -124,6 +120,20 @@ class WordNet(XCDataModule):
         )
         self.check_statistics(data, self.archive)
         return data
+
+    def test_texts(self) -> Sequence[str]:
+        """Return words and gloss of the test points."""
+        synsets = _read_synsets(self.archive, self.parts_of_speech)
+        return [synsets[point].text for point in _split_points(_label_targets(synsets))[1]]
+
+
+def _split_points(targets: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str], dict[str, int]]:
+    """Choose training points, test points and the columns of labels, all ascending."""
+    train = [point for point in targets if not _in_test(point)]
+    labels = sorted({label for point in train for label in targets[point]})
+    columns = {label: column for column, label in enumerate(labels)}
+    test = [p for p in targets if _in_test(p) and not columns.keys().isdisjoint(targets[p])]
+    return train, test, columns
 
 
 def _read_synsets(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, Synset]:

@@ -12,6 +12,7 @@ from xcgraph.errors import UserError
 from xcgraph.formats.folder import find_layout, layout_named, read_folder
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
+from xcgraph.formats.point_texts import find_point_texts
 
 
 class XCRepository(XCDataModule):
@@ -88,3 +89,8 @@ class XCRepository(XCDataModule):
         )
         self.check_statistics(data, self.path)
         return data
+
+    def test_texts(self) -> Sequence[str]:
+        """Return the texts of the test points, in layouts that have texts."""
+        texts = find_point_texts(self.path.expanduser(), self.layout)
+        return tuple(texts.test) if texts else ()

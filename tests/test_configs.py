@@ -8,12 +8,14 @@ import yaml
 from hydra import compose, initialize_config_module
 
 from xcgraph.cli.check import build
+from xcgraph.cli.suite import read_suite
 from xcgraph.data.download import REPOSITORY
 from xcgraph.errors import UserError
 from xcgraph.pipeline.run import Run
 
 CONF = Path(__file__).parents[1] / "conf"
-FILES = sorted(CONF.glob("*/**/*.yaml"))
+FILES = sorted(file for file in CONF.glob("*/**/*.yaml") if file.relative_to(CONF).parts[0] != "reproduce")
+SUITES = sorted(CONF.glob("reproduce/*/*.yaml"))
 # Groups that are mounted elsewhere than under their own name.
 MOUNTS = {"stage": "stage@stages.{name}"}
 # Parts that the RAMEN-style recipe alone has.
@@ -54,7 +56,19 @@ def test_file_composes_and_builds(file, tmp_path, request):
         run.recipe.check(10_000)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(CONF).as_posix())
+@pytest.mark.parametrize("file", SUITES, ids=lambda file: file.relative_to(CONF).as_posix())
+def test_suite_has_cells_that_build(file, tmp_path):
+    suite = read_suite(file.parent.name, file.stem)
+    assert len(set(suite.cells)) == len(suite.cells)
+    assert suite.published.keys() <= set(suite.cells)
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        for cell in suite.cells:
+            config = compose("train", [*cell.split(), f"paths.run={tmp_path}", f"paths.root={tmp_path}"])
+            assert isinstance(build(config, "train"), Run)
+            assert config.data.name.lower().replace("-", "_").replace(".", "_") == file.parent.name
+
+
+@pytest.mark.parametrize("file", [*FILES, *SUITES], ids=lambda file: file.relative_to(CONF).as_posix())
 def test_file_begins_with_what_it_is(file):
     first = next(line for line in file.read_text().splitlines() if not line.startswith("# @package"))
 

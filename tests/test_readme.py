@@ -9,6 +9,7 @@ import pytest
 from hydra import compose, initialize_config_module
 
 from xcgraph.cli.data import build_parser
+from xcgraph.cli.report import build_parser as build_report_parser
 from xcgraph.cli.sources import find_config
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +54,11 @@ def test_data_command_parses(line):
     assert callable(options.run)
     if command == "download":
         assert find_config(options.name)["download"]
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line.startswith("xcgraph-report")])
+def test_report_command_parses(line):
+    assert build_report_parser().parse_args(shlex.split(line)[1:]).out
 
 
 def test_every_line_is_one_that_is_checked():

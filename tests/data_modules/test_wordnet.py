@@ -1,6 +1,7 @@
 import hashlib
 import io
 import lzma
+import re
 import tarfile
 from collections.abc import Mapping
 from importlib.resources import files
@@ -64,6 +65,15 @@ def test_texts_of_8k(wordnet_8k: XCData):
     assert "breathe, take a breath, respire, suspire" in wordnet_8k.label_names
     assert not any("_" in name or "(p)" in name for name in wordnet_8k.label_names)
     assert {"breathe", "x", "quickly"} < set(wordnet_8k.vocabulary)
+
+
+def test_there_is_a_text_for_each_test_point(wordnet_8k: XCData):
+    texts = configured("lf_wordnet_8k").test_texts()
+
+    assert len(texts) == len(wordnet_8k.test)
+    for point in (0, 100, 7000):
+        words = {wordnet_8k.vocabulary[token] for token in wordnet_8k.test.features[[point]].indices}
+        assert words <= set(re.findall(r"\w+", texts[point].lower()))
 
 
 def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):

@@ -42,6 +42,13 @@ def test_a_folder_is_read_like_the_data_that_it_was_written_from(tmp_path, layou
     assert module(tmp_path / "mine", layout=layout).read().fingerprint == DATA.fingerprint
 
 
+@pytest.mark.parametrize(("layout", "texts"), [("json", TEST), ("texts", TEST), ("split", ())])
+def test_texts_of_test_points_are_there_in_layouts_of_texts(tmp_path, layout, texts):
+    write_folder(DATA, tmp_path / "mine", layout, texts=PointTexts(TRAIN, TEST))
+
+    assert module(tmp_path / "mine").test_texts() == texts
+
+
 @pytest.mark.parametrize("command", ["train", "evaluate"])
 def test_a_command_reads_a_folder(tmp_path, command):
     write_folder(DATA, tmp_path / "mine", "json", texts=PointTexts(TRAIN, TEST))

@@ -1,7 +1,7 @@
 """Base class of everything in ``data_modules/``: a LightningDataModule that can read one data set."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pytorch_lightning import LightningDataModule
 
@@ -53,6 +53,10 @@ class XCDataModule(LightningDataModule, ABC):
         Raises:
             UserError: a file is missing or not what it should be.
         """
+
+    def test_texts(self) -> Sequence[str]:
+        """Return the texts of the test points, for people to look at; empty where there are none."""
+        return ()
 
     def check_statistics(self, data: XCData, source: object) -> None:
         """Compare what was read with what was expected.

@@ -1,6 +1,6 @@
 """From a sparse score matrix to the table of metrics."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -50,6 +50,19 @@ def evaluate_scores(
     Raises:
         UserError: the scores belong to other points or labels, or are not numbers.
     """
+    check_scores(scores, split)
+    metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)
+    for ranked, truth, filtered in ranked_batches(scores, split, max(metrics.top_k)):
+        metrics.update(ranked, truth, filtered)
+    return {name: value.item() for name, value in metrics.compute().items()}
+
+
+def check_scores(scores: csr_array, split: Split) -> None:
+    """Make sure that scores are of these points and labels, and numbers.
+
+    Raises:
+        UserError: they are not.
+    """
     if scores.shape != split.labels.shape:
         raise UserError(
             f"Expected scores of {split.labels.shape[0]} points × {split.labels.shape[1]} labels, "
@@ -57,14 +70,18 @@ def evaluate_scores(
         )
     if np.isnan(scores.data).any():
         raise UserError("Expected scores that are numbers, found NaN: the model that made them has diverged.")
-    metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)
+
+
+def ranked_batches(
+    scores: csr_array, split: Split, k: int
+) -> Iterator[tuple[Int[Tensor, "batch width"], LabelSets, LabelSets]]:
+    """Give ranked labels, at least k of them when filtered, true labels and filtered labels, by batches."""
     pairs = split.filter_pairs
     filtered = csr_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=scores.shape)
     for start in range(0, len(split), _CHUNK_ROWS):
         rows = slice(start, start + _CHUNK_ROWS)
-        ranked = _rank(scores[rows], max(metrics.top_k) + _longest_row(filtered[rows]))
-        metrics.update(ranked, _label_sets(split.labels[rows]), _label_sets(filtered[rows]))
-    return {name: value.item() for name, value in metrics.compute().items()}
+        ranked = _rank(scores[rows], k + _longest_row(filtered[rows]))
+        yield ranked, _label_sets(split.labels[rows]), _label_sets(filtered[rows])
 
 
 def _rank(scores: csr_array, k: int) -> Int[Tensor, "batch width"]:

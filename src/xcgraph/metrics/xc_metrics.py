@@ -76,7 +76,7 @@ class XCMetrics(Metric):
         if filtered is not None:
             predicted = functional.remove_filtered(predicted, filtered)
         # State that was cast along with a module would lose counts: back to float64 before adding.
-        self.sums = self.sums.double() + self._row_values(predicted, truth).sum(dim=1)
+        self.sums = self.sums.double() + self.row_values(predicted, truth).sum(dim=1)
         self.rows = self.rows + len(predicted)
 
     def compute(self) -> dict[str, Float[Tensor, ""]]:
@@ -88,10 +88,13 @@ class XCMetrics(Metric):
         values["R"] = means[2]
         return {f"{name}@{k}": at_k[k - 1] for name, at_k in values.items() for k in self.top_k}
 
-    def _row_values(
+    def row_values(
         self, predicted: Int[Tensor, "batch width"], truth: LabelSets
     ) -> Float[Tensor, "parts batch k"]:
-        """Stack P, nDCG, R and then PSP and PSnDCG, each as its numerator and its denominator."""
+        """Stack P, nDCG, R and then PSP and PSnDCG, each as its numerator and its denominator, at 1..k.
+
+        The metrics are means over rows of these, or ratios of means; filtered labels must be out already.
+        """
         k = max(self.top_k)
         num_true = functional.set_sizes(truth)
         predicted = functional.first_ranks(predicted, k)

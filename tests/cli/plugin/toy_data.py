@@ -28,7 +28,7 @@ class Toy(XCDataModule):
 
 def _split(num_points: int, *, seed: int) -> Split:
     rng = np.random.default_rng(seed)
-    labels = [sorted({label, label ^ 1}) for label in rng.integers(0, NUM_LABELS, num_points)]
+    labels = [sorted({label, label ^ 1}) for label in rng.integers(0, NUM_LABELS, num_points).tolist()]
     tokens = [
         sorted({*pair, int(noise)})
         for pair, noise in zip(labels, rng.integers(0, NUM_LABELS, num_points), strict=True)

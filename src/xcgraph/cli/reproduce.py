@@ -1,0 +1,183 @@
+"""xcgraph-reproduce: run what is missing of a suite, report on it, and compare with what was recorded."""
+
+import argparse
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Printed
+
+from xcgraph.cli.command import USER_ERROR, Advice, run_command
+from xcgraph.cli.report import ConfigSources
+from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
+from xcgraph.errors import UserError
+from xcgraph.report.html import render_html
+from xcgraph.report.markdown import render_markdown, table_lines
+from xcgraph.report.published import published_rows
+from xcgraph.report.report import build_report, write_files
+from xcgraph.report.verdict import (
+    Comparison,
+    Recorded,
+    compare_published,
+    compare_recorded,
+    read_recorded,
+    verdict_table,
+    write_recorded,
+)
+
+OUTSIDE = 1
+_ADVICE = Advice(interrupted="the same command goes on where it was stopped", output="--root")
+
+_console = Console()
+
+
+def reproduce(options: argparse.Namespace) -> int:
+    """Run, report, judge; return the exit status."""
+    suite, recorded = read_suite(options.data, options.suite), read_recorded(options.data, options.suite)
+    runs = find_cell_runs(suite, options.root)
+    missing = [run for run in runs if run.metrics is None]
+    _show_plan(suite, runs, recorded)
+    if options.plan:
+        return 0
+    failed = [run for run in missing if not _execute(run)]
+    runs = find_cell_runs(suite, options.root) if missing else runs
+    out = Path(options.out or Path(options.root, "reproduce", f"{options.data}-{options.suite}"))
+    found = _metrics(runs)
+    if missing or not (out / "report.html").exists():
+        _report(runs, suite, out)
+    comparisons = _compare(found, suite, recorded, runs)
+    write_files(out, {"verdict.md": "\n".join(table_lines(verdict_table(comparisons))) + "\n"})
+    _say(f"Report: {out / 'report.html'}; every comparison: {out / 'verdict.md'}.")
+    if options.record:
+        write_recorded(Path(options.record), found, _seconds(runs))
+    return _judge(comparisons, failed)
+
+
+def _show_plan(suite: Suite, runs: Sequence[CellRun], recorded: Recorded | None) -> None:
+    """Say what will run and how long it took where the recorded values come from."""
+    missing = [run for run in runs if run.metrics is None]
+    if not missing:
+        _say(f"All {len(runs)} runs are there: nothing to train.")
+        return
+    seconds = recorded.seconds if recorded else {}
+    table = Printed("cell", "seeds to run", "minutes")
+    for cell in suite.cells:
+        seeds = [str(run.seed) for run in missing if run.cell == cell]
+        minutes = f"{seconds[cell] * len(seeds) / 60:.1f}" if cell in seconds else "unknown"
+        table.add_row(cell, ", ".join(seeds) or "none", minutes if seeds else "0")
+    _console.print(table)
+    total = sum(seconds.get(run.cell, 0.0) for run in missing)
+    known = all(run.cell in seconds for run in missing)
+    least = "" if known else "at least "
+    _say(f"{len(missing)} of {len(runs)} runs are missing: {least}{total / 60:.0f} min as recorded.")
+
+
+def _execute(run: CellRun) -> bool:
+    """Train one run in a process of its own; return whether it ended well.
+
+    Raises:
+        UserError: it was refused as a mistake that the user can mend, which would stop the others too.
+    """
+    _say(f"{run.cell} seed={run.seed}")
+    command = [sys.executable, "-m", "xcgraph.cli.train", *run.overrides, f"hydra.run.dir={run.folder}"]
+    status = subprocess.run(command, check=False).returncode
+    if status == USER_ERROR:
+        raise UserError(f"Stopped: {run.cell} seed={run.seed} cannot run, for the reason above.")
+    return status == 0
+
+
+def _metrics(runs: Sequence[CellRun]) -> dict[str, list[Mapping[str, float]]]:
+    """Return the test metrics of each cell's finished runs."""
+    found: dict[str, list[Mapping[str, float]]] = {}
+    for run in runs:
+        if run.metrics is not None:
+            found.setdefault(run.cell, []).append(run.metrics["test"] or run.metrics["validation"])
+    return found
+
+
+def _report(runs: Sequence[CellRun], suite: Suite, out: Path) -> None:
+    with tempfile.TemporaryDirectory(prefix="xcgraph-reproduce-") as cache:
+        sources = ConfigSources((), Path(cache))
+        finished = [run.folder for run in runs if run.metrics is not None]
+        found = build_report(finished, sources, base=suite.base)
+    write_files(out, {**render_markdown(found), **render_html(found)})
+
+
+def _compare(
+    found: Mapping[str, Sequence[Mapping[str, float]]],
+    suite: Suite,
+    recorded: Recorded | None,
+    runs: Sequence[CellRun],
+) -> list[Comparison]:
+    comparisons = [] if recorded is None else compare_recorded(found, recorded)
+    if suite.published:
+        finished = next(run for run in runs if run.metrics is not None)
+        data = json.loads((finished.folder / "metrics.json").read_text("utf-8"))["data"]
+        comparisons += compare_published(found, data, suite.published, published_rows())
+    return comparisons
+
+
+def _seconds(runs: Sequence[CellRun]) -> dict[str, float]:
+    """Return the mean seconds of each cell's finished runs."""
+    by_cell: dict[str, list[float]] = {}
+    for run in runs:
+        if run.metrics is not None:
+            facts = json.loads((run.folder / "run.json").read_text("utf-8"))
+            by_cell.setdefault(run.cell, []).append(float(facts["seconds"]))
+    return {cell: sum(seconds) / len(seconds) for cell, seconds in by_cell.items()}
+
+
+def _judge(comparisons: Sequence[Comparison], failed: Sequence[CellRun]) -> int:
+    outside = [each for each in comparisons if not each.holds]
+    for each in outside:
+        _say(
+            f"OUTSIDE {each.cell}: {each.metric} {100 * each.found:.2f}, expected {100 * each.expected:.2f} "
+            f"± {100 * each.tolerance:.2f}"
+        )
+    for run in failed:
+        _say(f"FAILED {run.cell} seed={run.seed}: see above, and {run.folder}")
+    if not comparisons:
+        _say("Nothing was recorded or published for this suite: there is no verdict.")
+    elif not outside and not failed:
+        _say(f"Reproduced: all {len(comparisons)} values lie within their tolerances.")
+    return OUTSIDE if outside or failed else 0
+
+
+def _say(line: str) -> None:
+    _console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the options."""
+    parser = argparse.ArgumentParser(
+        prog="xcgraph-reproduce",
+        description="Run what is missing of a suite, report on it, and compare with what was recorded.",
+    )
+    parser.add_argument("--data", default="lf_wordnet_8k", help="a folder of conf/reproduce (%(default)s)")
+    parser.add_argument("--suite", default="main", help="a file in that folder (%(default)s)")
+    parser.add_argument("--root", default="runs", help="everything that runs write lies below (%(default)s)")
+    parser.add_argument("--out", metavar="DIR", help="gets the report and the verdict")
+    parser.add_argument("--plan", action="store_true", help="only show what would run")
+    parser.add_argument("--record", metavar="FILE", help="write what was reached as the values to repeat")
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Enter from the console."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+    status: list[int] = []
+    run_command(lambda: status.append(reproduce(options)), _ADVICE)
+    sys.exit(status[0])
+
+
+if __name__ == "__main__":
+    main()

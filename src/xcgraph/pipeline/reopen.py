@@ -1,0 +1,103 @@
+"""A finished run's model, made again from its folder without training anything."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from xcgraph.artifacts import Artifact, ArtifactStore, content_key, describe
+from xcgraph.data.xc_data import XCData
+from xcgraph.errors import UserError
+from xcgraph.nn.fusion import AttentionFusion
+from xcgraph.nn.label_graph import LabelGraphLayer
+from xcgraph.pipeline.ensemble import Ensemble
+from xcgraph.pipeline.run import Model, Recipe, Validation
+from xcgraph.pipeline.workspace import Workspace
+
+
+class StoredStages(ArtifactStore):
+    """The stages in a run's folder, as a store that builds and changes nothing.
+
+    Args:
+        folder: the run's ``stages``.
+    """
+
+    def __init__(self, folder: Path) -> None:  # the base class would make folders
+        self.root = folder
+        self.used: dict[str, Artifact] = {}
+
+    def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
+        """Return the stage of this name.
+
+        Raises:
+            UserError: it is missing or damaged, or was made of other inputs, as by another version.
+        """
+        del build
+        folder = self.root / name
+        try:
+            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
+            sums = {file: _checksum(folder / file) for file in manifest["files"]}
+            intact = sums == manifest["files"]
+            same = manifest["inputs"] == json.loads(json.dumps(describe(inputs)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{folder}: expected a finished stage, found {error}.") from error
+        if not intact or not same:
+            found = "one made of other inputs" if intact else "one that does not match its checksums"
+            raise UserError(f"{folder}: expected the stage of this run, found {found}.")
+        return Artifact(folder, content_key({"name": name, **inputs}))
+
+
+def reopen(folder: Path, recipe: Recipe, validation: Validation, *, data: XCData, seed: int) -> Model:
+    """Load the model of a finished run.
+
+    Args:
+        folder: the run's.
+        recipe: as it was fitted.
+        validation: as it was held out.
+        data: the same data.
+        seed: the run's.
+
+    Raises:
+        UserError: a stage is missing, damaged or of another run.
+    """
+    work = Workspace.of(
+        data,
+        StoredStages(folder / "stages"),
+        seed=seed,
+        validation_fraction=validation.fraction,
+        validation_seed=validation.seed,
+    )
+    return recipe.fit(work)
+
+
+def view_shares(model: Model, labels: Sequence[int]) -> dict[str, list[float]]:
+    """Return how the first tree's ranker weighs the views of some labels; empty if it does not weigh them.
+
+    Returns:
+        By view, such as ``text`` and ``graph``, a share per label; a label's shares sum to 1.
+    """
+    task = model.trees[0].ranker.task if isinstance(model, Ensemble) else None
+    if task is None or not isinstance(task.classifier.fusion, AttentionFusion):
+        return {}
+    ids = torch.tensor(labels, dtype=torch.long)
+    with torch.no_grad():
+        views = torch.cat([task.label_graph(ids), task.classifier.refinement(ids)], dim=1)
+        shares = task.classifier.fusion.weights(views)
+    hops = task.label_graph.hops if isinstance(task.label_graph, LabelGraphLayer) else ()
+    names = [_view_name(hop) for hop in hops]
+    names += ["refinement"] * (shares.shape[1] - len(names))
+    return {name: shares[:, view].tolist() for view, name in enumerate(names)}
+
+
+def _view_name(hop: int) -> str:
+    if hop < 2:
+        return ("text", "graph")[hop]
+    return f"graph, {hop} hops"
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

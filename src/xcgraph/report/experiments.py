@@ -1,0 +1,194 @@
+"""From runs to experiments: the same config under several seeds, and configs that differ in one value."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xcgraph.report.runs import LeftOut, RunFolder
+
+# What a result does not depend on, or what says the same again: the fingerprint stands for the data, and
+# recipe and run are made of the other groups.
+_ASIDE = frozenset(
+    ("data", "hparams_search", "hydra", "logger", "name", "num_threads", "num_workers", "paths")
+)
+_ASIDE |= frozenset(("progress", "recipe", "run", "seed", "text"))
+_ABSENT = "–"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """Runs that differ in nothing but their seed.
+
+    Attributes:
+        label: its name, and what distinguishes it from others of that name.
+        name: as in the config.
+        settings: the config's values by dotted key, without what a result does not depend on.
+        runs: by ascending seed.
+    """
+
+    label: str
+    name: str
+    settings: Mapping[str, Any]
+    runs: tuple[RunFolder, ...]
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """The seeds, ascending."""
+        return tuple(run.seed for run in self.runs)
+
+    def values(self, metric: str) -> list[float]:
+        """Return the metric of each run, as a fraction."""
+        return [run.metrics[run.split][metric] for run in self.runs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Experiments that are equal but for one number.
+
+    Attributes:
+        key: of that number in the config.
+        name: of the experiment that was swept.
+        experiments: by ascending value.
+    """
+
+    key: str
+    name: str
+    experiments: tuple[Experiment, ...]
+
+    @property
+    def values(self) -> list[float]:
+        """The swept value of each experiment."""
+        return [float(experiment.settings[self.key]) for experiment in self.experiments]
+
+
+def group_runs(runs: Iterable[RunFolder]) -> tuple[list[Experiment], list[LeftOut]]:
+    """Group runs on one data set into experiments, by name and then label.
+
+    Of runs with equal config and seed the one whose folder was written last counts: as two seeds they
+    would make the spread look smaller than it is.
+
+    Returns:
+        The experiments, and the runs that repeat another.
+    """
+    groups: dict[str, dict[int, RunFolder]] = {}
+    left_out = []
+    for run in sorted(runs, key=lambda run: (run.path / "metrics.json").stat().st_mtime_ns, reverse=True):
+        identity = json.dumps([run.name, flatten(run.config)], sort_keys=True, default=str)
+        seeds = groups.setdefault(identity, {})
+        if run.seed in seeds:
+            left_out.append(LeftOut(run.path, f"repeats {seeds[run.seed].path}: same config, same seed"))
+        else:
+            seeds[run.seed] = run
+    bare = [
+        Experiment(
+            label=group[min(group)].name,
+            name=group[min(group)].name,
+            settings=flatten(group[min(group)].config),
+            runs=tuple(group[seed] for seed in sorted(group)),
+        )
+        for group in groups.values()
+    ]
+    return sorted(_labelled(bare), key=lambda experiment: (experiment.name, experiment.label)), left_out
+
+
+def find_sweeps(experiments: Sequence[Experiment]) -> list[Sweep]:
+    """Find the experiments that differ in one number, whatever their names; one sweep per key and rest."""
+    found: dict[frozenset[str], Sweep] = {}
+    numeric = {key for each in experiments for key, value in each.settings.items() if _is_number(value)}
+    for key in sorted(numeric, key=lambda key: (len(key), key)):
+        left = [each for each in experiments if _is_number(each.settings.get(key))]
+        while left:
+            line = [left[0], *(other for other in left[1:] if _differ_only_in(key, left[0], other))]
+            left = [each for each in left if each not in line]
+            members = frozenset(each.label for each in line)
+            if len(line) > 1 and members not in found:
+                ordered = sorted(line, key=lambda each: float(each.settings[key]))
+                found[members] = Sweep(key=key, name=_shortest_name(line), experiments=tuple(ordered))
+    return list(found.values())
+
+
+def find_base(experiments: Sequence[Experiment], base: str) -> Experiment | None:
+    """Find the experiment that others are compared with: by label, else the most usual one of that name."""
+    named = [each for each in experiments if base in (each.label, each.name)]
+    exact = [each for each in named if each.label == base]
+    return max(exact or named, key=lambda each: (_usualness(each, experiments), len(each.runs)), default=None)
+
+
+def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a result depends on, by dotted key; lists are one value."""
+    return dict(_leaves({key: value for key, value in config.items() if key not in _ASIDE}, ""))
+
+
+def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    for key, value in node.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", json.dumps(value) if isinstance(value, list) else value
+
+
+def _labelled(experiments: Sequence[Experiment]) -> Iterator[Experiment]:
+    """Add to each name the values in which experiments of that name differ."""
+    for one in experiments:
+        namesakes = [other for other in experiments if other.name == one.name]
+        names = _short_names(_differing_keys(namesakes))
+        values = (f" {name}={one.settings.get(key, _ABSENT)}" for key, name in names.items())
+        yield Experiment(
+            label=one.name + "".join(values), name=one.name, settings=one.settings, runs=one.runs
+        )
+
+
+def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
+    """List the keys in which some differ, the shortest of those that always have equal values and leaf."""
+    kept: dict[tuple[str, ...], str] = {}
+    keys = {key for each in experiments for key in each.settings}
+    for key in sorted(keys, key=lambda key: (key.count("."), key)):
+        values = tuple(str(each.settings.get(key, _ABSENT)) for each in experiments)
+        if len(set(values)) > 1:
+            kept.setdefault((_leaf(key), *values), key)
+    return sorted(kept.values())
+
+
+def _short_names(keys: Sequence[str]) -> dict[str, str]:
+    """Cut each key to its shortest end that no other has: ``ranker.lr`` of ``stages.ranker.lr``."""
+    names = {}
+    for key in keys:
+        parts = key.split(".")
+        ends = (".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+        others = [f".{other}" for other in keys if other != key]
+        names[key] = next(end for end in ends if not any(other.endswith(f".{end}") for other in others))
+    return names
+
+
+def _differ_only_in(key: str, one: Experiment, other: Experiment) -> bool:
+    """Tell whether two experiments differ in a key, and else only in copies such as ``propagation.hops``."""
+    mine, others = one.settings, other.settings
+    differing = [name for name in mine.keys() | others.keys() if mine.get(name) != others.get(name)]
+    return key in differing and all(
+        _leaf(name) == _leaf(key) and (mine.get(name), others.get(name)) == (mine[key], others[key])
+        for name in differing
+    )
+
+
+def _usualness(one: Experiment, experiments: Sequence[Experiment]) -> int:
+    """Count the values that an experiment shares with others."""
+    return sum(
+        other.settings.get(key) == value
+        for other in experiments
+        if other is not one
+        for key, value in one.settings.items()
+    )
+
+
+def _shortest_name(experiments: Sequence[Experiment]) -> str:
+    return min((each.name for each in experiments), key=lambda name: (len(name), name))
+
+
+def _leaf(key: str) -> str:
+    return Path(key.replace(".", "/")).name
+
+
+def _is_number(value: Any) -> bool:  # noqa: ANN401 - any value of a config
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,196 @@
+"""Whether a repeated suite reached what it reached before, metric by metric."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xcgraph.errors import UserError
+from xcgraph.report.published import Published
+from xcgraph.report.statistics import Summary, summarize
+from xcgraph.report.tables import MAIN_METRICS, Cell, Table
+
+# Of a repetition on another machine, whose sums differ in their last bits, about one suite in fifty leaves
+# it somewhere: the metrics of a cell move together, so a suite is a handful of trials, not dozens.
+DEVIATIONS = 3.0
+_LEAST_TOLERANCE = 0.0005  # as a fraction; a handful of seeds can agree by chance
+_PUBLISHED_TOLERANCE = 0.01  # as a fraction; ECLARE's independent repetition (LEVER, ICLR'24) lay within 0.007
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """What a suite reached, and what it cost.
+
+    Attributes:
+        metrics: by cell and metric, as fractions.
+        seconds: by cell, of one run.
+    """
+
+    metrics: Mapping[str, Mapping[str, Summary]]
+    seconds: Mapping[str, float]
+
+    def spread(self, metric: str) -> float:
+        """Return the standard deviation between seeds, pooled over all cells: that of one is too uncertain."""
+        known = [cell[metric] for cell in self.metrics.values() if metric in cell]
+        squares = [(each.std**2, each.runs - 1) for each in known if each.std is not None]
+        freedom = sum(runs for _, runs in squares)
+        return math.sqrt(sum(square * runs for square, runs in squares) / freedom) if freedom else 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One metric of one cell beside what was expected, as fractions.
+
+    Attributes:
+        cell: the overrides that make the cell.
+        metric: its name.
+        found: mean over seeds.
+        expected: the recorded mean, or the published value.
+        tolerance: how far from it a repetition may lie.
+        may_exceed: whether more than expected is fine, as it is beside a published value.
+    """
+
+    cell: str
+    metric: str
+    found: float
+    expected: float
+    tolerance: float
+    may_exceed: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the value lies where it should."""
+        away = self.found - self.expected
+        return away >= -self.tolerance and (self.may_exceed or away <= self.tolerance)
+
+
+def compare_recorded(
+    found: Mapping[str, Sequence[Mapping[str, float]]], recorded: Recorded
+) -> list[Comparison]:
+    """Compare the means of cells with the recorded ones.
+
+    The tolerance is ``DEVIATIONS`` standard errors of a difference of two means: pooled spread between seeds
+    times √(1/seeds now + 1/seeds then).
+
+    Args:
+        found: by cell, the metrics of each seed.
+        recorded: what to compare with; cells that it does not know are left out.
+    """
+    comparisons = []
+    for cell, runs in found.items():
+        for metric, before in recorded.metrics.get(cell, {}).items():
+            error = recorded.spread(metric) * math.sqrt(1 / len(runs) + 1 / before.runs)
+            comparisons.append(
+                Comparison(
+                    cell=cell,
+                    metric=metric,
+                    found=summarize([run[metric] for run in runs]).mean,
+                    expected=before.mean,
+                    tolerance=max(DEVIATIONS * error, _LEAST_TOLERANCE),
+                )
+            )
+    return comparisons
+
+
+def compare_published(
+    found: Mapping[str, Sequence[Mapping[str, float]]],
+    data: str,
+    methods: Mapping[str, str],
+    published: Iterable[Published],
+) -> list[Comparison]:
+    """Compare the means of cells with what their papers print.
+
+    Args:
+        found: by cell, the metrics of each seed.
+        data: name of the data set.
+        methods: by cell, the method as it is printed.
+        published: printed rows.
+    """
+    rows = {row.method: row.values for row in published if row.data == data}
+    return [
+        Comparison(
+            cell=cell,
+            metric=metric,
+            found=summarize([run[metric] for run in found[cell]]).mean,
+            expected=value / 100,
+            tolerance=_PUBLISHED_TOLERANCE,
+            may_exceed=True,
+        )
+        for cell, method in methods.items()
+        if cell in found
+        for metric, value in rows.get(method, {}).items()
+    ]
+
+
+def verdict_table(comparisons: Sequence[Comparison]) -> Table:
+    """Lay out all comparisons, those that do not hold first."""
+    ordered = sorted(comparisons, key=lambda each: each.holds)
+    return Table(
+        title="Verdict",
+        note="Percent, test points, means over seeds. Bold: outside its tolerance.",
+        columns=("cell", "metric", "found", "expected", "tolerance", "holds"),
+        rows=tuple(
+            (
+                Cell(each.cell),
+                Cell(each.metric),
+                Cell(f"{100 * each.found:.2f}", each.found, bold=not each.holds),
+                Cell(f"{100 * each.expected:.2f}", each.expected),
+                Cell(f"{'-' if each.may_exceed else '±'}{100 * each.tolerance:.2f}", each.tolerance),
+                Cell("yes" if each.holds else "no"),
+            )
+            for each in ordered
+        ),
+    )
+
+
+def read_recorded(data: str, suite: str) -> Recorded | None:
+    """Read what comes with the package for a suite on a data set; None if nothing was recorded."""
+    file = resources.files("xcgraph.report").joinpath("recorded", f"{data}-{suite}.yaml")
+    if not file.is_file():
+        return None
+    content = yaml.safe_load(file.read_text("utf-8"))
+    return Recorded(
+        metrics={
+            cell: {
+                name: Summary(mean / 100, None if std is None else std / 100, values["seeds"])
+                for name, (mean, std) in values["metrics"].items()
+            }
+            for cell, values in content.items()
+        },
+        seconds={cell: float(values["seconds"]) for cell, values in content.items()},
+    )
+
+
+def write_recorded(
+    path: Path, found: Mapping[str, Sequence[Mapping[str, float]]], seconds: Mapping[str, float]
+) -> None:
+    """Write what a suite reached, for :func:`read_recorded`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    content = {
+        cell: {
+            "seeds": len(runs),
+            "seconds": round(seconds[cell], 1),
+            "metrics": {name: list(_percent(runs, name)) for name in MAIN_METRICS if name in runs[0]},
+        }
+        for cell, runs in found.items()
+    }
+    try:
+        path.write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, default_flow_style=None), "utf-8")
+    except OSError as error:
+        raise UserError(f"Cannot write {path}: {error.strerror}.") from error
+
+
+_HEADER = "# Mean and standard deviation over seeds, percent, test points; written by xcgraph-reproduce --record.\n"
+
+
+def _percent(runs: Sequence[Mapping[str, Any]], name: str) -> Iterator[float | None]:
+    found = summarize([run[name] for run in runs])
+    yield round(100 * found.mean, 3)
+    yield None if found.std is None else round(100 * found.std, 3)

@@ -1,0 +1,122 @@
+import json
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from xcgraph.cli import reproduce
+from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
+from xcgraph.errors import UserError
+from xcgraph.report.tables import MAIN_METRICS
+from xcgraph.report.verdict import Recorded, Summary
+
+CELLS = ("experiment=smoke", "experiment=smoke hops=2")
+
+
+@pytest.fixture
+def suite(tmp_path, monkeypatch):
+    """A suite of four runs whose trainings leave a folder and nothing else; the list of those that ran."""
+    trained = []
+
+    def execute(run: CellRun) -> bool:
+        trained.append((run.cell, run.seed))
+        leave_run(run)
+        return True
+
+    declared = Suite(cells=CELLS, seeds=(0, 1), base="smoke", published={})
+    metrics = dict.fromkeys(MAIN_METRICS, Summary(0.3, 0.01, 2))
+    recorded = Recorded(metrics=dict.fromkeys(CELLS, metrics), seconds=dict.fromkeys(CELLS, 90.0))
+    monkeypatch.setattr(reproduce, "read_suite", lambda data, suite: declared)  # noqa: ARG005
+    monkeypatch.setattr(reproduce, "read_recorded", lambda data, suite: recorded)  # noqa: ARG005
+    monkeypatch.setattr(reproduce, "_execute", execute)
+    monkeypatch.setattr(reproduce, "_report", lambda runs, suite, out: write_report(out))  # noqa: ARG005
+    monkeypatch.chdir(tmp_path)
+    return trained
+
+
+def leave_run(run, value=0.3):
+    run.folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(compose_again(run), run.folder / "config.yaml", resolve=True)
+    values = dict.fromkeys(MAIN_METRICS, value)
+    metrics = {"data": "LF-WordNet-8K", "validation": values, "test": values}
+    (run.folder / "metrics.json").write_text(json.dumps(metrics))
+    (run.folder / "run.json").write_text(json.dumps({"seconds": 12.0}))
+
+
+def compose_again(run):
+    with initialize_config_module("xcgraph.conf", version_base="1.3"):
+        return compose("train", [*run.overrides, f"paths.run={run.folder}"])
+
+
+def write_report(out):
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.html").write_text("")
+
+
+def run_reproduce(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        reproduce.main(arguments)
+    return ended.value.code
+
+
+def test_runs_what_is_missing_and_only_that(suite, capsys):
+    assert run_reproduce() == 0
+    assert suite == [(cell, seed) for cell in CELLS for seed in (0, 1)]
+    assert "4 of 4 runs are missing: 6 min as recorded" in (output := capsys.readouterr().out)
+    assert "Reproduced: all 12 values lie within their tolerances." in output
+
+    suite.clear()
+    assert run_reproduce() == 0
+    assert suite == []
+    assert "All 4 runs are there: nothing to train." in capsys.readouterr().out
+
+    next(iter(Path("runs/sweeps").glob("*/*/*/metrics.json"))).unlink()
+    assert run_reproduce() == 0
+    assert len(suite) == 1
+
+
+def test_value_outside_its_tolerance_is_named(suite, capsys):
+    assert run_reproduce() == 0
+    worse = [run for run in find_cell_runs(reproduce.read_suite("", ""), "runs") if run.cell == CELLS[1]]
+    for run in worse:
+        leave_run(run, value=0.2)
+    assert run_reproduce() == 1
+    output = capsys.readouterr().out
+    assert f"OUTSIDE {CELLS[1]}: PSP@5 20.00, expected 30.00 ± 3.00" in output
+    assert f"OUTSIDE {CELLS[0]}:" not in output
+    assert suite  # they did run
+    assert "**20.00**" in Path("runs/reproduce/lf_wordnet_8k-main/verdict.md").read_text()
+
+
+def test_failed_run_stops_no_other_and_is_listed(suite, capsys, monkeypatch):
+    execute = reproduce._execute
+    monkeypatch.setattr(reproduce, "_execute", lambda run: run.seed == 0 and execute(run))
+    assert run_reproduce() == 1
+    assert suite == [(cell, 0) for cell in CELLS]
+    assert f"FAILED {CELLS[1]} seed=1" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("suite")
+def test_plan_runs_nothing(capsys):
+    assert run_reproduce("--plan") == 0
+    assert "4 of 4 runs are missing" in capsys.readouterr().out
+    assert not Path("runs").exists()
+
+
+@pytest.mark.usefixtures("suite")
+def test_what_was_reached_can_be_recorded(tmp_path):
+    assert run_reproduce("--record", "new.yaml") == 0
+    assert (tmp_path / "new.yaml").read_text().count("P@1: [30.0, 0.0]") == 2
+
+
+def test_refused_run_stops_the_suite(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = CellRun(cell="hops=-1", seed=0, overrides=("hops=-1",), folder=Path("runs"), metrics=None)
+    with pytest.raises(UserError, match=r"Stopped: hops=-1 seed=0 cannot run"):
+        reproduce._execute(run)
+
+
+def test_unknown_suite():
+    with pytest.raises(UserError, match=r"no suite large of lf_wordnet_8k: known are .*SUITE=main"):
+        read_suite("lf_wordnet_8k", "large")

@@ -1,0 +1,86 @@
+import os
+
+from xcgraph.report.experiments import find_base, find_sweeps, group_runs
+from xcgraph.report.runs import find_runs
+
+
+def grouped(run_maker):
+    experiments, left_out = group_runs(find_runs([run_maker.root])[0])
+    return {each.label: each for each in experiments}, left_out
+
+
+def test_runs_are_grouped_by_all_but_the_seed(run_maker):
+    run_maker.make(seed=1)
+    run_maker.make(seed=0, num_threads=4, paths={"root": "elsewhere"})
+    run_maker.make("decaf", hops=0)
+
+    experiments, left_out = grouped(run_maker)
+
+    assert {label: each.seeds for label, each in experiments.items()} == {"decaf": (0,), "eclare": (0, 1)}
+    assert left_out == []
+
+
+def test_experiments_of_one_name_are_told_apart_by_what_differs(run_maker):
+    for hops in (1, 2):
+        run_maker.make(hops=hops, propagation={"hops": hops})
+
+    assert list(grouped(run_maker)[0]) == ["eclare hops=1", "eclare hops=2"]
+
+
+def test_a_key_is_cut_as_far_as_no_other_ends_so(run_maker):
+    for lr in (1, 2):
+        run_maker.make(stages={"ranker": {"lr": lr}, "surrogate": {"lr": 3 - lr}})
+
+    assert list(grouped(run_maker)[0]) == [
+        "eclare ranker.lr=1 surrogate.lr=2",
+        "eclare ranker.lr=2 surrogate.lr=1",
+    ]
+
+
+def test_a_run_that_repeats_another_is_left_out_the_older_one(run_maker):
+    old, new = run_maker.make(folder="z"), run_maker.make(folder="a")
+    os.utime(old / "metrics.json", (1, 1))
+
+    experiments, left_out = grouped(run_maker)
+
+    assert [run.path for run in experiments["eclare"].runs] == [new]
+    assert left_out[0].path == old
+    assert "same config, same seed" in left_out[0].reason
+
+
+def test_sweeps_are_found_also_over_names_and_copies_of_a_value(run_maker):
+    run_maker.make("eclare", hops=1, propagation={"hops": 1})
+    run_maker.make("eclare_two_hops", hops=2, propagation={"hops": 2})
+    run_maker.make("decaf", hops=1, propagation={"hops": 0}, fusion="gated")
+    for neighbors in (20, 2):
+        run_maker.make(graph={"num_neighbors": neighbors}, propagation={"hops": 1})
+
+    sweeps = {sweep.key: sweep for sweep in find_sweeps(list(grouped(run_maker)[0].values()))}
+
+    assert {key: sweep.values for key, sweep in sweeps.items()} == {
+        "hops": [1, 2],
+        "graph.num_neighbors": [2, 4, 20],
+    }
+    assert {sweep.name for sweep in sweeps.values()} == {"eclare"}
+
+
+def test_two_learning_rates_are_two_sweeps_not_one(run_maker):
+    for ranker, surrogate in ((1, 1), (2, 1), (2, 3)):
+        run_maker.make(stages={"ranker": {"lr": ranker}, "surrogate": {"lr": surrogate}})
+
+    sweeps = find_sweeps(list(grouped(run_maker)[0].values()))
+
+    assert {sweep.key: sweep.values for sweep in sweeps} == {
+        "stages.ranker.lr": [1, 2],
+        "stages.surrogate.lr": [1, 3],
+    }
+
+
+def test_the_base_is_a_label_or_the_most_usual_of_a_name(run_maker):
+    for neighbors, hops in ((4, 1), (2, 1), (4, 2)):
+        run_maker.make(graph={"num_neighbors": neighbors}, hops=hops)
+    experiments = list(grouped(run_maker)[0].values())
+
+    assert find_base(experiments, "eclare").label == "eclare num_neighbors=4 hops=1"
+    assert find_base(experiments, "eclare num_neighbors=2 hops=1").settings["graph.num_neighbors"] == 2
+    assert find_base(experiments, "decaf") is None

@@ -1,0 +1,181 @@
+"""The whole report: what its pages say, and that a failure leaves the pages that were there."""
+
+import errno
+import os
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from xcgraph.errors import UserError
+from xcgraph.report.html import render_html
+from xcgraph.report.markdown import render_markdown, table_lines
+from xcgraph.report.published import Published
+from xcgraph.report.report import build_report, write_files
+from xcgraph.report.tables import Cell, Table
+
+PUBLISHED = [Published(data="toy", method="<OLD>", source="a | paper", values={"P@1": 12.5})]
+
+
+@pytest.fixture
+def report(run_maker, sources):
+    for seed in (0, 1):
+        run_maker.make("eclare", seed, skill=0.9)
+        run_maker.make("decaf", seed, skill=0.2, hops=0, fusion="gated")
+    (run_maker.make("eclare", 2) / "metrics.json").unlink()
+    return build_report([run_maker.root], sources, published=PUBLISHED)
+
+
+class Page(HTMLParser):
+    """Collects what a page holds."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.addresses = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "xlink:href")]
+
+
+def test_chapter_holds_all_tables_and_figures(report):
+    (chapter,) = report.chapters
+
+    assert [table.title for table in (*chapter.results, *chapter.details)] == [
+        "Metrics",
+        "Further metrics",
+        "Differences from eclare",
+        "Published values beside ours",
+        "Some labels and their neighbours",
+        "Some test points",
+        "Time and memory",
+        "Where each row comes from",
+    ]
+    assert [picture.name for picture in chapter.pictures] == [
+        "frequency-p-5",
+        "frequency-psp-5",
+        "beam-recall",
+        "time-p-1",
+        "time-psp-5",
+        "degrees",
+    ]
+    assert chapter.missing == (
+        "One value changed: no two experiments differ in a single number of their config.",
+    )
+    assert len(report.left_out.rows) == 1
+    assert report.summary == "4 runs of 2 experiments; 1 folder left out."
+
+
+def test_examples_show_weights_texts_and_marks(report):
+    neighbours, points = report.chapters[0].details[:2]
+
+    assert neighbours.columns[2:5] == ("share of text", "share of graph", "share of refinement")
+    assert neighbours.rows[0][2].text == "0.50"
+    assert re.match(r"label \d+ \(0\.\d\d\)", neighbours.rows[0][-1].text)
+    assert len(points.rows) == 8
+    assert points.rows[0][0].text.startswith("text of point ")
+    assert points.rows[0][2].text.count("✓") > points.rows[0][3].text.count("✓")
+
+
+def test_page_needs_nothing_but_itself(report):
+    html = render_html(report)["report.html"]
+    page = Page(html)
+
+    assert page.tags.count("svg") == len(report.chapters[0].pictures)
+    assert page.tags.count("table") == 9
+    assert all(address.startswith(("#", "data:")) for address in page.addresses)
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    assert "&lt;OLD&gt;" in html
+    assert "<OLD>" not in html
+
+
+def test_markdown_has_the_same_tables_and_a_file_per_figure(report):
+    files = render_markdown(report)
+
+    text = files["report.md"]
+    named = set(re.findall(r"\]\((figures/[^)]+\.svg)\)", text))
+    assert named == set(files) - {"report.md"}
+    assert len(named) == 6
+    assert all(content.startswith("<?xml") for name, content in files.items() if name in named)
+    for table in (*report.chapters[0].results, *report.chapters[0].details, report.left_out):
+        assert f"# {table.title}" in text
+    assert "&lt;OLD>" in text
+
+
+def test_equal_runs_give_equal_files(report, run_maker, sources):
+    again = build_report([run_maker.root], sources, published=PUBLISHED)
+
+    assert render_markdown(again) == render_markdown(report)
+    assert render_html(again) == render_html(report)
+
+
+def test_markdown_texts_mean_nothing_but_themselves():
+    table = Table(
+        title="t", note="n", columns=("a", "b"), rows=((Cell("x|y\n*z*"), Cell("1.0", 1.0, bold=True)),)
+    )
+
+    assert list(table_lines(table)) == ["| a | b |", "| --- | ---: |", r"| x\|y \*z\* | **1.0** |"]
+
+
+def test_no_run_fit_for_a_report_is_one_sentence(run_maker, sources):
+    (run_maker.make() / "run.json").unlink()
+
+    with pytest.raises(
+        UserError, match=r"None of the 1 run folders is fit for a report: .*it has no run\.json"
+    ):
+        build_report([run_maker.root], sources)
+
+
+def test_a_base_that_is_not_there_is_refused_only_if_it_was_asked_for(run_maker, sources):
+    run_maker.make("decaf")
+
+    assert any(
+        "choose one with --base" in fact for fact in build_report([run_maker.root], sources).chapters[0].facts
+    )
+    with pytest.raises(
+        UserError, match="--base ramen: expected an experiment of these runs, which are decaf"
+    ):
+        build_report([run_maker.root], sources, base="ramen")
+
+
+def test_files_are_written_into_new_folders_and_replaced(tmp_path):
+    write_files(tmp_path / "out", {"figures/a.svg": "1", "report.md": "2"})
+    write_files(tmp_path / "out", {"figures/a.svg": "3", "report.md": "4"})
+
+    assert (tmp_path / "out" / "figures" / "a.svg").read_text() == "3"
+    assert sorted(path.name for path in (tmp_path / "out").rglob("*")) == ["a.svg", "figures", "report.md"]
+
+
+@pytest.mark.parametrize("broken", ["a.svg", "report.md"])
+def test_a_full_disk_leaves_the_last_report(tmp_path, monkeypatch, broken):
+    write_files(tmp_path, {"figures/a.svg": "old", "report.md": "old"})
+    open_file = Path.open
+
+    def fill_disk(path, *arguments, **options):
+        if broken in path.name:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        return open_file(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", fill_disk)
+    with pytest.raises(OSError, match="No space left"):
+        write_files(tmp_path, {"figures/a.svg": "new", "report.md": "new"})
+    monkeypatch.undo()
+
+    found = {path.name: path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"a.svg": "old", "report.md": "old"}
+
+
+def test_what_a_killed_report_left_is_cleared_away(tmp_path):
+    (tmp_path / "figures").mkdir()
+    old, young = tmp_path / "figures" / ".a.svg.draft-1", tmp_path / ".report.md.draft-2"
+    old.write_text("half")
+    young.write_text("half")
+    os.utime(old, (1, 1))
+
+    write_files(tmp_path, {"report.md": "new"})
+
+    assert not old.exists()
+    assert young.exists()
