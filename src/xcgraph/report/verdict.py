@@ -18,7 +18,7 @@ from xcgraph.report.tables import MAIN_METRICS, Cell, Table
 # it somewhere: the metrics of a cell move together, so a suite is a handful of trials, not dozens.
 DEVIATIONS = 3.0
 _LEAST_TOLERANCE = 0.0005  # as a fraction; a handful of seeds can agree by chance
-_PUBLISHED_TOLERANCE = 0.01  # as a fraction; ECLARE's independent repetition (LEVER, ICLR'24) lay within 0.007
+_PUBLISHED_TOLERANCE = 0.01  # as a fraction; an independent ECLARE (LEVER, ICLR'24) came within 0.007
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +34,7 @@ class Recorded:
     seconds: Mapping[str, float]
 
     def spread(self, metric: str) -> float:
-        """Return the standard deviation between seeds, pooled over all cells: that of one is too uncertain."""
+        """Return the standard deviation between seeds, pooled over cells: that of one is uncertain."""
         known = [cell[metric] for cell in self.metrics.values() if metric in cell]
         squares = [(each.std**2, each.runs - 1) for each in known if each.std is not None]
         freedom = sum(runs for _, runs in squares)
@@ -187,7 +187,7 @@ def write_recorded(
         raise UserError(f"Cannot write {path}: {error.strerror}.") from error
 
 
-_HEADER = "# Mean and standard deviation over seeds, percent, test points; written by xcgraph-reproduce --record.\n"
+_HEADER = "# Mean and deviation over seeds, percent, test points; written by xcgraph-reproduce --record.\n"
 
 
 def _percent(runs: Sequence[Mapping[str, Any]], name: str) -> Iterator[float | None]:
