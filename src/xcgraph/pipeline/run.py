@@ -3,11 +3,8 @@
 import json
 import logging
 import os
-import platform
-import resource
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +17,7 @@ from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.pipeline.provenance import NOBODY, Origin, environment, stage_costs
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import remove_pairs
 
@@ -90,8 +88,11 @@ class Run:
         if self.seed < 0:
             raise UserError(f"seed must be ≥ 0, got {self.seed}.")
 
-    def execute(self) -> dict[str, dict[str, float]]:
+    def execute(self, origin: Origin = NOBODY) -> dict[str, dict[str, float]]:
         """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
+
+        Args:
+            origin: who asked for it.
 
         Returns:
             The metrics as fractions, of the validation and of the test points, if there are any.
@@ -118,7 +119,7 @@ class Run:
         }
         for name, artifact in store.used.items():
             artifact.link_into(folder / "stages" / name)
-        self._write_provenance(data, seconds=time.perf_counter() - started)
+        self._write_provenance(data, store, origin, time.perf_counter() - started)
         # The last file: a run folder with metrics.json is complete.
         write_atomically(folder / "metrics.json", json.dumps({"data": data.name, **metrics}, indent=1))
         return metrics
@@ -128,18 +129,17 @@ class Run:
         save_csr(Path(self.folder) / "predictions.npz", scores)
         return _measure(scores, test, work) if len(test) else {}
 
-    def _write_provenance(self, data: XCData, *, seconds: float) -> None:
+    def _write_provenance(self, data: XCData, store: ArtifactStore, origin: Origin, seconds: float) -> None:
         facts = {
             "data": {"name": data.name, "fingerprint": data.fingerprint},
+            "command": origin.command,
+            "overrides": origin.overrides,
             "seed": self.seed,
+            "seeds": {"run": self.seed, "validation": self.validation.seed},
             "num_threads": self.num_threads,
             "seconds": round(seconds, 1),
-            # Linux counts in KiB.
-            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "python": platform.python_version(),
-            "versions": {
-                name: version(name) for name in ("xcgraph", "torch", "pytorch-lightning", "numpy", "scipy")
-            },
+            **environment(),
+            "stages": stage_costs(store.used),
         }
         write_atomically(Path(self.folder) / "run.json", json.dumps(facts, indent=1))
 
