@@ -52,7 +52,7 @@ class Artifact:
     def cost(self) -> dict[str, float]:
         """Return what making it took: ``seconds``, and ``peak_memory_mib`` of the process by then.
 
-        Empty for an artifact from before costs were recorded. After an interruption, the last go alone counts.
+        Empty for an artifact from before costs were noted. After an interruption, the last go alone counts.
         """
         manifest = json.loads(self.path(_MANIFEST).read_text("utf-8"))
         cost: dict[str, float] = manifest.get("cost", {})
