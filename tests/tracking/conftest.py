@@ -2,6 +2,7 @@
 
 import json
 import struct
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -78,10 +79,18 @@ def _add_artifact(found, artifact):
 
 @pytest.fixture
 def recorded():
-    """All W&B runs below a folder, with one file each."""
+    """All W&B runs below a folder, with one file each.
+
+    W&B writes them in a process of its own, which on a busy machine ends its file after ``finish`` returned.
+    """
 
     def read(folder):
-        return [read_run(path) for path in sorted(folder.rglob("*.wandb"))]
+        deadline = time.monotonic() + 60
+        while True:
+            runs = [read_run(path) for path in sorted(folder.rglob("*.wandb"))]
+            if all(run.exit_codes for run in runs) or time.monotonic() > deadline:
+                return runs
+            time.sleep(0.2)
 
     return read
 

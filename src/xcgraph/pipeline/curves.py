@@ -14,7 +14,7 @@ from xcgraph.artifacts import write_atomically
 CURVES = "curves.csv"
 
 # Takes a stage's name and the rows of all its epochs so far.
-Report = Callable[[str, Sequence[Mapping[str, float]]], None]
+Report = Callable[[str, Sequence[Mapping[str, float | int]]], None]
 
 
 class EpochCurves(Callback):
@@ -29,11 +29,11 @@ class EpochCurves(Callback):
     """
 
     def __init__(
-        self, path: Path, report: Callable[[Sequence[Mapping[str, float]]], None] | None = None
+        self, path: Path, report: Callable[[Sequence[Mapping[str, float | int]]], None] | None = None
     ) -> None:
         self._path = path
         self._report = report
-        self._rows: list[dict[str, float]] = []
+        self._rows: list[dict[str, float | int]] = []
         self._started = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -13,7 +13,7 @@ from xcgraph.pipeline.progress import MODES, StageProgress
 _log = logging.getLogger(__name__)
 
 
-def tell_nobody(stage: str, rows: Sequence[Mapping[str, float]]) -> None:
+def tell_nobody(stage: str, rows: Sequence[Mapping[str, float | int]]) -> None:
     """Take a stage's epochs and do nothing."""
 
 

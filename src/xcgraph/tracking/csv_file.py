@@ -24,7 +24,7 @@ class CsvTracker:
         with self._path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(("stage", "epoch", "metric", "value"))
 
-    def log(self, stage: str, row: Mapping[str, float]) -> None:
+    def log(self, stage: str, row: Mapping[str, float | int]) -> None:
         """Add an epoch's metrics."""
         if self._path is not None:
             lines = [(stage, int(row["epoch"]), *item) for item in row.items() if item[0] != "epoch"]

@@ -11,7 +11,7 @@ class NoTracker:
     def start(self, run: RunStart) -> None:
         """Do nothing."""
 
-    def log(self, stage: str, row: Mapping[str, float]) -> None:
+    def log(self, stage: str, row: Mapping[str, float | int]) -> None:
         """Do nothing."""
 
     def finish(self, end: RunEnd) -> None:

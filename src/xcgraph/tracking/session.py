@@ -41,7 +41,7 @@ class Session:
         self._attempt(self._tracker.finish, RunEnd(metrics=metrics))
         return metrics
 
-    def report(self, stage: str, rows: Sequence[Mapping[str, float]]) -> None:
+    def report(self, stage: str, rows: Sequence[Mapping[str, float | int]]) -> None:
         """Take all epochs of a stage so far; the tracker hears of those it was not told of before."""
         new = rows[self._told.get(stage, 0) :]
         self._told[stage] = len(rows)

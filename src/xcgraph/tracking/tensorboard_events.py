@@ -31,7 +31,7 @@ class TensorBoardTracker:
         self._writer = SummaryWriter(str(run.folder / EVENTS))
         self._writer.add_text("config", f"```json\n{json.dumps(run.config, indent=1, default=str)}\n```")
 
-    def log(self, stage: str, row: Mapping[str, float]) -> None:
+    def log(self, stage: str, row: Mapping[str, float | int]) -> None:
         """Add an epoch's metrics, each with the stage before its name."""
         for name, value in row.items():
             if name != "epoch":

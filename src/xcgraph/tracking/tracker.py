@@ -56,7 +56,7 @@ class Tracker(Protocol):
             UserError: the user can mend what it lacks.
         """
 
-    def log(self, stage: str, row: Mapping[str, float]) -> None:
+    def log(self, stage: str, row: Mapping[str, float | int]) -> None:
         """Take a finished epoch of a stage: ``epoch``, ``lr``, ``seconds``, loss and validation metrics."""
 
     def finish(self, end: RunEnd) -> None:

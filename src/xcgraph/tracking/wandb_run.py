@@ -56,7 +56,7 @@ class WandbTracker:
         except wandb.Error as error:
             raise UserError(f"W&B: {error} Set WANDB_MODE=offline or take logger=csv.") from error
 
-    def log(self, stage: str, row: Mapping[str, float]) -> None:
+    def log(self, stage: str, row: Mapping[str, float | int]) -> None:
         """Add an epoch; the epochs of each stage are an axis of their own."""
         if stage not in self._stages:
             self._stages.add(stage)
