@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -213,6 +214,28 @@ def test_manifest_tells_inputs_and_checksums(store):
     manifest = json.loads(artifact.path("manifest.json").read_text())
     assert manifest["inputs"] == describe({"part": Inner()})
     assert list(manifest["files"]) == ["file.txt"]
+
+
+def test_what_was_taken_tells_what_making_it_took(store):
+    def build(folder):
+        time.sleep(0.05)
+        (folder / "file.txt").write_text("content")
+
+    made, taken = (store.make("slow", {"n": 1}, build) for _ in range(2))
+    assert (made.made, taken.made) == (True, False)
+    assert made.cost() == taken.cost()
+    assert 0.05 <= taken.cost()["seconds"] < 5
+    assert taken.cost()["peak_memory_mib"] > 10
+
+
+def test_artifact_from_before_costs_were_recorded_has_none(store):
+    manifest = store.make("old", {}, Builder()).path("manifest.json")
+    content = json.loads(manifest.read_text())
+    del content["cost"]
+    manifest.write_text(json.dumps(content))
+    artifact = store.make("old", {}, Builder())
+    assert not artifact.made
+    assert artifact.cost() == {}
 
 
 def test_used_lists_what_was_made_or_found_in_this_run(store):

@@ -1,7 +1,5 @@
 """What a stage leaves behind, stored under a key of all that went into it."""
 
-import contextlib
-import fcntl
 import functools
 import hashlib
 import inspect
@@ -9,8 +7,9 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -20,6 +19,8 @@ from scipy.sparse import csr_array, load_npz, save_npz
 
 from xcgraph import __version__
 from xcgraph.errors import UserError
+from xcgraph.locks import one_at_a_time
+from xcgraph.memory import peak_memory_mib
 
 _log = logging.getLogger(__name__)
 
@@ -32,14 +33,30 @@ UNKEYED = MappingProxyType({"keyed": False})
 
 @dataclass(frozen=True)
 class Artifact:
-    """A finished folder of files, and the key of everything that went into it."""
+    """A finished folder of files.
+
+    Attributes:
+        folder: where they are.
+        key: of everything that went into them.
+        made: whether this process has made them; else they were there.
+    """
 
     folder: Path
     key: str
+    made: bool = field(default=False, compare=False)
 
     def path(self, name: str) -> Path:
         """Return the path of one of its files."""
         return self.folder / name
+
+    def cost(self) -> dict[str, float]:
+        """Return what making it took: ``seconds``, and ``peak_memory_mib`` of the process by then.
+
+        Empty for an artifact from before costs were noted. After an interruption, the last go alone counts.
+        """
+        manifest = json.loads(self.path(_MANIFEST).read_text("utf-8"))
+        cost: dict[str, float] = manifest.get("cost", {})
+        return cost
 
     def link_into(self, folder: Path) -> None:
         """Show its files in another folder too: as hard links where the disk allows, else as copies."""
@@ -95,10 +112,11 @@ class ArtifactStore:
         """
         key = content_key({"name": name, **inputs})
         final = self.root / f"{name}-{key}"
-        with _one_at_a_time(final.with_name(f"{final.name}.lock")):
-            if not _is_intact(final):
+        with one_at_a_time(final.with_name(f"{final.name}.lock")):
+            found = _is_intact(final)
+            if not found:
                 self._build(final, describe(inputs), build)
-        self.used[name] = Artifact(final, key)
+        self.used[name] = Artifact(final, key, made=not found)
         return self.used[name]
 
     def _build(self, final: Path, inputs: Any, build: Callable[[Path], None]) -> None:  # noqa: ANN401 - JSON
@@ -106,36 +124,12 @@ class ArtifactStore:
         work.mkdir(exist_ok=True)
         for draft in work.glob(".*"):  # half-written, and nobody's any more
             draft.unlink()
+        started = time.perf_counter()
         build(work)
-        _write_manifest(work, inputs)
+        seconds = round(time.perf_counter() - started, 3)
+        _write_manifest(work, inputs, {"seconds": seconds, "peak_memory_mib": peak_memory_mib()})
         work.replace(final)
         _sync(self.root)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock; the system releases that of a process which was killed."""
-    handle = _hold(lock)
-    try:
-        yield
-    finally:
-        lock.unlink()
-        os.close(handle)
-
-
-def _hold(lock: Path) -> int:
-    while True:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.info("Waiting for another process that builds %s.", lock.stem)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        # The file that was waited for is gone once its holder is done; another may have made it anew.
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), lock.stat()):
-                return handle
-        os.close(handle)
 
 
 def content_key(inputs: Mapping[str, Any]) -> str:
@@ -162,7 +156,7 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever J
     if isinstance(value, functools.partial):
         return {"call": _qualified_name(value.func), "args": describe(value.args), **describe(value.keywords)}
     if is_dataclass(value) and not isinstance(value, type):
-        keyed = (field.name for field in fields(value) if field.metadata.get("keyed", True))
+        keyed = (part.name for part in fields(value) if part.metadata.get("keyed", True))
         parts = {name: getattr(value, name) for name in keyed}
         return {"call": _qualified_name(type(value)), **describe(parts)}
     if callable(value):
@@ -213,12 +207,14 @@ def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of
     return f"{thing.__module__}.{name}"
 
 
-def _write_manifest(folder: Path, inputs: Any) -> None:  # noqa: ANN401 - JSON
+def _write_manifest(folder: Path, inputs: Any, cost: Mapping[str, float]) -> None:  # noqa: ANN401 - JSON
     files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
     for path in files:
         _sync(path)
     sums = {path.name: _checksum(path) for path in files}
-    write_atomically(folder / _MANIFEST, json.dumps({"inputs": inputs, "files": sums}, indent=1))
+    write_atomically(
+        folder / _MANIFEST, json.dumps({"inputs": inputs, "files": sums, "cost": cost}, indent=1)
+    )
 
 
 def _is_intact(folder: Path) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from xcgraph.cli.sweep import cell_key, finished_metrics
+from xcgraph.cli.sweep import cell_key, count_cells, finished_metrics, read_journal
 
 from .conftest import SMALL
 
@@ -23,6 +23,7 @@ def composed(*overrides):
 def test_cell_is_known_by_its_config_whatever_the_way_to_write_it():
     key = cell_key(composed("fusion=mean", "seed=1"))
     assert key == cell_key(composed("seed=1", "fusion=mean", "hops=1", "paths.root=elsewhere"))
+    assert key == cell_key(composed("fusion=mean", "seed=1", "logger=wandb", "progress=quiet"))
     assert re.fullmatch("[0-9a-f]{16}", key)
 
 
@@ -42,6 +43,19 @@ def test_finished_is_what_has_metrics_of_the_same_config(tmp_path):
     assert finished_metrics(tmp_path, config) == metrics
     assert finished_metrics(tmp_path, composed("paths.root=elsewhere")) == metrics
     assert finished_metrics(tmp_path, composed("seed=1")) is None
+
+
+def test_journal_tells_how_far_each_cell_is(tmp_path):
+    """Folders are known by their newest line: a cell that ends is no longer running."""
+    lines = [
+        *({"cell": [f"seed={seed}"], "folder": f"{seed}"} for seed in range(4)),
+        {"cell": ["seed=0"], "folder": "0", "validation P@1": 0.5},
+        {"cell": ["seed=2"], "folder": "2", "error": "broken"},
+    ]
+    (tmp_path / "journal").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    cells = read_journal(tmp_path / "journal")
+    assert [cell["folder"] for cell in cells] == ["0", "1", "2", "3"]
+    assert count_cells(cells) == "1 done, 2 running, 1 failed"
 
 
 # --- whole sweeps ---------------------------------------------------------------------------------------
@@ -74,6 +88,8 @@ def test_cell_that_fails_stops_no_other_and_what_is_done_is_not_done_again(conso
         assert (root / folder / "metrics.json").exists() == (override != "ranker.game_mix=2.0")
         assert (root / folder / "error.txt").exists() == (override == "ranker.game_mix=2.0")
     assert output.count("test points") == 2
+    assert "Sweep: 2 done, 0 running, 1 failed" in output
+    assert "Sweep: 0 done, 1 running, 0 failed" in output
     assert artifacts(console, "graph-surrogate") == artifacts(console, "tree-0-ranker") == 1
 
     written = {file: file.stat().st_mtime_ns for file in root.glob("*/*/*/metrics.json")}

@@ -23,6 +23,9 @@ def wait_for(folder, pattern, process):
         time.sleep(0.005)
 
 
+TRAININGS = {"surrogate": 2, "tree-0-shortlister": 2, "tree-0-ranker": 3}
+
+
 def test_a_run_leaves_its_evidence(console):
     folder = console.train()
 
@@ -31,13 +34,45 @@ def test_a_run_leaves_its_evidence(console):
     assert metrics["test"]["P@1"] > 0.3  # 40 labels, two of them right: chance is 0.05
     assert load_npz(folder / "predictions.npz").shape == (80, 40)
     assert "encoder:" in (folder / "config.yaml").read_text()
-    assert json.loads((folder / "run.json").read_text())["seed"] == 0
-    for stage, epochs in (("surrogate", 2), ("tree-0-shortlister", 2), ("tree-0-ranker", 3)):
+    with (folder / "epochs.csv").open(newline="") as file:
+        assert {line["stage"] for line in csv.DictReader(file)} == set(TRAININGS)
+    for stage, epochs in TRAININGS.items():
         rows = list(csv.DictReader((folder / "stages" / stage / "curves.csv").open()))
         assert [row["epoch"] for row in rows] == [str(epoch + 1) for epoch in range(epochs)]
         assert {"train/loss", "val/P@1", "lr", "seconds"} <= set(rows[0])
         weights = torch.load(folder / "stages" / stage / "weights.ckpt", weights_only=True)
         assert "encoder.embedding.weight" in weights
+
+
+def test_run_json_tells_where_a_result_comes_from(console):
+    made, taken = (
+        json.loads((console.train("hops=2", *more) / "run.json").read_text())
+        for more in ((), ("logger=none",))
+    )
+
+    assert made["overrides"] == [*SMALL, "paths.root=runs", "hops=2"]
+    assert made["command"].startswith("xcgraph-train --config-dir ")
+    assert made["command"].endswith(" paths.root=runs hops=2")
+    assert made["seeds"] == {"run": 0, "validation": 0}
+    assert made["seed"] == 0
+    assert {"python", "versions", "git", "machine", "num_threads", "seconds", "peak_memory_mib"} <= set(made)
+    assert {*TRAININGS, "graph", "tree-0-clusters"} <= set(made["stages"])
+    assert all(stage["made"] and stage["seconds"] >= 0 for stage in made["stages"].values())
+    assert taken["stages"] == {name: {**cost, "made": False} for name, cost in made["stages"].items()}
+    assert taken["data"] == made["data"]
+
+
+def test_no_result_depends_on_tracker_and_progress(console):
+    first = console.train(root="a")
+    second = console.train("logger=none", "progress=quiet", root="b")
+
+    for file in ("metrics.json", "predictions.npz"):
+        assert (first / file).read_bytes() == (second / file).read_bytes()
+    names = [sorted(path.name for path in console.folder.glob(f"{root}/artifacts/*")) for root in "ab"]
+    assert names[0] == names[1]
+    assert "epoch" not in (second / "train.log").read_text()
+    assert "run: about" in (first / "train.log").read_text()
+    assert not (second / "epochs.csv").exists()
 
 
 def test_filtered_pairs_are_not_predicted(console):
@@ -114,6 +149,8 @@ def test_ctrl_c_says_how_to_go_on(console):
         ("fusion=atention", r"Available options in 'fusion':\n\tattention"),
         ("+grpah.foo=1", "Unknown key grpah: did you mean graph"),
         ("data.statistics.labels=41", "expected 41 labels, found 40"),
+        ("progress=loud", "progress must be one of auto, bar, lines, quiet, got loud"),
+        ("logger=wnadb", r"Available options in 'logger':"),
         ("paths.root=/dev/null/runs", "Cannot write the output .*Choose another folder with paths.root"),
         ("paths.artifacts=/dev/null/store", "Cannot write to the artifact folder .*paths.artifacts"),
     ],

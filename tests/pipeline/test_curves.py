@@ -1,4 +1,5 @@
 import csv
+import pickle
 from types import SimpleNamespace
 from unittest.mock import create_autospec
 
@@ -6,7 +7,7 @@ import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 
-from xcgraph.pipeline.curves import EpochCurves
+from xcgraph.pipeline.curves import EpochCurves, read_curves
 
 MODULE = create_autospec(LightningModule, instance=True)
 
@@ -67,3 +68,24 @@ def test_state_is_plain(tmp_path):
     run_epochs(curves, range(2))
     values = [value for row in curves.state_dict()["rows"] for value in row.values()]
     assert {type(value) for value in values} == {float, int}
+
+
+def test_all_rows_so_far_are_reported_after_each_epoch(tmp_path):
+    reported = []
+    curves = EpochCurves(tmp_path / "curves.csv", lambda rows: reported.append(len(rows)))
+    run_epochs(curves, range(2))
+    state = curves.state_dict()
+    resumed = EpochCurves(tmp_path / "curves.csv", lambda rows: reported.append(len(rows)))
+    resumed.load_state_dict(state)
+    run_epochs(resumed, [2])
+    assert reported == [1, 2, 3]
+    assert read_curves(tmp_path / "curves.csv") == read(tmp_path / "curves.csv")
+
+
+def test_whom_to_report_to_is_not_sent_to_another_process(tmp_path):
+    reported = []
+    curves = EpochCurves(tmp_path / "curves.csv", lambda rows: reported.append(rows))
+    sent = pickle.loads(pickle.dumps(curves))
+    run_epochs(sent, range(1))
+    assert len(read(tmp_path / "curves.csv")) == 1
+    assert reported == []

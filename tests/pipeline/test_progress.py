@@ -1,5 +1,6 @@
 import io
 import logging
+import re
 import sys
 from contextlib import redirect_stderr
 from unittest.mock import create_autospec
@@ -8,6 +9,7 @@ import pytest
 import torch
 from pytorch_lightning import LightningModule, Trainer
 
+from xcgraph.pipeline.pace import Pace
 from xcgraph.pipeline.progress import StageProgress
 
 MODULE = create_autospec(LightningModule, instance=True)
@@ -53,6 +55,31 @@ def test_log_has_a_line_per_epoch(caplog, capsys):
         "tree 1/3 · ranker · epoch 2/2 · loss 0.12500 · P@1 50.00  R@5 87.50",
     ]
     assert capsys.readouterr().out == ""
+
+
+def test_line_tells_the_time_left_in_the_run(caplog):
+    times = iter(range(0, 1000, 10))
+    pace = Pace({"surrogate": 2, "tree-0-ranker": 12}, lambda: float(next(times)))
+    with caplog.at_level(logging.INFO):
+        run_epochs(StageProgress("surrogate", "lines", pace), make_trainer(), epochs=1)
+    (line,) = caplog.messages
+    assert re.search(r"P@1 50\.00  R@5 87\.50 · run: about \d+ min left$", line)
+
+
+@pytest.mark.parametrize("terminal", [Terminal(), io.StringIO()], ids=["terminal", "log"])
+def test_quiet_shows_nothing(caplog, terminal):
+    with caplog.at_level(logging.INFO), redirect_stderr(terminal):
+        progress = StageProgress("surrogate", "quiet")
+        run_epochs(progress, make_trainer())
+        progress.on_fit_end(make_trainer(), MODULE)
+    assert (caplog.messages, terminal.getvalue()) == ([], "")
+
+
+def test_lines_are_had_on_a_terminal_too(caplog):
+    with caplog.at_level(logging.INFO), redirect_stderr(Terminal()) as terminal:
+        run_epochs(StageProgress("surrogate", "lines"), make_trainer())
+    assert len(caplog.messages) == 2
+    assert terminal.getvalue() == ""
 
 
 def test_terminal_has_a_bar_and_no_lines(caplog, capsys):

@@ -1,11 +1,13 @@
 """Sweeps: a folder per cell whose name depends on its config alone, and a list of the cells at the end."""
 
 import json
+import logging
 import os
 import sys
 import time
 import traceback
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
@@ -17,13 +19,15 @@ from omegaconf import DictConfig, OmegaConf
 from xcgraph.artifacts import content_key
 from xcgraph.errors import UserError
 
+_log = logging.getLogger(__name__)
+
 # What a cell's result does not depend on.
-_ASIDE = ("hydra", "paths", "run")
+ASIDE = ("hydra", "paths", "run", "logger", "progress")
 
 
 def cell_key(config: DictConfig) -> str:
     """Hash everything in a composed config that its result depends on."""
-    keys = sorted(str(key) for key in config if key not in _ASIDE)
+    keys = sorted(str(key) for key in config if key not in ASIDE)
     nodes = ((key, OmegaConf.select(config, key)) for key in keys)
     return content_key({key: _plain(node) for key, node in nodes})
 
@@ -48,38 +52,86 @@ def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, fl
 
 # Of the sweep that this process runs: Hydra hands nothing on to who started it.
 _journal: ContextVar[Path | None] = ContextVar("journal", default=None)
+_sweep: ContextVar[str | None] = ContextVar("sweep", default=None)
+
+
+def current_sweep() -> str | None:
+    """Return the id of the sweep that this job is a cell of, the same for the same command; or None."""
+    return _sweep.get()
 
 
 class Cells(Callback):
-    """Writes a line per finished or failed cell into a journal of the sweep, also from other processes."""
+    """Writes how cells begin and end into a journal of the sweep, also from other processes."""
 
     def __init__(self) -> None:
         self._journal: Path | None = None
+        self._id: str | None = None
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's signature
         """Open the journal; launchers copy this object, and so its path, to where cells run."""
         del kwargs
         name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.getpid()}.jsonl"
         self._journal = Path(config.hydra.sweep.dir).absolute() / name
+        self._id = f"sweep-{content_key({'overrides': sorted(config.hydra.overrides.task)})[:8]}"
         _journal.set(self._journal)
+
+    def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's signature
+        """Note that a cell begins."""
+        del kwargs
+        _sweep.set(self._id)
+        if self._journal is not None:
+            self._journal.parent.mkdir(parents=True, exist_ok=True)
+            self._write({"cell": list(config.hydra.overrides.task), "folder": _folder(config)})
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ANN401 - same
         """Note how a cell ended; the stack of one that failed goes into its folder."""
         del kwargs
         if self._journal is None:  # a single run
             return
-        folder, result = Path(config.hydra.runtime.output_dir), job_return._return_value
-        line = {"cell": list(job_return.overrides or []), "folder": str(folder)}
-        (folder / "error.txt").unlink(missing_ok=True)
+        result, folder = job_return._return_value, _folder(config)
+        line: dict[str, Any] = {"cell": list(job_return.overrides or []), "folder": folder}
+        error = Path(folder) / "error.txt"
+        error.unlink(missing_ok=True)
         if job_return.status is JobStatus.COMPLETED:
             line["validation P@1"] = result
         else:
             line["error"] = (
                 f"{result}" if isinstance(result, UserError) else f"{type(result).__name__}: {result}"
             )
-            (folder / "error.txt").write_text("".join(traceback.format_exception(result)), "utf-8")
-        with self._journal.open("a", encoding="utf-8") as journal:
-            journal.write(f"{json.dumps(line)}\n")
+            error.write_text("".join(traceback.format_exception(result)), "utf-8")
+        self._write(line)
+
+    def _write(self, line: Mapping[str, Any]) -> None:
+        """Add to the journal, and show how far the sweep is."""
+        if self._journal is not None:
+            with self._journal.open("a", encoding="utf-8") as journal:
+                journal.write(f"{json.dumps(line)}\n")
+            _log.info("Sweep: %s", count_cells(read_journal(self._journal)))
+
+
+def _folder(config: DictConfig) -> str:
+    return str(config.hydra.runtime.output_dir)
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """Return the newest line of each cell, in the order in which they began."""
+    newest: dict[str, dict[str, Any]] = {}
+    for text in path.read_text("utf-8").splitlines():
+        line = json.loads(text)
+        newest[line["folder"]] = line
+    return list(newest.values())
+
+
+def count_cells(cells: Iterable[Mapping[str, Any]]) -> str:
+    """Say how many cells are done, running and failed."""
+    states = Counter(map(_state, cells))
+    return ", ".join(f"{states[state]} {state}" for state in ("done", "running", "failed"))
+
+
+def _state(cell: Mapping[str, Any]) -> str:
+    if "error" in cell:
+        return "failed"
+    return "done" if "validation P@1" in cell else "running"
 
 
 def print_cells() -> bool:
@@ -88,10 +140,10 @@ def print_cells() -> bool:
     _journal.set(None)
     if journal is None or not journal.exists():
         return False
-    cells = [json.loads(line) for line in journal.read_text("utf-8").splitlines()]
-    failed = sum("error" in cell for cell in cells)
+    cells = read_journal(journal)
+    failed = sum(_state(cell) == "failed" for cell in cells)
     # The errors at the end, where a person looks.
-    ordered = sorted(cells, key=lambda cell: "error" in cell)
+    ordered = sorted(cells, key=lambda cell: ("running", "done", "failed").index(_state(cell)))
     lines = (f"  {_outcome(cell, journal.parent)}\n" for cell in ordered)
     sys.stderr.write(f"{len(cells)} cells in {journal.parent}, {failed} of them failed:\n")
     sys.stderr.writelines(lines)
@@ -100,6 +152,8 @@ def print_cells() -> bool:
 
 def _outcome(cell: Mapping[str, Any], root: Path) -> str:
     folder, overrides = Path(cell["folder"]).relative_to(root), " ".join(cell["cell"])
-    if "error" in cell:
+    if _state(cell) == "failed":
         return f"{folder} ({overrides}) failed, see error.txt there: {cell['error']}"
+    if _state(cell) == "running":
+        return f"{folder} ({overrides}) was stopped"
     return f"{folder} ({overrides}) validation P@1 {100 * cell['validation P@1']:.2f}"

@@ -6,11 +6,13 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from xcgraph.cli.check import build
+from xcgraph.cli.check import build, build_node
 from xcgraph.cli.command import run_command, run_job
+from xcgraph.cli.origin import describe_start, find_origin
 from xcgraph.cli.sweep import finished_metrics
 from xcgraph.cli.tables import print_metrics
 from xcgraph.pipeline.run import Run
+from xcgraph.tracking.session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -21,7 +23,8 @@ def train(config: DictConfig) -> float:
     metrics = finished_metrics(Path(run.folder), config)
     if metrics is None:
         OmegaConf.save(config, f"{run.folder}/config.yaml", resolve=True)
-        metrics = run.execute()
+        session = Session(build_node(config.logger), describe_start(config, run.folder))
+        metrics = session.follow(lambda: run.execute(find_origin(), session.report))
     else:
         _log.info("Finished before: nothing to do.")
     shown = "test" if metrics["test"] else "validation"  # a data set may come without test points

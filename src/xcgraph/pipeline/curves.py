@@ -3,12 +3,18 @@
 import csv
 import io
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from xcgraph.artifacts import write_atomically
+
+CURVES = "curves.csv"
+
+# Takes a stage's name and the rows of all its epochs so far.
+Report = Callable[[str, Sequence[Mapping[str, float | int]]], None]
 
 
 class EpochCurves(Callback):
@@ -19,11 +25,15 @@ class EpochCurves(Callback):
 
     Args:
         path: the CSV file.
+        report: takes all rows so far after each epoch; not in a process of its own, to which it is not sent.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, report: Callable[[Sequence[Mapping[str, float | int]]], None] | None = None
+    ) -> None:
         self._path = path
-        self._rows: list[dict[str, float]] = []
+        self._report = report
+        self._rows: list[dict[str, float | int]] = []
         self._started = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -49,6 +59,12 @@ class EpochCurves(Callback):
         writer.writeheader()
         writer.writerows(self._rows)
         write_atomically(self._path, text.getvalue())
+        if self._report is not None:
+            self._report(self._rows)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out whom to report to, which may hold connections."""
+        return {**self.__dict__, "_report": None}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the rows so far."""
@@ -57,3 +73,9 @@ class EpochCurves(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the rows of the epochs before the resume."""
         self._rows = list(state_dict["rows"])
+
+
+def read_curves(path: Path) -> list[dict[str, float]]:
+    """Read the rows that :class:`EpochCurves` wrote."""
+    with path.open(newline="", encoding="utf-8") as file:
+        return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

@@ -94,6 +94,18 @@ class Eclare:
                 f"ranker.top_k={self.ranker.top_k} is larger than the number of labels, {num_labels}."
             )
 
+    def epochs(self) -> dict[str, int]:
+        """Return by name, in their order, how many epochs each training takes."""
+        shortlister = (
+            {"shortlister": self.stages.shortlister.max_epochs} if self.shortlister.is_trained else {}
+        )
+        parts = {**shortlister, "ranker": self.stages.ranker.max_epochs}
+        trees = range(self.num_trees)
+        return {
+            "surrogate": self.stages.surrogate.max_epochs,
+            **{f"tree-{tree}-{part}": count for tree in trees for part, count in parts.items()},
+        }
+
     def fit(self, work: Workspace) -> Ensemble:
         """Train everything that is not yet in the workspace's store."""
         self.check(work.num_labels)

@@ -1,6 +1,7 @@
 """A shortlister without a tree: the labels nearest to a point (DECAF's "+HNSW")."""
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ class NearestShortlisterConfig(ShortlisterConfig):
         retrieval: finds the nearest labels, exactly or approximately.
         text_share: weight of a label's text beside the centroid of its points, both at unit length.
     """
+
+    is_trained: ClassVar[bool] = False
 
     retrieval: Retrieval = field(default_factory=ExactRetrieval)
     text_share: float = 0.5

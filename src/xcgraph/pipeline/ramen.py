@@ -77,6 +77,10 @@ class Ramen:
         if self.top_k > num_labels:
             raise UserError(f"recipe.top_k={self.top_k} is larger than the number of labels, {num_labels}.")
 
+    def epochs(self) -> dict[str, int]:
+        """Return how many epochs the training takes."""
+        return {"dual-encoder": self.stage.max_epochs}
+
     def fit(self, work: Workspace) -> Retriever:
         """Train everything that is not yet in the workspace's store."""
         self.check(work.num_labels)

@@ -23,6 +23,12 @@ class RankedRamen(Eclare):
         super().check(num_labels)
         self.dual_encoder.check(num_labels)
 
+    def epochs(self) -> dict[str, int]:
+        """Return by name, in their order, how many epochs each training takes."""
+        after = super().epochs()
+        del after["surrogate"]
+        return {**self.dual_encoder.epochs(), **after}
+
     def surrogate(self, work: Workspace) -> Keyed[Encoder]:
         """Learn token embeddings as the dual encoder does."""
         return self.dual_encoder.encoder(work)

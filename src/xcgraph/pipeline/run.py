@@ -3,11 +3,8 @@
 import json
 import logging
 import os
-import platform
-import resource
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -20,6 +17,10 @@ from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.pipeline.curves import Report
+from xcgraph.pipeline.pace import Pace
+from xcgraph.pipeline.provenance import NOBODY, Origin, environment, stage_costs
+from xcgraph.pipeline.watch import Watch, check_mode, tell_nobody
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import remove_pairs
 
@@ -40,6 +41,9 @@ class Recipe(Protocol):
 
     def check(self, num_labels: int) -> None:
         """Refuse with a UserError what cannot be with so many labels."""
+
+    def epochs(self) -> dict[str, int]:
+        """Return by name, in their order, how many epochs each training takes."""
 
     def fit(self, work: Workspace) -> Model:
         """Train everything that is not yet in the workspace's store."""
@@ -74,6 +78,7 @@ class Run:
         num_threads: of torch and numba. Sums, and so the last bits of a result, depend on it.
         artifacts: folder of stage outputs, shared by runs: what is there already is not computed again.
         folder: the run's own folder.
+        progress: how it is shown: bar, lines, quiet, or auto.
     """
 
     data: XCDataModule
@@ -83,15 +88,21 @@ class Run:
     num_threads: int
     artifacts: str
     folder: str
+    progress: str = "auto"
 
     def __post_init__(self) -> None:
         if self.num_threads < 1:
             raise UserError(f"num_threads must be ≥ 1, got {self.num_threads}.")
         if self.seed < 0:
             raise UserError(f"seed must be ≥ 0, got {self.seed}.")
+        check_mode(self.progress)
 
-    def execute(self) -> dict[str, dict[str, float]]:
+    def execute(self, origin: Origin = NOBODY, report: Report = tell_nobody) -> dict[str, dict[str, float]]:
         """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
+
+        Args:
+            origin: who asked for it.
+            report: takes a stage's name and the rows of its curves so far, whenever there are more.
 
         Returns:
             The metrics as fractions, of the validation and of the test points, if there are any.
@@ -109,6 +120,7 @@ class Run:
             seed=self.seed,
             validation_fraction=self.validation.fraction,
             validation_seed=self.validation.seed,
+            watch=Watch(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
         )
         _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)
         model = self.recipe.fit(work)
@@ -118,7 +130,7 @@ class Run:
         }
         for name, artifact in store.used.items():
             artifact.link_into(folder / "stages" / name)
-        self._write_provenance(data, seconds=time.perf_counter() - started)
+        self._write_provenance(data, store, origin, time.perf_counter() - started)
         # The last file: a run folder with metrics.json is complete.
         write_atomically(folder / "metrics.json", json.dumps({"data": data.name, **metrics}, indent=1))
         return metrics
@@ -128,18 +140,17 @@ class Run:
         save_csr(Path(self.folder) / "predictions.npz", scores)
         return _measure(scores, test, work) if len(test) else {}
 
-    def _write_provenance(self, data: XCData, *, seconds: float) -> None:
+    def _write_provenance(self, data: XCData, store: ArtifactStore, origin: Origin, seconds: float) -> None:
         facts = {
             "data": {"name": data.name, "fingerprint": data.fingerprint},
+            "command": origin.command,
+            "overrides": origin.overrides,
             "seed": self.seed,
+            "seeds": {"run": self.seed, "validation": self.validation.seed},
             "num_threads": self.num_threads,
             "seconds": round(seconds, 1),
-            # Linux counts in KiB.
-            "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            "python": platform.python_version(),
-            "versions": {
-                name: version(name) for name in ("xcgraph", "torch", "pytorch-lightning", "numpy", "scipy")
-            },
+            **environment(),
+            "stages": stage_costs(store.used),
         }
         write_atomically(Path(self.folder) / "run.json", json.dumps(facts, indent=1))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,8 @@ class ShortlisterConfig:
             (GAME iii).
         meta_text: what a meta-label takes from the texts of its labels.
     """
+
+    is_trained: ClassVar[bool] = True  # whether Module II is a training
 
     num_meta_labels: int | None = None
     labels_per_meta_label: int = 4

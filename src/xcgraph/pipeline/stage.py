@@ -24,13 +24,12 @@ from xcgraph.errors import UserError
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
-from xcgraph.pipeline.curves import EpochCurves
+from xcgraph.pipeline.curves import CURVES, EpochCurves
 from xcgraph.pipeline.precision import MatmulPrecision
-from xcgraph.pipeline.progress import StageProgress
+from xcgraph.pipeline.watch import Watch
 from xcgraph.tasks.task import AnyTask, Learning, Task
 
 WEIGHTS = "weights.ckpt"
-CURVES = "curves.csv"
 _UNFINISHED = "last.ckpt"
 _ONE_DEVICE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # spawned processes return no predictions
 
@@ -99,6 +98,7 @@ class Stage:
         folder: Path,
         title: str,
         seed: int,
+        watch: Watch | None = None,
     ) -> None:
         """Train a task and leave its weights and curves in a folder.
 
@@ -111,14 +111,16 @@ class Stage:
             folder: where ``weights.ckpt`` and ``curves.csv`` go.
             title: the stage's name for people.
             seed: of the order of points and of dropout.
+            watch: who looks on.
         """
+        watch = watch or Watch()
         optimizer = functools.partial(self.optimizer, lr=self.lr)
         task.prepare(Learning(optimizer, self.schedule, self.max_epochs, seed), metrics)
         train, valid = points
         unfinished = folder / _UNFINISHED
         trainer = self._trainer(
-            EpochCurves(folder / CURVES),
-            StageProgress(title),
+            EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
+            watch.progress(title),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
         with _interruptible():

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +22,7 @@ from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.stage import Stage, load_weights
+from xcgraph.pipeline.watch import Watch
 from xcgraph.tasks.task import AnyTask
 
 Kept = TypeVar("Kept")
@@ -48,6 +49,7 @@ class Workspace:
         data_key: fingerprint of the data and of the choice of validation points.
         store: where artifacts go.
         seed: of everything random.
+        watch: who looks on.
     """
 
     train: Split
@@ -58,6 +60,7 @@ class Workspace:
     data_key: str
     store: ArtifactStore
     seed: int
+    watch: Watch = field(default_factory=Watch)
 
     @classmethod
     def of(
@@ -68,6 +71,7 @@ class Workspace:
         seed: int,
         validation_fraction: float,
         validation_seed: int,
+        watch: Watch | None = None,
     ) -> "Workspace":
         """Carve the validation points from the training points; the test points stay out."""
         learned, held = hold_out_rows(len(data.train), validation_fraction, validation_seed)
@@ -83,6 +87,7 @@ class Workspace:
             data_key=f"{data.fingerprint} {validation_fraction} {validation_seed}",
             store=store,
             seed=seed,
+            watch=watch or Watch(),
         )
 
     @property
@@ -141,9 +146,10 @@ class Workspace:
         task = build()
 
         def train(folder: Path) -> None:
-            stage.fit(task, fit_on, metrics, folder=folder, title=name, seed=seed)
+            stage.fit(task, fit_on, metrics, folder=folder, title=name, seed=seed, watch=self.watch)
 
         artifact = self.store.make(name, self._inputs({"stage": stage, **inputs}), train)
+        self.watch.end_stage(name, artifact)
         return Keyed(load_weights(task, artifact.folder), artifact.key)
 
     def _inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Who else is told how a run goes: one file per tracker."""

@@ -1,0 +1,18 @@
+"""No tracker."""
+
+from collections.abc import Mapping
+
+from xcgraph.tracking.tracker import RunEnd, RunStart
+
+
+class NoTracker:
+    """Tells nobody; each stage's ``curves.csv`` is written all the same."""
+
+    def start(self, run: RunStart) -> None:
+        """Do nothing."""
+
+    def log(self, stage: str, row: Mapping[str, float | int]) -> None:
+        """Do nothing."""
+
+    def finish(self, end: RunEnd) -> None:
+        """Do nothing."""
