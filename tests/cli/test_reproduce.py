@@ -107,7 +107,7 @@ def test_plan_runs_nothing(capsys):
 @pytest.mark.usefixtures("suite")
 def test_what_was_reached_can_be_recorded(tmp_path):
     assert run_reproduce("--record", "new.yaml") == 0
-    assert (tmp_path / "new.yaml").read_text().count("P@1: [30.0, 0.0]") == 2
+    assert (tmp_path / "new.yaml").read_text().count("PSP@5: [30.0, 0.0]") == 2
 
 
 def test_refused_run_stops_the_suite(tmp_path, monkeypatch):

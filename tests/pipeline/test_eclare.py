@@ -25,7 +25,7 @@ from xcgraph.nn.sum_fusion import SumFusion
 from xcgraph.pipeline.checkpoints import save_tensors
 from xcgraph.pipeline.eclare import Eclare
 from xcgraph.pipeline.shortlister import TreeShortlister
-from xcgraph.pipeline.stage import WEIGHTS, Stage
+from xcgraph.pipeline.stage import CURVES, WEIGHTS, Stage
 from xcgraph.pipeline.workspace import Keyed
 from xcgraph.sparse import normalize_rows
 from xcgraph.tasks.label_text import trained_text
@@ -269,8 +269,9 @@ CHANGES = [
 def untrained(monkeypatch):
     """Leave every task as it was built: keys do not depend on the training's outcome."""
 
-    def fit(self, task, points, metrics, *, folder, title, seed):  # noqa: ARG001
+    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())
+        (folder / CURVES).write_text("epoch\n")
 
     monkeypatch.setattr(Stage, "fit", fit)
 

@@ -16,7 +16,7 @@ from xcgraph.nn.trade_off import BanditTradeOff, FixedTradeOff
 from xcgraph.nn.triplet import TripletLoss
 from xcgraph.pipeline.anchors import NoAnchors
 from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
-from xcgraph.pipeline.stage import WEIGHTS, Stage
+from xcgraph.pipeline.stage import CURVES, WEIGHTS, Stage
 from xcgraph.pipeline.truth import AugmentedTruth
 from xcgraph.tasks.dual_task import DualTask
 from xcgraph.tasks.regularization import NoRegularization
@@ -144,8 +144,9 @@ CHANGES = [
 def test_change_of_a_setting_builds_anew_what_depends_on_it(
     toy, tmp_path, monkeypatch, path, value, expected
 ):
-    def fit(self, task, points, metrics, *, folder, title, seed):  # noqa: ARG001
+    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())
+        (folder / CURVES).write_text("epoch\n")
 
     monkeypatch.setattr(Stage, "fit", fit)
     keys = []
@@ -159,9 +160,10 @@ def test_change_of_a_setting_builds_anew_what_depends_on_it(
 def test_augmented_truth_is_learned_and_not_validated_on(toy, tmp_path, monkeypatch):
     seen = {}
 
-    def fit(self, task, points, metrics, *, folder, title, seed):  # noqa: ARG001
+    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
         seen["truth"], seen["valid"] = task.truth.edges.num_drawable, points[1]
         save_tensors(folder / WEIGHTS, task.state_dict())
+        (folder / CURVES).write_text("epoch\n")
 
     monkeypatch.setattr(Stage, "fit", fit)
     work = toy.workspace(tmp_path)

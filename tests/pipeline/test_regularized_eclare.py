@@ -10,7 +10,7 @@ from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.pipeline.anchors import NoAnchors
 from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
-from xcgraph.pipeline.stage import WEIGHTS, Stage
+from xcgraph.pipeline.stage import CURVES, WEIGHTS, Stage
 from xcgraph.tasks.regularized_task import RegularizedTask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
@@ -56,8 +56,9 @@ def test_anchors_are_needed(toy):
 
 
 def test_another_regularizer_is_another_module_one(toy, tmp_path, monkeypatch):
-    def fit(self, task, points, metrics, *, folder, title, seed):  # noqa: ARG001
+    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())
+        (folder / CURVES).write_text("epoch\n")
 
     monkeypatch.setattr(Stage, "fit", fit)
     keys = []

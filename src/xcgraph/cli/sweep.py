@@ -44,10 +44,12 @@ def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, fl
     """Return the metrics of a folder whose run is complete and had this config, else None."""
     try:
         before = OmegaConf.load(folder / "config.yaml")
-        metrics: dict[str, dict[str, float]] = json.loads((folder / "metrics.json").read_text("utf-8"))
+        found = json.loads((folder / "metrics.json").read_text("utf-8"))
     except FileNotFoundError:
         return None
-    return metrics if isinstance(before, DictConfig) and cell_key(before) == cell_key(config) else None
+    if not isinstance(before, DictConfig) or cell_key(before) != cell_key(config):
+        return None
+    return {split: metrics for split, metrics in found.items() if split != "data"}
 
 
 # Of the sweep that this process runs: Hydra hands nothing on to who started it.
