@@ -246,7 +246,8 @@ def test_every_chunk_size_gives_equal_points(source, cache):
             source, ArtifactStore(cache.root / str(chunk_size)), chunk_size=chunk_size
         ).folder
         for file in folder.iterdir():
-            assert (other / file.name).read_bytes() == file.read_bytes()
+            if file.name != "manifest.json":  # it says how long that took
+                assert (other / file.name).read_bytes() == file.read_bytes()
 
 
 def big_text(num_rows):
