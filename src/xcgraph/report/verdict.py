@@ -14,8 +14,8 @@ from xcgraph.report.published import Published
 from xcgraph.report.statistics import Summary, summarize
 from xcgraph.report.tables import MAIN_METRICS, Cell, Table
 
-# Of a repetition on another machine, whose sums differ in their last bits, about one suite in fifty leaves
-# it somewhere: the metrics of a cell move together, so a suite is a handful of trials, not dozens.
+# Sums differ in their last bits on another machine, which is as good as another seed: a suite compares dozens
+# of means, so two standard errors would be left by chance alone.
 DEVIATIONS = 3.0
 _LEAST_TOLERANCE = 0.0005  # as a fraction; a handful of seeds can agree by chance
 _PUBLISHED_TOLERANCE = 0.01  # as a fraction; an independent ECLARE (LEVER, ICLR'24) came within 0.007
