@@ -16,7 +16,6 @@ def make_entries(rows):
         ends=np.cumsum([len(row) for row in rows], dtype=np.int64),
         indices=np.array([index for index, _ in flat], np.int32),
         values=np.array([value for _, value in flat], np.float32),
-        starts=np.zeros(len(flat), np.int64),
     )
 
 

@@ -200,7 +200,7 @@ def test_largest_numbers_of_columns():
 
 def test_no_lines():
     (entries,) = parse_rows(b"", 4)
-    assert [len(array) for array in entries] == [0, 0, 0, 0]
+    assert [len(array) for array in entries] == [0, 0, 0]
 
 
 NUMBER = "a finite number as value"

@@ -16,13 +16,11 @@ class Entries(NamedTuple):
         ends: (rows,) int64, for each row the number of entries in it and the rows before it.
         indices: (nnz,) int32.
         values: (nnz,) float32.
-        starts: (nnz,) int64, the byte in the text at which each value starts.
     """
 
     ends: NDArray[np.int64]
     indices: NDArray[np.int32]
     values: NDArray[np.float32]
-    starts: NDArray[np.int64]
 
 
 class Fault(IntEnum):

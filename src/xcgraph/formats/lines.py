@@ -5,9 +5,11 @@ import zlib
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
+import numba
 import numpy as np
+from numpy.typing import NDArray
 
 from xcgraph.errors import UserError
 
@@ -56,8 +58,17 @@ def read_chunks(source: Path, chunk_size: int = CHUNK_SIZE, *, may_be_empty: boo
 
 
 def count_lines(text: bytes) -> int:
-    """Count line feeds, five times as fast as ``bytes.count``."""
-    return int(np.count_nonzero(np.frombuffer(text, np.uint8) == ord("\n")))
+    """Count line feeds, many times as fast as ``bytes.count``."""
+    return int(_count(np.frombuffer(text, np.uint8), np.uint8(ord("\n"))))
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _count(text: NDArray[np.uint8], byte: np.uint8) -> int:
+    count = 0
+    for each in text:
+        count += each == byte
+    return count
 
 
 def open_file(source: Path) -> BufferedReader:

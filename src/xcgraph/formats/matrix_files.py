@@ -128,5 +128,4 @@ def _entries(matrix: coo_array) -> Entries:
         ends=np.cumsum(np.bincount(matrix.row, minlength=matrix.shape[0])),
         indices=matrix.col[order].astype(np.int32),
         values=values,
-        starts=np.empty(0, np.int64),
     )

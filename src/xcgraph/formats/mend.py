@@ -23,7 +23,7 @@ def mend_rows(entries: Entries, merge: Merge) -> CsrPart:
         merge: repeated indices of a row get the sum of their values, in float32 and in the file's order, or
             the largest of them.
     """
-    ends, indices, values, _ = entries
+    ends, indices, values = entries
     unsorted_rows, repeated, zeros = _mend_rows(ends, indices, values, merge == "sum")
     kept = len(indices) - repeated - zeros
     return CsrPart(ends, indices[:kept], values[:kept], unsorted_rows, repeated, zeros)
@@ -37,6 +37,9 @@ def _mend_rows(
     unsorted_rows = repeated = zeros = kept = start = 0
     for row in range(len(ends)):
         end = ends[row]
+        if kept == start and _is_canonical(indices[start:end], values[start:end]):
+            kept = start = end
+            continue
         if not _is_sorted(indices[start:end]):
             order = np.argsort(indices[start:end], kind="mergesort")
             indices[start:end] = indices[start:end][order]
@@ -59,6 +62,18 @@ def _mend_rows(
         ends[row] = kept
         start = end
     return unsorted_rows, repeated, zeros
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _is_canonical(indices: NDArray[np.int32], values: NDArray[np.float32]) -> bool:
+    """Tell the usual case, in which nothing has to be moved; all at once is faster than to stop early."""
+    wrong = 0
+    for entry in range(1, len(indices)):
+        wrong += indices[entry] <= indices[entry - 1]
+    for entry in range(len(values)):
+        wrong += values[entry] == 0
+    return wrong == 0
 
 
 @numba.njit(cache=True)

@@ -69,12 +69,11 @@ def _allocate(text: bytes, *, bytes_per_entry: int) -> Entries:
         ends=np.empty(count_lines(text), np.int64),
         indices=np.empty(capacity, np.int32),
         values=np.empty(capacity, np.float32),
-        starts=np.empty(capacity, np.int64),
     )
 
 
 def _cut(entries: Entries, count: int) -> Entries:
-    return Entries(entries.ends, entries.indices[:count], entries.values[:count], entries.starts[:count])
+    return Entries(entries.ends, entries.indices[:count], entries.values[:count])
 
 
 def _check(text: bytes, fault: Fault, position: int, **limits: int) -> None:
@@ -93,7 +92,7 @@ def _token(text: bytes, start: int) -> bytes:
 def _decide(entries: Entries, text: bytes) -> Entries:
     """Let Python read the few values that the compiled parser left open; what is not finite is refused."""
     for entry in np.flatnonzero(~np.isfinite(entries.values)):
-        start = int(entries.starts[entry])
+        start = _value_start(entries, int(entry), text)
         token = _token(text, start)
         with np.errstate(over="ignore"):
             value = np.float32(float(token))
@@ -103,3 +102,14 @@ def _decide(entries: Entries, text: bytes) -> Entries:
             )
         entries.values[entry] = value
     return entries
+
+
+def _value_start(entries: Entries, entry: int, text: bytes) -> int:
+    """Find a value in the text again, which is cheaper than to keep where all of them are."""
+    row = int(np.searchsorted(entries.ends, entry, side="right"))
+    start = 0
+    for _ in range(row):
+        start = text.index(b"\n", start) + 1
+    tokens = list(_TOKEN.finditer(text, start, text.index(b"\n", start)))
+    token = tokens[entry - int(entries.ends[row])]  # counted from the line's end, for labels may come first
+    return text.index(b":", token.start()) + 1

@@ -27,6 +27,8 @@ _POWERS = np.array([float(f"1e{power}") for power in range(_LARGEST_POWER + 1)])
 # More than the rounding of mantissa, power and quotient, and than the digits that were left out.
 _SLACK = 2.0**-49
 _LARGEST_INDEX = 2**31
+# Numbers of so many digits fit int64.
+_MOST_DIGITS = 18
 
 
 @numba.njit(cache=True)
@@ -80,7 +82,7 @@ def _parse_entries(
         following = _skip_blanks(text, end)
         if end == colon + 1 or (following == end and _byte(text, end) != _LINE_FEED):
             return start, count, Fault.NO_VALUE
-        entries.indices[count], entries.values[count], entries.starts[count] = index, value, colon + 1
+        entries.indices[count], entries.values[count] = index, value
         count += 1
         start = following
     return start, count, Fault.NONE
@@ -109,7 +111,7 @@ def _parse_labels(
             return at, count, Fault.LABEL_OUTSIDE
         if end == at:
             return at, count, Fault.NO_LABEL
-        entries.indices[count], entries.values[count], entries.starts[count] = label, 1, at
+        entries.indices[count], entries.values[count] = label, 1
         count += 1
         if _byte(text, end) != _COMMA:
             return (end, count, Fault.NONE) if _ends_token(text, end) else (at, count, Fault.NO_LABEL)
@@ -149,14 +151,21 @@ def _ends_token(text: NDArray[np.uint8], at: int) -> bool:
 @no_type_check
 def _parse_index(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
     """Read digits as (number, position behind them); what int32 cannot hold becomes 2³¹ or more."""
-    index = 0
-    while True:
-        digit = np.uint8(_byte(text, at) - _ZERO)  # one byte, so that one comparison tells
-        if digit > 9:
-            return index, at
-        if index < _LARGEST_INDEX:
-            index = 10 * index + digit
+    start = at
+    index, at = _digits(text, at, 0)
+    return (index if at - start <= _MOST_DIGITS else _long_index(text, start)), at
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _long_index(text: NDArray[np.uint8], at: int) -> int:
+    """Read so many digits that int64 may not hold them: zeros first, or a number that is too large."""
+    index, digit = 0, _digit(text, at)
+    while digit <= 9 and index < _LARGEST_INDEX:
+        index = 10 * index + digit
         at += 1
+        digit = _digit(text, at)
+    return index
 
 
 @numba.njit(cache=True, forceinline=True)
@@ -172,16 +181,18 @@ def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
     if negative or _byte(text, at) == _PLUS:
         at += 1
     whole = at
-    mantissa, at, left_out = _digits(text, at, 0)
-    num_digits, exponent = at - whole, left_out
+    mantissa, at = _digits(text, at, 0)
+    num_digits, fraction = at - whole, at
     if _byte(text, at) == _POINT:
         fraction = at + 1
-        mantissa, at, dropped = _digits(text, fraction, mantissa)
+        mantissa, at = _digits(text, fraction, mantissa)
         num_digits += at - fraction
-        exponent -= at - fraction - dropped
-        left_out += dropped
     if num_digits == 0:
         return np.float32(np.nan), start
+    exponent, left_out = fraction - at, 0
+    if num_digits > _MOST_DIGITS:
+        mantissa, left_out = _long_mantissa(text, whole)
+        exponent += left_out
     if _byte(text, at) == _SMALL_E or _byte(text, at) == _LARGE_E:
         power, end = _power(text, at + 1)
         if end == at + 1:
@@ -193,18 +204,36 @@ def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
 
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
-def _digits(text: NDArray[np.uint8], at: int, mantissa: int) -> tuple[int, int, int]:
-    """Append digits to a mantissa as long as they fit; also give where they end and how many did not."""
-    left_out = 0
-    while True:
-        digit = np.uint8(_byte(text, at) - _ZERO)  # one byte, so that one comparison tells
-        if digit > 9:
-            return mantissa, at, left_out
-        if mantissa < _FULL_MANTISSA:
+def _digit(text: NDArray[np.uint8], at: int) -> np.uint8:
+    """Give what a digit stands for, and more than 9 for anything else: one byte, one comparison."""
+    return np.uint8(_byte(text, at) - _ZERO)
+
+
+@numba.njit(cache=True, forceinline=True)
+@no_type_check
+def _digits(text: NDArray[np.uint8], at: int, number: int) -> tuple[int, int]:
+    """Append digits to a number, which makes no sense beyond ``_MOST_DIGITS``; also give where they end."""
+    digit = _digit(text, at)
+    while digit <= 9:
+        number = 10 * number + digit
+        at += 1
+        digit = _digit(text, at)
+    return number, at
+
+
+@numba.njit(cache=True)
+@no_type_check
+def _long_mantissa(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
+    """Read the digits around a decimal point as long as they fit; also give how many did not."""
+    mantissa = left_out = 0
+    while _digit(text, at) <= 9 or _byte(text, at) == _POINT:
+        digit = _digit(text, at)
+        if digit <= 9 and mantissa < _FULL_MANTISSA:
             mantissa = 10 * mantissa + digit
-        else:
+        elif digit <= 9:
             left_out += 1
         at += 1
+    return mantissa, left_out
 
 
 @numba.njit(cache=True)
