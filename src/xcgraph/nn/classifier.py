@@ -55,11 +55,12 @@ class LabelClassifier(nn.Module):
         One dense product and a selection: as long as shortlists of a batch overlap, this is much faster
         than gathering a (batch, width, dim) block of label vectors.
         """
-        scores = points @ vectors.T + self.bias
         if shortlist is None:
-            return scores
-        padding = shortlist.positions < 0
-        return scores.gather(1, shortlist.positions.clamp(min=0)).masked_fill(padding, -torch.inf)
+            return torch.addmm(self.bias, points, vectors.T)
+        # b is added to what was asked for alone: on all distinct labels of a batch it would be another
+        # matrix of that size.
+        scores = (points @ vectors.T).gather(1, shortlist.positions.clamp(min=0)) + self.bias
+        return scores.masked_fill(shortlist.positions < 0, -torch.inf)
 
 
 def binary_loss(
