@@ -54,6 +54,10 @@ def write_report(out):
     (out / "report.html").write_text("")
 
 
+def code_root():
+    return f"runs/reproduce/code-{reproduce.code_digest()}"
+
+
 def run_reproduce(*arguments):
     with pytest.raises(SystemExit) as ended:
         reproduce.main(arguments)
@@ -71,14 +75,35 @@ def test_runs_what_is_missing_and_only_that(suite, capsys):
     assert suite == []
     assert "All 4 runs are there: nothing to train." in capsys.readouterr().out
 
-    next(iter(Path("runs/sweeps").glob("*/*/*/metrics.json"))).unlink()
+    next(iter(Path(code_root(), "sweeps").glob("*/*/*/metrics.json"))).unlink()
     assert run_reproduce() == 0
     assert len(suite) == 1
 
 
+@pytest.mark.usefixtures("suite")
+def test_runs_of_other_code_do_not_count(capsys, monkeypatch):
+    assert run_reproduce() == 0
+    monkeypatch.setattr(reproduce, "code_digest", lambda: "changed")
+    assert run_reproduce() == 0
+    assert capsys.readouterr().out.count("4 of 4 runs are missing") == 2
+    assert Path("runs/reproduce/code-changed/lf_wordnet_8k-main/report.html").exists()
+
+
+def test_progress_counts_runs_and_foretells_the_rest(suite, capsys, monkeypatch):
+    clock = iter(range(0, 10_000, 45))  # recorded are 90 s, and each call of the clock is 45 s later
+    monkeypatch.setattr(reproduce.time, "monotonic", lambda: float(next(clock)))
+    execute = reproduce._execute
+    monkeypatch.setattr(reproduce, "_execute", lambda run: execute(run) and run.seed == 0)
+    assert run_reproduce() == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if " to run, " in line]
+    assert lines[0] == "0 done, 0 failed, 4 to run, about 6 min: experiment=smoke seed=0"
+    assert lines[2] == "1 done, 1 failed, 2 to run, about 2 min: experiment=smoke hops=2 seed=0"
+    assert len(suite) == len(lines) == 4
+
+
 def test_value_outside_its_tolerance_is_named(suite, capsys):
     assert run_reproduce() == 0
-    worse = [run for run in find_cell_runs(reproduce.read_suite("", ""), "runs") if run.cell == CELLS[1]]
+    worse = [run for run in find_cell_runs(reproduce.read_suite("", ""), code_root()) if run.cell == CELLS[1]]
     for run in worse:
         leave_run(run, value=0.2)
     assert run_reproduce() == 1
@@ -86,7 +111,7 @@ def test_value_outside_its_tolerance_is_named(suite, capsys):
     assert f"OUTSIDE {CELLS[1]}: PSP@5 20.00, expected 30.00 ± 3.00" in output
     assert f"OUTSIDE {CELLS[0]}:" not in output
     assert suite  # they did run
-    assert "**20.00**" in Path("runs/reproduce/lf_wordnet_8k-main/verdict.md").read_text()
+    assert "**20.00**" in Path(code_root(), "lf_wordnet_8k-main", "verdict.md").read_text()
 
 
 def test_failed_run_stops_no_other_and_is_listed(suite, capsys, monkeypatch):

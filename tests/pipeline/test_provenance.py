@@ -3,12 +3,19 @@ import json
 import platform
 import subprocess
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import pytest
 
 from xcgraph.artifacts import ArtifactStore
 from xcgraph.pipeline import provenance
-from xcgraph.pipeline.provenance import environment, git_state, package_versions, stage_costs
+from xcgraph.pipeline.provenance import (
+    code_digest,
+    environment,
+    git_state,
+    package_versions,
+    stage_costs,
+)
 
 
 @pytest.fixture
@@ -44,6 +51,41 @@ def test_no_checkout_and_no_git_are_no_error(checkout, tmp_path, monkeypatch):
     assert git_state(tmp_path / "module.py") is None
     monkeypatch.setenv("PATH", str(tmp_path))
     assert git_state(checkout) is None
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The packages of code_digest: one module that counts, and one of the command line."""
+    for name, content in {"recipe.py": "RATE = 1\n", "cli/show.py": "WIDTH = 1\n"}.items():
+        file = tmp_path / "xcgraph" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(content)
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "xcgraph")])
+    monkeypatch.setattr(
+        provenance.importlib.util, "find_spec", lambda name: spec if name == "xcgraph" else None
+    )
+    return tmp_path / "xcgraph"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("recipe.py", '"""Says something new."""\n\nRATE = 1  # why\n'),
+        ("cli/show.py", "WIDTH = 2\n"),
+        ("notes.txt", "RATE = 2\n"),
+    ],
+)
+def test_code_is_the_same_where_no_result_can_change(package, file, content):
+    before = code_digest()
+    (package / file).write_text(content)
+    assert code_digest() == before
+
+
+@pytest.mark.parametrize(("file", "content"), [("recipe.py", "RATE = 2\n"), ("new.py", "RATE = 1\n")])
+def test_code_is_another_where_a_result_can_change(package, file, content):
+    before = code_digest()
+    (package / file).write_text(content)
+    assert code_digest() != before
 
 
 def test_versions_are_those_of_all_core_packages():

@@ -6,6 +6,7 @@ import logging
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from xcgraph.cli.command import USER_ERROR, Advice, run_command
 from xcgraph.cli.report import ConfigSources
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.errors import UserError
+from xcgraph.pipeline.provenance import code_digest
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown, table_lines
 from xcgraph.report.published import published_rows
@@ -40,16 +42,18 @@ _console = Console()
 def reproduce(options: argparse.Namespace) -> int:
     """Run, report, judge; return the exit status."""
     suite, recorded = read_suite(options.data, options.suite), read_recorded(options.data, options.suite)
-    runs = find_cell_runs(suite, options.root)
+    # Runs and artifacts of other code prove nothing about this one.
+    root = Path(options.root, "reproduce", f"code-{code_digest()}")
+    runs = find_cell_runs(suite, str(root))
     missing = [run for run in runs if run.metrics is None]
     _show_plan(suite, runs, recorded)
     if options.plan:
         return 0
-    failed = [run for run in missing if not _execute(run)]
-    runs = find_cell_runs(suite, options.root) if missing else runs
-    out = Path(options.out or Path(options.root, "reproduce", f"{options.data}-{options.suite}"))
+    failed = _train(missing, recorded.seconds if recorded else {})
+    runs = find_cell_runs(suite, str(root)) if missing else runs
+    out = Path(options.out or root / f"{options.data}-{options.suite}")
     found = _metrics(runs)
-    if missing or not (out / "report.html").exists():
+    if missing or options.out or not (out / "report.html").exists():
         _report(runs, suite, out)
     comparisons = _compare(found, suite, recorded, runs)
     write_files(out, {"verdict.md": "\n".join(table_lines(verdict_table(comparisons))) + "\n"})
@@ -78,13 +82,38 @@ def _show_plan(suite: Suite, runs: Sequence[CellRun], recorded: Recorded | None)
     _say(f"{len(missing)} of {len(runs)} runs are missing: {least}{total / 60:.0f} min as recorded.")
 
 
+def _train(missing: Sequence[CellRun], recorded: Mapping[str, float]) -> list[CellRun]:
+    """Train run after run, and say before each how far the suite is; return those that failed."""
+    failed: list[CellRun] = []
+    taken = 0.0
+    for done, run in enumerate(missing):
+        left = _minutes_left(missing[:done], missing[done:], recorded, taken)
+        state = f"{done - len(failed)} done, {len(failed)} failed, {len(missing) - done} to run{left}"
+        _say(f"{state}: {run.cell} seed={run.seed}")
+        start = time.monotonic()
+        if not _execute(run):
+            failed.append(run)
+        taken += time.monotonic() - start
+    return failed
+
+
+def _minutes_left(
+    before: Sequence[CellRun], after: Sequence[CellRun], recorded: Mapping[str, float], taken: float
+) -> str:
+    """Foretell by the recorded times, as much faster or slower as this machine was up to now."""
+    typical = sum(recorded.values()) / len(recorded) if recorded else 1.0
+    past, future = (sum(recorded.get(run.cell, typical) for run in runs) for runs in (before, after))
+    if not before:
+        return f", about {future / 60:.0f} min" if recorded else ""
+    return f", about {future * taken / past / 60:.0f} min"
+
+
 def _execute(run: CellRun) -> bool:
     """Train one run in a process of its own; return whether it ended well.
 
     Raises:
         UserError: it was refused as a mistake that the user can mend, which would stop the others too.
     """
-    _say(f"{run.cell} seed={run.seed}")
     command = [sys.executable, "-m", "xcgraph.cli.train", *run.overrides, f"hydra.run.dir={run.folder}"]
     status = subprocess.run(command, check=False).returncode
     if status == USER_ERROR:
@@ -161,7 +190,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--data", default="lf_wordnet_8k", help="a folder of conf/reproduce (%(default)s)")
     parser.add_argument("--suite", default="main", help="a file in that folder (%(default)s)")
-    parser.add_argument("--root", default="runs", help="everything that runs write lies below (%(default)s)")
+    parser.add_argument("--root", default="runs", help="everything that is written lies below (%(default)s)")
     parser.add_argument("--out", metavar="DIR", help="gets the report and the verdict")
     parser.add_argument("--plan", action="store_true", help="only show what would run")
     parser.add_argument("--record", metavar="FILE", help="write what was reached as the values to repeat")

@@ -1,5 +1,8 @@
 """Where a result comes from: code, command, machine, and what each stage took."""
 
+import ast
+import hashlib
+import importlib.util
 import os
 import platform
 import re
@@ -32,6 +35,10 @@ class Origin:
 
 NOBODY = Origin()
 
+# What no result depends on: how runs are started, followed and reported; configs are known by their content.
+_ASIDE = ("cli", "conf", "report", "tracking")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
 
 def environment() -> dict[str, Any]:
     """Describe code and machine, without the names of host and user."""
@@ -39,6 +46,7 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": package_versions(),
         "git": git_state(Path(xcgraph.__file__)),
+        "code": code_digest(),
         "machine": machine(),
         "peak_memory_mib": peak_memory_mib(),
     }
@@ -68,6 +76,27 @@ def git_state(file: Path) -> dict[str, Any] | None:
     if commit is None:
         return None
     return {"commit": commit, "dirty": bool(_git(file.parent, "status", "--porcelain"))}
+
+
+def code_digest() -> str:
+    """Hash the code that results depend on, but for what only people read: comments and docstrings."""
+    digest = hashlib.sha256(platform.python_version().encode())  # syntax trees differ between versions
+    for package in ("xcgraph", "data_modules"):
+        spec = importlib.util.find_spec(package)
+        for folder in spec.submodule_search_locations or () if spec else ():
+            for file in sorted(Path(folder).rglob("*.py")):
+                name = file.relative_to(folder)
+                if name.parts[0] not in _ASIDE:
+                    digest.update(f"{package}/{name.as_posix()}\n{_syntax(file)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _syntax(file: Path) -> str:
+    tree = ast.parse(file.read_bytes())
+    for node in ast.walk(tree):
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
+    return ast.dump(tree)
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
