@@ -60,14 +60,19 @@ def run_command(entry: Callable[[], Any], advice: Advice = OF_RUNS) -> None:
         _report(raised, advice)
 
 
+def hush_libraries() -> None:
+    """Leave out what libraries say to their own users, such as how a Trainer could be set up better."""
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+
+
 def run_job(job: Callable[[DictConfig], Result], config: DictConfig) -> Result:
     """Run what a Hydra entry point is there for.
 
     A single run that fails is reported here, for Hydra would add its own line; in a sweep Hydra must see
     the exception, so that the other cells go on.
     """
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+    hush_libraries()
     try:
         return job(config)
     except (Exception, KeyboardInterrupt) as error:

@@ -3,7 +3,6 @@
 import argparse
 import logging
 import tempfile
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from xcgraph.cli.check import build_node
-from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.command import Advice, hush_libraries, run_command
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
@@ -160,8 +159,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+    hush_libraries()
     run_command(lambda: report(options), _ADVICE)
 
 

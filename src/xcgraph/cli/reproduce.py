@@ -7,14 +7,13 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Printed
 
-from xcgraph.cli.command import USER_ERROR, Advice, run_command
+from xcgraph.cli.command import USER_ERROR, Advice, hush_libraries, run_command
 from xcgraph.cli.report import ConfigSources
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.errors import UserError
@@ -201,8 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+    hush_libraries()
     status: list[int] = []
     run_command(lambda: status.append(reproduce(options)), _ADVICE)
     sys.exit(status[0])

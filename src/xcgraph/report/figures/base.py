@@ -16,15 +16,15 @@ from xcgraph.report.experiments import Experiment
 from xcgraph.report.section import Section
 
 # More lines or bars than this cannot be told apart.
-MOST_EXPERIMENTS = 6
+MOST_EXPERIMENTS = 8
 # Narrow: on a phone, whose screen is about as wide, letters keep their size.
 WIDTH, HEIGHT = 5.0, 3.6  # inches
 _LEGEND_LETTERS = 64  # fit into a line
 _LEGEND_LINE, _FREE_LINES = 0.16, 3  # what a line takes in inches; so many are there without growing
 
-# Okabe and Ito's colours, which all kinds of eyes tell apart.
-_COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+# Okabe and Ito's colours, which all kinds of eyes tell apart; grey for their yellow, too pale for a line.
+_COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     "-",
     "--",
@@ -32,8 +32,10 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     ":",
     (0, (6, 1, 1, 1, 1, 1)),
     (0, (8, 3)),
+    (0, (1, 3)),
+    (0, (3, 1, 1, 1)),
 )
-_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo")
+_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo", "----", "||||")
 
 
 class NothingToShow(Exception):  # noqa: N818 - not an error
@@ -120,7 +122,8 @@ def shown(section: Section) -> tuple[list[Experiment], str]:
     """
     ordered = sorted(section.experiments, key=lambda each: each is not section.base)
     left = len(ordered) - MOST_EXPERIMENTS
-    note = f" {left} further experiments are not drawn." if left > 0 else ""
+    further = "experiment is" if left == 1 else "experiments are"
+    note = f" {left} further {further} not drawn." if left > 0 else ""
     return ordered[:MOST_EXPERIMENTS], note
 
 
