@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.text import TextFeatures
-from xcgraph.data.xc_data import Split, XCData
+from xcgraph.data.xc_data import PointTexts, Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.sparse import binary_rows
 
@@ -106,8 +106,8 @@ class WordNet(XCDataModule):
         synsets = _read_synsets(self.archive, self.parts_of_speech)
         train, test, columns = _split_points(targets := _label_targets(synsets))
         label_names = tuple(synsets[label].name for label in columns)
-        train_texts, test_texts = ([synsets[point].text for point in points] for points in (train, test))
-        features = self.text.weigh(train_texts, test_texts, label_texts=label_names)
+        texts = _texts(synsets, train, test)
+        features = self.text.weigh(texts.train, texts.test, label_texts=label_names)
         data = XCData(
             name=self.name,
             train=_split(train, features.train, targets, columns),
@@ -121,10 +121,15 @@ class WordNet(XCDataModule):
         self.check_statistics(data, self.archive)
         return data
 
-    def test_texts(self) -> Sequence[str]:
-        """Return words and gloss of the test points."""
+    def point_texts(self) -> PointTexts:
+        """Return words and gloss of the points."""
         synsets = _read_synsets(self.archive, self.parts_of_speech)
-        return [synsets[point].text for point in _split_points(_label_targets(synsets))[1]]
+        train, test, _ = _split_points(_label_targets(synsets))
+        return _texts(synsets, train, test)
+
+
+def _texts(synsets: Mapping[str, Synset], train: Sequence[str], test: Sequence[str]) -> PointTexts:
+    return PointTexts(*([synsets[point].text for point in points] for points in (train, test)))
 
 
 def _split_points(targets: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str], dict[str, int]]:

@@ -7,7 +7,7 @@ from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.download import REPOSITORY
 from xcgraph.data.text import TextFeatures
-from xcgraph.data.xc_data import XCData
+from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.errors import UserError
 from xcgraph.formats.folder import find_layout, layout_named, read_folder
 from xcgraph.formats.layouts import all_layouts
@@ -90,7 +90,6 @@ class XCRepository(XCDataModule):
         self.check_statistics(data, self.path)
         return data
 
-    def test_texts(self) -> Sequence[str]:
-        """Return the texts of the test points, in layouts that have texts."""
-        texts = find_point_texts(self.path.expanduser(), self.layout)
-        return tuple(texts.test) if texts else ()
+    def point_texts(self) -> PointTexts | None:
+        """Return the texts of the points, in layouts that have texts."""
+        return find_point_texts(self.path.expanduser(), self.layout)

@@ -67,13 +67,14 @@ def test_texts_of_8k(wordnet_8k: XCData):
     assert {"breathe", "x", "quickly"} < set(wordnet_8k.vocabulary)
 
 
-def test_there_is_a_text_for_each_test_point(wordnet_8k: XCData):
-    texts = configured("lf_wordnet_8k").test_texts()
+def test_there_is_a_text_for_each_point(wordnet_8k: XCData):
+    texts = configured("lf_wordnet_8k").point_texts()
 
-    assert len(texts) == len(wordnet_8k.test)
-    for point in (0, 100, 7000):
-        words = {wordnet_8k.vocabulary[token] for token in wordnet_8k.test.features[[point]].indices}
-        assert words <= set(re.findall(r"\w+", texts[point].lower()))
+    for split, found in ((wordnet_8k.train, texts.train), (wordnet_8k.test, texts.test)):
+        assert len(found) == len(split)
+        for point in (0, 100, 7000):
+            words = {wordnet_8k.vocabulary[token] for token in split.features[[point]].indices}
+            assert words <= set(re.findall(r"\w+", found[point].lower()))
 
 
 def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):

@@ -7,8 +7,9 @@ from hydra.utils import instantiate
 from data_modules.xc_repository import XCRepository
 from xcgraph.data.from_texts import LabelledTexts, from_texts
 from xcgraph.data.text import WordTokens
+from xcgraph.data.xc_data import PointTexts
 from xcgraph.errors import UserError
-from xcgraph.formats.write_folder import PointTexts, write_folder
+from xcgraph.formats.write_folder import write_folder
 
 TRAIN, TEST, LABELS = ("red wine", "green tea", "red tea"), ("wine",), ("red", "tea", "wine")
 DATA = from_texts(
@@ -42,11 +43,18 @@ def test_a_folder_is_read_like_the_data_that_it_was_written_from(tmp_path, layou
     assert module(tmp_path / "mine", layout=layout).read().fingerprint == DATA.fingerprint
 
 
-@pytest.mark.parametrize(("layout", "texts"), [("json", TEST), ("texts", TEST), ("split", ())])
-def test_texts_of_test_points_are_there_in_layouts_of_texts(tmp_path, layout, texts):
+@pytest.mark.parametrize("layout", ["json", "texts"])
+def test_texts_of_points_are_there_in_layouts_of_texts(tmp_path, layout):
     write_folder(DATA, tmp_path / "mine", layout, texts=PointTexts(TRAIN, TEST))
 
-    assert module(tmp_path / "mine").test_texts() == texts
+    found = module(tmp_path / "mine").point_texts()
+    assert (tuple(found.train), tuple(found.test)) == (TRAIN, TEST)
+
+
+def test_features_are_no_texts(tmp_path):
+    write_folder(DATA, tmp_path / "mine", "split")
+
+    assert module(tmp_path / "mine").point_texts() is None
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])

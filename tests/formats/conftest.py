@@ -12,9 +12,8 @@ from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.from_texts import LabelledTexts, from_texts
 from xcgraph.data.metadata import GraphMetadata
 from xcgraph.data.text import WordTokens
-from xcgraph.data.xc_data import XCData
+from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.formats.folder import read_folder
-from xcgraph.formats.write_folder import PointTexts
 
 TRAIN_TEXTS = ("red wine of france", "white wine", "green tea, ça va", "tea of china", "milk")
 TRAIN_LABELS = ((1, 2), (2,), (), (0,), (3,))

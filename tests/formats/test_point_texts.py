@@ -3,9 +3,10 @@
 import pytest
 
 from xcgraph.data.from_texts import LabelledTexts, from_texts
+from xcgraph.data.xc_data import PointTexts
 from xcgraph.errors import UserError
 from xcgraph.formats.point_texts import find_point_texts
-from xcgraph.formats.write_folder import PointTexts, write_folder
+from xcgraph.formats.write_folder import write_folder
 
 TEXTS = PointTexts(("red wine", "grüner Tee", "red tea"), ("wine", "tea"))
 DATA = from_texts(

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.data.xc_data import NO_PAIRS, Split, XCData
+from xcgraph.data.xc_data import NO_PAIRS, PointTexts, Split, XCData
 from xcgraph.errors import UserError
-from xcgraph.formats.write_folder import PointTexts, write_folder
+from xcgraph.formats.write_folder import write_folder
 
 SPARSE = ("split", "old")
 TEXTUAL = ("json", "texts")

@@ -22,7 +22,6 @@ from xcgraph.data.plots import plot_label_frequency
 from xcgraph.data.statistics import describe_data, label_frequency
 from xcgraph.errors import UserError
 from xcgraph.formats.layouts import all_layouts
-from xcgraph.formats.point_texts import find_point_texts
 from xcgraph.formats.write_folder import write_folder
 
 _LAYOUTS = [layout.name for layout in all_layouts()]
@@ -67,10 +66,8 @@ def convert(options: argparse.Namespace) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     try:
         with _cache(options.cache) as cache:
-            data = open_source(options.source, cache=cache, layout=options.source_layout).read()
-            source = Path(options.source)
-            texts = find_point_texts(source, options.source_layout) if source.is_dir() else None
-            write_folder(data, draft, options.layout, texts=texts)
+            source = open_source(options.source, cache=cache, layout=options.source_layout)
+            write_folder(source.read(), draft, options.layout, texts=source.point_texts())
         draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)

@@ -58,7 +58,8 @@ class ConfigSources:
 
     def test_texts(self, run: RunFolder) -> Sequence[str]:
         """Return the texts of the test points; empty where the data set has none."""
-        texts = self._module(run).test_texts()
+        found = self._module(run).point_texts()
+        texts = () if found is None else tuple(found.test)
         return texts if len(texts) == len(self.data(run).test) else ()
 
     def view_weights(self, run: RunFolder, labels: Sequence[int]) -> ViewWeights | None:

@@ -1,11 +1,11 @@
 """Base class of everything in ``data_modules/``: a LightningDataModule that can read one data set."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from pytorch_lightning import LightningDataModule
 
-from xcgraph.data.xc_data import XCData
+from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.errors import UserError
 
 STATISTICS = ("train_points", "test_points", "labels")
@@ -54,9 +54,9 @@ class XCDataModule(LightningDataModule, ABC):
             UserError: a file is missing or not what it should be.
         """
 
-    def test_texts(self) -> Sequence[str]:
-        """Return the texts of the test points, for people to look at; empty where there are none."""
-        return ()
+    def point_texts(self) -> PointTexts | None:
+        """Return the texts that the features were made of, or None where there are features alone."""
+        return None
 
     def check_statistics(self, data: XCData, source: object) -> None:
         """Compare what was read with what was expected.

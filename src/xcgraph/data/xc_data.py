@@ -3,7 +3,7 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -17,6 +17,19 @@ from xcgraph.errors import UserError
 NO_PAIRS: NDArray[np.int64] = np.empty((0, 2), np.int64)
 # Rows of an array that are hashed at a time: arrays may be memory-mapped and larger than memory.
 _HASHED_ROWS = 1 << 20
+
+
+@dataclass(frozen=True)
+class PointTexts:
+    """The texts of points, which an :class:`XCData` does not hold: it has the features made of them.
+
+    Attributes:
+        train: one text per training point.
+        test: one text per test point.
+    """
+
+    train: Iterable[str]
+    test: Iterable[str]
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from xcgraph.data.xc_data import PointTexts
 from xcgraph.formats.folder import find_layout
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.json_records import JsonTexts
-from xcgraph.formats.layouts.base import PointTexts
 from xcgraph.formats.layouts.json_lines import JsonLines
 from xcgraph.formats.layouts.texts import Texts
 from xcgraph.formats.text_lines import TextLines

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from xcgraph.data.xc_data import XCData
+from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.errors import UserError
 from xcgraph.formats.filter_pairs import write_filter_pairs
 from xcgraph.formats.folder import layout_named
-from xcgraph.formats.layouts.base import PointTexts, Writing
+from xcgraph.formats.layouts.base import Writing
 from xcgraph.formats.metadata_files import write_metadata
 
 __all__ = ["PointTexts", "write_folder"]

@@ -7,12 +7,12 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.text import TextFeatures
-from xcgraph.data.xc_data import XCData
+from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.errors import UserError
 from xcgraph.formats.content import Content
 from xcgraph.formats.folder_files import FolderFiles
 
-__all__ = ["Layout", "PointTexts", "Reading", "Writing"]
+__all__ = ["Layout", "Reading", "Writing"]
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,6 @@ class Reading:
 
     cache: ArtifactStore
     text: TextFeatures
-
-
-@dataclass(frozen=True)
-class PointTexts:
-    """The texts of points, which an :class:`~xcgraph.data.xc_data.XCData` does not hold.
-
-    Attributes:
-        train: one text per training point.
-        test: one text per test point.
-    """
-
-    train: Iterable[str]
-    test: Iterable[str]
 
 
 @dataclass(frozen=True)
