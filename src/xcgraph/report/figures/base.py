@@ -35,7 +35,8 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     (0, (1, 3)),
     (0, (3, 1, 1, 1)),
 )
-_HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "oo", "----", "||||")
+# Dots and circles are long in SVG: a dense pattern of them is most of a page.
+_HATCHES = ("", "////", "..", "xxxx", "\\\\\\\\", "++", "----", "||||")
 
 
 class NothingToShow(Exception):  # noqa: N818 - not an error
