@@ -115,6 +115,7 @@ class WordNet(XCDataModule):
             label_features=features.labels,
             label_names=label_names,
             vocabulary=features.vocabulary,
+            reader=features.reader,
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )
