@@ -96,7 +96,7 @@ class TextReader:
         from tokenizers import Tokenizer
 
         try:
-            return Tokenizer.from_str(self.pieces)
+            return Tokenizer.from_str(self.pieces or "")
         except Exception as error:  # the package raises nothing more specific
             raise UserError(
                 f"{_PIECES}: expected a tokenizer, found what is none ({error}); export the model again."
