@@ -29,10 +29,12 @@ def test_expand_is_game(mix, top_k):
     expected = padded(expand_scores(scores, graph, mix, top_k), top_k)
 
     edges = (graph.indptr.astype(np.int64), graph.indices.astype(np.int32), graph.data)
-    labels, values = expand(*padded(scores, top_k), edges, mix, top_k)
+    labels, values = expand(*padded(scores, top_k), edges, mix, top_k, top_k)
 
     np.testing.assert_array_equal(labels, expected[0])
     np.testing.assert_allclose(values, expected[1], rtol=1e-6)
+    first = expand(*padded(scores, top_k), edges, mix, top_k, 1)
+    np.testing.assert_array_equal(first, (labels[:, :1], values[:, :1]))
 
 
 def test_many_labels_in_one_table_do_not_collide():
@@ -41,7 +43,7 @@ def test_many_labels_in_one_table_do_not_collide():
     scores = retain_top_k(sparse(rng, (3, 5000), 0.5), 100)
     edges = (graph.indptr.astype(np.int64), graph.indices.astype(np.int32), graph.data)
 
-    labels, values = expand(*padded(scores, 100), edges, 0.5, 100)
+    labels, values = expand(*padded(scores, 100), edges, 0.5, 100, 100)
 
     expected = padded(expand_scores(scores, graph, 0.5, 100), 100)
     np.testing.assert_array_equal(labels, expected[0])

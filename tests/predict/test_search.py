@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,10 +15,10 @@ def exact(vectors, points, k):
     return products, order[:, :k]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     seed=st.integers(0, 2**32 - 1),
-    count=st.integers(1, 400),
+    count=st.one_of(st.integers(1, 40), st.integers(41, 1500)),
     dim=st.sampled_from([1, 3, 16, 64]),
     points=st.sampled_from([1, 4, 5, 17]),
     spread=st.floats(0, 4),
@@ -29,7 +30,7 @@ def test_nothing_larger_is_missed(seed, count, dim, points, spread, offset):
     scale = np.exp(spread * rng.normal(size=(count, 1)))
     vectors = (scale * (offset + rng.normal(size=(count, dim)))).astype(np.float32)
     asked = rng.normal(size=(points, dim)).astype(np.float32)
-    k = int(rng.integers(1, min(count, 50) + 1))
+    k = min(count, int(rng.choice([1, 2, 7, 50])))
 
     found, values = ExactSearch(vectors)(asked, k)
 
@@ -42,6 +43,18 @@ def test_nothing_larger_is_missed(seed, count, dim, points, spread, offset):
     assert (np.abs(values - products[rows, found]) <= rounding).all()
     assert (np.abs(values - products[rows, order]) <= 2 * rounding).all()
     assert (np.diff(values, axis=1) <= 0).all()
+
+
+def test_many_points_without_bfloat16_are_searched_too(monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors, points = (rng.normal(size=(count, 16)).astype(np.float32) for count in (300, 20))
+    found = ExactSearch(vectors)(points, 7)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: False)
+
+    slow = ExactSearch(vectors)
+
+    assert slow._halves is None
+    np.testing.assert_array_equal(slow(points, 7), found)
 
 
 @pytest.mark.parametrize("points", [1, 40])

@@ -88,8 +88,8 @@ class TreeEngine:
             self._vectors = np.ascontiguousarray(tree.ranker.vectors[self._labels])
             self._spread_labels = _Spread(tree.ranker)
 
-    def trace(self, points: Embeddings) -> TreeTrace:
-        """Rank labels and keep what led there."""
+    def trace(self, points: Embeddings, kept: int | None = None) -> TreeTrace:
+        """Rank labels, of which so many are kept at the end, and keep what led there."""
         shortlister, ranker = self._tree.shortlister, self._tree.ranker
         metas, products = self._search(points.encode(shortlister.encoder), shortlister.top_k)
         found = Ranked(metas, _link(products, shortlister))
@@ -108,7 +108,7 @@ class TreeEngine:
                 ranker.top_k,
             )
         )
-        return TreeTrace(found, beam, ranked, self._spread_labels(ranked))
+        return TreeTrace(found, beam, ranked, self._spread_labels(ranked, kept))
 
 
 class Engine:
@@ -122,10 +122,15 @@ class Engine:
         self._trees = [TreeEngine(tree) for tree in model.trees]
         self._top_k = model.top_k
 
-    def traces(self, features: csr_array) -> list[TreeTrace]:
-        """Return what each tree makes of (points, tokens) rows, few enough to hold at once."""
+    def traces(self, features: csr_array, k: int) -> list[TreeTrace]:
+        """Return what each tree makes of (points, tokens) rows, few enough to hold at once.
+
+        Args:
+            features: the rows.
+            k: labels per point that are asked for: one tree keeps no more, of several all count in the mean.
+        """
         points = Embeddings(features)
-        return [tree.trace(points) for tree in self._trees]
+        return [tree.trace(points, k if len(self._trees) == 1 else None) for tree in self._trees]
 
     def top(self, features: csr_array, k: int) -> Ranked:
         """Return the best labels of (points, tokens) rows: the mean of the trees.
@@ -134,7 +139,7 @@ class Engine:
             features: rows of token weights.
             k: labels per point, at most the model's ``top_k``.
         """
-        blocks = [average_traces(self.traces(block), self._top_k) for block in _blocks(features)]
+        blocks = [average_traces(self.traces(block, k), self._top_k) for block in _blocks(features)]
         return Ranked(
             np.concatenate([np.empty((0, k), np.int32), *(block.labels[:, :k] for block in blocks)]),
             np.concatenate([np.empty((0, k), np.float32), *(block.scores[:, :k] for block in blocks)]),
@@ -165,10 +170,11 @@ class _Spread:
         )
         self._mix, self._top_k = float(scoring.game_mix), scoring.top_k
 
-    def __call__(self, ranked: Ranked) -> Ranked:
+    def __call__(self, ranked: Ranked, kept: int | None = None) -> Ranked:
         if self._mix == 0:
             return ranked
-        return Ranked(*expand(ranked.labels, ranked.scores, self._graph, self._mix, self._top_k))
+        kept = self._top_k if kept is None else min(kept, self._top_k)
+        return Ranked(*expand(ranked.labels, ranked.scores, self._graph, self._mix, self._top_k, kept))
 
 
 def _link(products: Scores, scoring: Scoring) -> Scores:

@@ -54,6 +54,14 @@ def insert(labels: Ints, values: Floats, filled: int, label: int, value: float) 
 
 @numba.njit(nogil=True, cache=True)
 @no_type_check
+def kth_largest(values: Floats, k: int) -> float:
+    """Return the k-th largest of at least k values."""
+    place = len(values) - k
+    return np.partition(values, place)[place]
+
+
+@numba.njit(nogil=True, cache=True)
+@no_type_check
 def embed_bags(indptr: Offsets, tokens: Ints, weights: Floats, embedding: Floats) -> Floats:
     """Return (texts, dim) sums of token embeddings by their weights."""
     vectors = np.zeros((len(indptr) - 1, embedding.shape[1]), np.float32)
@@ -117,13 +125,13 @@ def rank_shortlists(
 @numba.njit(nogil=True, cache=True)
 @no_type_check
 def expand(
-    labels: Ints, scores: Floats, graph: tuple[Offsets, Ints, Floats], mix: float, top_k: int
+    labels: Ints, scores: Floats, graph: tuple[Offsets, Ints, Floats], mix: float, top_k: int, kept: int
 ) -> tuple[Ints, Floats]:
-    """Spread scores over a graph: (1 − mix) · p + mix · top_k(p · Ĝ), then the ``top_k`` best (GAME)."""
+    """Spread scores over a graph, GAME: (1 − mix) · p + mix · top_k(p · Ĝ), of which the best ``kept``."""
     indptr, neighbours, weights = graph
     rest, mix = np.float32(1 - mix), np.float32(mix)
-    best = np.full((len(labels), top_k), -1, np.int32)
-    values = np.zeros((len(labels), top_k), np.float32)
+    best = np.full((len(labels), kept), -1, np.int32)
+    values = np.zeros((len(labels), kept), np.float32)
     spread_labels, spread = np.empty(top_k, np.int32), np.empty(top_k, np.float32)
     table = _table(_most_neighbours(labels, indptr) + labels.shape[1])
     for row in range(len(labels)):
@@ -134,9 +142,9 @@ def expand(
                 break
             for entry in range(indptr[label], indptr[label + 1]):
                 used = _add(table, used, neighbours[entry], scores[row, rank] * weights[entry])
-        kept = _take_best(table, used, spread_labels, spread)
+        count = _take_best(table, used, spread_labels, spread)
         used = 0
-        for place in range(kept):
+        for place in range(count):
             used = _add(table, used, spread_labels[place], mix * spread[place])
         for rank in range(labels.shape[1]):
             if labels[row, rank] >= 0:
@@ -159,8 +167,8 @@ def average(labels: Ints, scores: Floats, top_k: int) -> tuple[Ints, Floats]:
             for rank in range(width):
                 if labels[tree, row, rank] >= 0:
                     used = _add(table, used, labels[tree, row, rank], scores[tree, row, rank])
-        kept = _take_best(table, used, best[row], values[row])
-        for place in range(kept):
+        count = _take_best(table, used, best[row], values[row])
+        for place in range(count):
             values[row, place] /= trees
     return best, values
 
@@ -210,9 +218,15 @@ def _add(table: tuple[Ints, Floats, Ints], used: int, label: int, value: float) 
 def _take_best(table: tuple[Ints, Floats, Ints], used: int, labels: Ints, values: Floats) -> int:
     """Move the best sums into a sorted list, empty the table, and return the length of the list."""
     keys, sums, places = table
+    found = np.empty(used, np.float32)
+    for number in range(used):
+        found[number] = sums[places[number]]
+    # Sorting what is too small anyway would be most of the work.
+    least = kth_largest(found, len(values)) if used > len(values) else np.float32(-np.inf)
     filled = 0
     for number in range(used):
         place = places[number]
-        filled = insert(labels, values, filled, keys[place], sums[place])
+        if found[number] >= least:
+            filled = insert(labels, values, filled, keys[place], found[number])
         keys[place] = -1
     return filled

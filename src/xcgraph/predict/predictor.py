@@ -141,7 +141,7 @@ class Predictor:
         self, rows: csr_array, top_k: int, explainer: Explainer
     ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32], tuple[tuple[TreePath, ...], ...]]]:
         for point in range(rows.shape[0]):
-            traces = self._engine.traces(rows[point : point + 1])
+            traces = self._engine.traces(rows[point : point + 1], top_k)
             found = average_traces(traces, self.model.top_k)
             labels, scores = found.labels[:, :top_k], found.scores[:, :top_k]
             paths = (explainer.explain(traces, 0, label) for label in labels[0].tolist() if label >= 0)
