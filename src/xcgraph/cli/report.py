@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.trust import add_trust
 from xcgraph.configured.sources import ConfigSources
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown
@@ -44,13 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--base", metavar="NAME", help=f"the experiment that others are compared with (default: {BASE})"
     )
-    parser.add_argument(
-        "--trust",
-        metavar="PACKAGE",
-        action="append",
-        default=[],
-        help="a package of your own whose classes the runs' configs name; may be given again",
-    )
+    add_trust(parser)
     return parser
 
 

@@ -70,6 +70,8 @@ def _write(model: PortableModel, folder: Path) -> None:
     write_atomically(folder / _VOCABULARY, json.dumps(list(model.vocabulary), ensure_ascii=False))
     if model.reader is not None:
         model.reader.save(folder)
+    # safetensors writes for the owner alone; a model is there to be shared.
+    shutil.copymode(folder / _LABELS, folder / _WEIGHTS)
     files = sorted(folder.iterdir())
     for path in files:
         sync_file(path)
