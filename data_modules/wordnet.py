@@ -115,6 +115,7 @@ class WordNet(XCDataModule):
             label_features=features.labels,
             label_names=label_names,
             vocabulary=features.vocabulary,
+            reader=features.reader,
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )
@@ -235,8 +236,7 @@ def _candidates(synset: Synset, synsets: Mapping[str, Synset]) -> set[str]:
 
 def _in_test(point: str) -> bool:
     """Draw the split from a hash of the id alone, so that no other point or library version can move it."""
-    digest = hashlib.sha256(point.encode()).digest()
-    return int.from_bytes(digest[:8], "big") < TEST_FRACTION * 2**64
+    return int.from_bytes(hashlib.sha256(point.encode()).digest()[:8], "big") < TEST_FRACTION * 2**64
 
 
 def _split(

@@ -129,7 +129,7 @@ class ArtifactStore:
         seconds = round(time.perf_counter() - started, 3)
         _write_manifest(work, inputs, {"seconds": seconds, "peak_memory_mib": peak_memory_mib()})
         work.replace(final)
-        _sync(self.root)
+        sync_file(self.root)
 
 
 def content_key(inputs: Mapping[str, Any]) -> str:
@@ -210,8 +210,8 @@ def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of
 def _write_manifest(folder: Path, inputs: Any, cost: Mapping[str, float]) -> None:  # noqa: ANN401 - JSON
     files = sorted(path for path in folder.iterdir() if path.name != _MANIFEST)
     for path in files:
-        _sync(path)
-    sums = {path.name: _checksum(path) for path in files}
+        sync_file(path)
+    sums = {path.name: checksum(path) for path in files}
     write_atomically(
         folder / _MANIFEST, json.dumps({"inputs": inputs, "files": sums, "cost": cost}, indent=1)
     )
@@ -223,7 +223,7 @@ def _is_intact(folder: Path) -> bool:
         return False
     try:
         sums = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
-        intact = all(_checksum(folder / name) == found for name, found in sums.items())
+        intact = all(checksum(folder / name) == found for name, found in sums.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # the manifest may hold anything
         intact = False
     if not intact:
@@ -232,12 +232,14 @@ def _is_intact(folder: Path) -> bool:
     return intact
 
 
-def _checksum(path: Path) -> str:
+def checksum(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sync(path: Path) -> None:
+def sync_file(path: Path) -> None:
+    """Wait until a file is on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

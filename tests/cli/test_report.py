@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from xcgraph.cli.report import ConfigSources, build_parser, main
+from xcgraph.cli.report import build_parser, main
+from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
 from xcgraph.report.runs import find_runs
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from xcgraph.errors import UserError
-from xcgraph.nn.blocks import GatedResidualBlock, ResidualBlock, checked_dropout
+from xcgraph.nn.blocks import Foldable, GatedResidualBlock, ResidualBlock, checked_dropout
 
 BOTH = pytest.mark.parametrize("kind", [ResidualBlock, GatedResidualBlock])
 
@@ -131,3 +131,14 @@ def test_block_can_be_sent_to_another_process(kind):
     block.train()(vectors)
     received.train()(vectors)  # the power iteration goes on where it was
     assert torch.equal(received.linear.weight, block.linear.weight)
+
+
+@BOTH
+def test_folded_block_computes_the_same(kind):
+    block, vectors = make_block(kind=kind), torch.randn(5, 4)
+
+    folded = block.folded()
+
+    found = folded.keep * vectors + vectors.relu() @ folded.weight.T + folded.bias
+    torch.testing.assert_close(found, block(vectors))
+    assert isinstance(block, Foldable)

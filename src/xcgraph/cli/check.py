@@ -7,11 +7,11 @@ from importlib import resources
 from typing import Any
 
 import yaml
-from hydra.errors import InstantiationException
-from hydra.utils import get_object, instantiate
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from xcgraph.configured.build import build_node
 from xcgraph.errors import UserError
 
 Node = Mapping[str, Any]
@@ -31,20 +31,6 @@ def build(config: DictConfig, primary: str) -> Any:  # noqa: ANN401 - what the c
     for path, node in _targets(OmegaConf.to_container(config, resolve=True), ""):
         _check_node(path, node)
     return build_node(config.run)
-
-
-def build_node(node: DictConfig) -> Any:  # noqa: ANN401 - what the config says
-    """Build what one node of a composed config describes.
-
-    Raises:
-        UserError: a part refuses a value.
-    """
-    try:
-        return instantiate(node, _convert_="all")
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise error.__cause__ from None
-        raise
 
 
 def check_keys(found: Iterable[Any], known: Iterable[str], path: str = "") -> None:

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from xcgraph.cli.command import USER_ERROR, Advice, hush_libraries, run_command
-from xcgraph.cli.report import ConfigSources
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
+from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
 from xcgraph.pipeline.provenance import code_digest
 from xcgraph.report.html import render_html

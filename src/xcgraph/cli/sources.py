@@ -9,7 +9,7 @@ import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
-from xcgraph.cli.check import build_node
+from xcgraph.configured.build import build_node
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 

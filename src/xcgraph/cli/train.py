@@ -6,11 +6,12 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from xcgraph.cli.check import build, build_node
+from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
 from xcgraph.cli.origin import describe_start, find_origin
 from xcgraph.cli.sweep import finished_metrics
 from xcgraph.cli.tables import print_metrics
+from xcgraph.configured.build import build_node
 from xcgraph.pipeline.run import Run
 from xcgraph.tracking.session import Session
 

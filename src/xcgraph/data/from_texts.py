@@ -76,6 +76,7 @@ def from_texts(
         label_features=weighed.labels,
         label_names=tuple(names),
         vocabulary=weighed.vocabulary,
+        reader=weighed.reader,
         propensity_a=propensity_a,
         propensity_b=propensity_b,
     )

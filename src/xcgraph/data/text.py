@@ -9,10 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from xcgraph.data.reader import TOKEN_PATTERN, TextReader
 from xcgraph.errors import UserError
-
-# One-letter words count too, unlike scikit-learn's default: "x ray", "vitamin C".
-TOKEN_PATTERN = r"\w+"
 
 
 @dataclass(frozen=True)
@@ -24,12 +22,14 @@ class TfidfFeatures:
         test: (test points, tokens) float32.
         labels: (labels, tokens) float32.
         vocabulary: one lower-case token per column, sorted.
+        reader: turns further texts into such rows; None where nothing here can.
     """
 
     train: csr_array
     test: csr_array
     labels: csr_array
     vocabulary: tuple[str, ...]
+    reader: TextReader | None = None
 
 
 @runtime_checkable
@@ -83,8 +83,11 @@ def fit_tfidf(
     train_texts: Iterable[object],
     test_texts: Iterable[object],
     label_texts: Iterable[object],
+    pieces: str | None = None,
 ) -> TfidfFeatures:
     """Fit scikit-learn's TF-IDF on training and label texts, whatever its analyzer takes for a text.
+
+    ``pieces`` is the tokenizer that has cut the texts, for the reader of further ones.
 
     Raises:
         UserError: no token occurs in ``min_df`` texts.
@@ -104,11 +107,13 @@ def fit_tfidf(
             f"Expected tokens that occur in at least min_df={vectorizer.min_df} of the training and label "
             "texts, found none; lower text.min_df or check the texts."
         ) from error
+    vocabulary = tuple(map(str, vectorizer.get_feature_names_out()))
     return TfidfFeatures(
         train=fitted[:num_train],
         test=_transform(vectorizer, test_texts, fitted.shape[1]),
         labels=fitted[num_train:],
-        vocabulary=tuple(map(str, vectorizer.get_feature_names_out())),
+        vocabulary=vocabulary,
+        reader=TextReader(vocabulary, vectorizer.idf_.astype(np.float32), pieces),
     )
 
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xcgraph.data.metadata import GraphMetadata
+from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
 
 NO_PAIRS: NDArray[np.int64] = np.empty((0, 2), np.int64)
@@ -88,6 +89,7 @@ class XCData:
         label_features: (labels, tokens) float32 token weights of the labels' own texts.
         label_names: one text per label, or empty where the data set has none.
         vocabulary: one text per token, or empty where the data set has none.
+        reader: turns texts into rows like those of the features; None where only features are known.
         metadata: by name, graphs that link points and labels to anchors; most data sets have none.
         propensity_a: A of the propensity model (Jain et al., KDD'16), a constant of the data set.
         propensity_b: B of the same model.
@@ -99,6 +101,7 @@ class XCData:
     label_features: csr_array
     label_names: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
+    reader: TextReader | None = None
     metadata: Mapping[str, GraphMetadata] = field(default_factory=dict)
     propensity_a: float = 0.55
     propensity_b: float = 1.5

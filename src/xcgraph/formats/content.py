@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
 from xcgraph.formats.matrix_files import FileMatrix
 
@@ -49,6 +50,7 @@ class Content:
         label_features: (labels, tokens), or None where labels have no text.
         label_names: one per label, or none.
         vocabulary: one per token, or none.
+        reader: of further texts; None where features come from a file.
     """
 
     features: tuple[FileMatrix, FileMatrix]
@@ -56,6 +58,7 @@ class Content:
     label_features: FileMatrix | None = None
     label_names: Names = Names()
     vocabulary: Names = Names()
+    reader: TextReader | None = None
 
 
 class Count(NamedTuple):

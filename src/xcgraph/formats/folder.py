@@ -66,6 +66,7 @@ def read_folder(
         label_features=_label_features(content),
         label_names=content.label_names.names,
         vocabulary=content.vocabulary.names,
+        reader=content.reader,
         metadata=read_metadata(files, cache, _row_counts(content)),
         propensity_a=propensity_a,
         propensity_b=propensity_b,

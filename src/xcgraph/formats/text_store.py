@@ -10,6 +10,7 @@ from typing import Protocol, runtime_checkable
 from scipy.sparse import csr_array
 
 from xcgraph.artifacts import ArtifactStore, write_atomically
+from xcgraph.data.reader import TextReader
 from xcgraph.data.text import TextFeatures
 from xcgraph.formats.stored_csr import CsrPart, CsrWriter, open_csr
 
@@ -45,12 +46,14 @@ class StoredFeatures:
         test: (test points, tokens) float32.
         labels: (labels, tokens) float32.
         vocabulary: one token per column.
+        reader: of further texts; None where nothing here can read them.
     """
 
     train: csr_array
     test: csr_array
     labels: csr_array
     vocabulary: tuple[str, ...]
+    reader: TextReader | None
 
 
 def read_features(
@@ -72,16 +75,20 @@ def read_features(
         for part in _PARTS:
             _store(folder, part, getattr(weighed, part))
         write_atomically(folder / "vocabulary.json", json.dumps(weighed.vocabulary))
+        if weighed.reader is not None:
+            weighed.reader.save(folder)
         write_atomically(folder / "notes.json", json.dumps({part: files[part].note() for part in _PARTS}))
 
-    inputs = {"text": text, **{part: files[part].inputs() for part in _PARTS}}
+    inputs = {"text": text, "reader": "kept", **{part: files[part].inputs() for part in _PARTS}}
     artifact = cache.make("text-features", inputs, build)
     for part, note in json.loads(artifact.path("notes.json").read_text("utf-8")).items():
         if note:
             _log.warning("%s: %s.", files[part].source, note)
+    vocabulary = tuple(json.loads(artifact.path("vocabulary.json").read_text("utf-8")))
     return StoredFeatures(
         **{part: open_csr(artifact.folder, part) for part in _PARTS},
-        vocabulary=tuple(json.loads(artifact.path("vocabulary.json").read_text("utf-8"))),
+        vocabulary=vocabulary,
+        reader=TextReader.load(artifact.folder, vocabulary),
     )
 
 

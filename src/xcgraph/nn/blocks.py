@@ -1,7 +1,8 @@
 """The residual blocks that every view of a point or label passes through."""
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -10,6 +11,29 @@ from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
 from xcgraph.errors import UserError
+
+
+@dataclass(frozen=True)
+class FoldedBlock:
+    """What a trained residual block computes: v ↦ keep ⊙ v + weight · ReLU(v) + bias.
+
+    Attributes:
+        keep: of each coordinate, the share that passes.
+        weight: of the residual, its normalisation, scale and gate included.
+        bias: of the residual.
+    """
+
+    keep: Float[Tensor, "dim"]
+    weight: Float[Tensor, "dim dim"]
+    bias: Float[Tensor, "dim"]
+
+
+@runtime_checkable
+class Foldable(Protocol):
+    """A block that can say in three tensors what it computes without dropout."""
+
+    def folded(self) -> FoldedBlock:
+        """Return them."""
 
 
 class ResidualBlock(nn.Module):
@@ -36,6 +60,12 @@ class ResidualBlock(nn.Module):
         weight, bias = self.scale * self.linear.weight, self.scale * self.linear.bias
         return vectors + functional.linear(self.dropout(vectors.relu()), weight, bias)
 
+    @torch.no_grad()
+    def folded(self) -> FoldedBlock:
+        """Return what the block computes without dropout."""
+        weight, bias = self.scale * self.linear.weight, self.scale * self.linear.bias
+        return FoldedBlock(torch.ones_like(bias), weight, bias)
+
 
 class GatedResidualBlock(nn.Module):
     """E(v) = σ(α) ⊙ v + σ(β) ⊙ SN(R) · dropout(ReLU(v)) (DECAF section 3).
@@ -59,6 +89,12 @@ class GatedResidualBlock(nn.Module):
         """Transform each vector."""
         residual: Tensor = self.linear(self.dropout(vectors.relu()))
         return self.keep.sigmoid() * vectors + self.gate.sigmoid() * residual
+
+    @torch.no_grad()
+    def folded(self) -> FoldedBlock:
+        """Return what the block computes without dropout."""
+        weight = self.gate.sigmoid()[:, None] * self.linear.weight
+        return FoldedBlock(self.keep.sigmoid(), weight, torch.zeros_like(self.keep))
 
 
 class SpectralLinear(nn.Linear):

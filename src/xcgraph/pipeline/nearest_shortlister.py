@@ -78,7 +78,7 @@ class NearestShortlister:
         config: NearestShortlisterConfig,
     ) -> None:
         self.members = csr_array(eye_array(len(vectors), dtype=np.float32, format="csr"))
-        self._encoder, self._graph, self._config = encoder, graph, config
+        self.encoder, self.vectors, self.graph, self.config = encoder, vectors, graph, config
         self._search = config.retrieval.index(torch.from_numpy(vectors))
 
     def beams(self, features: csr_array) -> Beams:
@@ -91,14 +91,14 @@ class NearestShortlister:
         )
 
     def _block(self, features: csr_array) -> Beams:
-        points = torch.from_numpy(_unit_rows(embed(self._encoder, features)))
-        labels, cosines = (part.numpy() for part in self._search(points, self._config.beam_size))
+        points = torch.from_numpy(_unit_rows(embed(self.encoder, features)))
+        labels, cosines = (part.numpy() for part in self._search(points, self.config.beam_size))
         found = labels >= 0  # an approximate search may come back with fewer
         rows = np.nonzero(found)[0]
         probability = ((1 + cosines[found].clip(-1, 1)) / 2).astype(np.float32)
         shape = (len(points), self.members.shape[0])
         return keep_beams(
-            csr_array((probability, (rows, labels[found])), shape=shape), self._graph, self._config
+            csr_array((probability, (rows, labels[found])), shape=shape), self.graph, self.config
         )
 
 

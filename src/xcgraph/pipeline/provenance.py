@@ -35,8 +35,8 @@ class Origin:
 
 NOBODY = Origin()
 
-# What no result depends on: how runs are started, followed and reported; configs are known by their content.
-_ASIDE = ("cli", "conf", "report", "tracking")
+# What no result depends on: how runs are started, followed, reported and asked; configs are known by content.
+_ASIDE = ("cli", "conf", "configured", "predict", "report", "tracking")
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 

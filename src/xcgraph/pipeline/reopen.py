@@ -1,14 +1,14 @@
 """A finished run's model, made again from its folder without training anything."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from xcgraph.artifacts import Artifact, ArtifactStore, content_key, describe
+from xcgraph.artifacts import Artifact, ArtifactStore, checksum, content_key, describe
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
 from xcgraph.nn.fusion import AttentionFusion
@@ -16,6 +16,7 @@ from xcgraph.nn.label_graph import LabelGraphLayer
 from xcgraph.pipeline.ensemble import Ensemble
 from xcgraph.pipeline.run import Model, Recipe, Validation
 from xcgraph.pipeline.workspace import Workspace
+from xcgraph.tasks.xc_task import XCTask
 
 
 class StoredStages(ArtifactStore):
@@ -39,7 +40,7 @@ class StoredStages(ArtifactStore):
         folder = self.root / name
         try:
             manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-            sums = {file: _checksum(folder / file) for file in manifest["files"]}
+            sums = {file: checksum(folder / file) for file in manifest["files"]}
             intact = sums == manifest["files"]
             same = manifest["inputs"] == json.loads(json.dumps(describe(inputs)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -79,25 +80,27 @@ def view_shares(model: Model, labels: Sequence[int]) -> dict[str, list[float]]:
     Returns:
         By view, such as ``text`` and ``graph``, a share per label; a label's shares sum to 1.
     """
-    task = model.trees[0].ranker.task if isinstance(model, Ensemble) else None
-    if task is None or not isinstance(task.classifier.fusion, AttentionFusion):
+    if not isinstance(model, Ensemble):
         return {}
-    ids = torch.tensor(labels, dtype=torch.long)
+    shares = task_view_shares(model.trees[0].ranker.task, torch.tensor(labels, dtype=torch.long))
+    return {name: share.tolist() for name, share in shares.items()}
+
+
+def task_view_shares(task: XCTask, ids: Tensor | None = None) -> dict[str, Tensor]:
+    """Return by view how a task's fusion weighs the views of some labels, or of all; empty if it does not."""
+    fusion = task.classifier.fusion
+    if not isinstance(fusion, AttentionFusion):
+        return {}
     with torch.no_grad():
         views = torch.cat([task.label_graph(ids), task.classifier.refinement(ids)], dim=1)
-        shares = task.classifier.fusion.weights(views)
+        shares = fusion.weights(views)
     hops = task.label_graph.hops if isinstance(task.label_graph, LabelGraphLayer) else ()
     names = [_view_name(hop) for hop in hops]
     names += ["refinement"] * (shares.shape[1] - len(names))
-    return {name: shares[:, view].tolist() for view, name in enumerate(names)}
+    return {name: shares[:, view] for view, name in enumerate(names)}
 
 
 def _view_name(hop: int) -> str:
     if hop < 2:
         return ("text", "graph")[hop]
     return f"graph, {hop} hops"
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

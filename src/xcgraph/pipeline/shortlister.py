@@ -166,6 +166,9 @@ class TreeShortlister:
         meta_labels: the clusters C.
         graph: (meta-labels, meta-labels) Ĝ of GAME.
         config: beam and GAME.
+
+    Attributes:
+        members: (meta-labels, labels) 1 where a label is a member of a meta-label.
     """
 
     def __init__(
@@ -173,13 +176,14 @@ class TreeShortlister:
     ) -> None:
         self.members = meta_labels.membership()
         self.meta_labels = meta_labels
-        self._task, self._stage, self._graph, self._config = task, stage, graph, config
+        self.task, self.graph, self.config = task, graph, config
+        self._stage = stage
 
     def beams(self, features: csr_array) -> Beams:
         """Find the best meta-labels of (points, tokens) texts (Module III)."""
-        beam = self._config.beam_size
+        beam = self.config.beam_size
         points = FullTargets(unlabelled(features, self.members.shape[0]))
-        return keep_beams(self._stage.predict(self._task, points, beam), self._graph, self._config)
+        return keep_beams(self._stage.predict(self.task, points, beam), self.graph, self.config)
 
 
 def keep_beams(scores: csr_array, graph: csr_array, config: ShortlisterConfig) -> Beams:

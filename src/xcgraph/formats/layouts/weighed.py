@@ -29,4 +29,5 @@ def weighed_content(
         label_features=FileMatrix(weighed.labels, label.source),
         label_names=names,
         vocabulary=Names(weighed.vocabulary),
+        reader=weighed.reader,
     )

@@ -1,0 +1,145 @@
+"""Time of prediction on one thread: points in batches and one point at a time.
+
+    python benchmarks/latency.py --model FOLDER        # of xcgraph-export; --texts FILE asks lines of a file
+    python benchmarks/latency.py                       # random vectors at the size of LF-AmazonTitles-131K
+
+Wall time is what a caller waits; CPU time is what of it the process itself worked, which on a machine that
+others use too is the steadier number. A random model has the sizes of a trained one and says nothing about
+what it would predict.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from xcgraph.predict.folder import load_model
+from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.predictor import Predictor
+
+
+def random_graph(rng: np.random.Generator, size: int, neighbors: int) -> csr_array:
+    """A graph whose rows have so many neighbours, of equal weight."""
+    indices = rng.integers(0, size, size * neighbors).astype(np.int32)
+    weights = np.full(len(indices), 1 / neighbors, np.float32)
+    return csr_array((weights, indices, np.arange(0, len(indices) + 1, neighbors)), shape=(size, size))
+
+
+def random_model(options: argparse.Namespace) -> PortableModel:
+    """A model of random vectors; its token embeddings are shared, as trained ones are."""
+    rng = np.random.default_rng(0)
+    labels, metas, dim = options.labels, options.meta_labels, options.dim
+
+    def vectors(count: int) -> np.ndarray:
+        return rng.standard_normal((count, dim), dtype=np.float32)
+
+    embedding, graph = vectors(options.tokens), random_graph(rng, labels, 10)
+
+    def scoring(count: int, edges: csr_array, top_k: int) -> Scoring:
+        block = Block(
+            keep=np.ones(dim, np.float32), weight=vectors(dim) / dim, bias=np.zeros(dim, np.float32)
+        )
+        return Scoring(
+            encoder=PointEncoder(embedding=embedding, block=block),
+            vectors=vectors(count) / np.float32(dim**0.5),
+            bias=-3.0,
+            link="logistic",
+            graph=edges,
+            game_mix=0.5,
+            top_k=top_k,
+        )
+
+    def tree() -> PortableTree:
+        starts = np.linspace(0, labels, metas + 1).astype(np.int64)
+        members = csr_array(
+            (np.ones(labels, np.float32), rng.permutation(labels).astype(np.int32), starts),
+            shape=(metas, labels),
+        )
+        return PortableTree(
+            shortlister=scoring(metas, random_graph(rng, metas, 10), options.beam),
+            members=members,
+            ranker=scoring(labels, graph, 100),
+            views=(),
+            shares=np.empty((labels, 0), np.float32),
+        )
+
+    return PortableModel(data="random", trees=tuple(tree() for _ in range(options.trees)))
+
+
+def random_points(rng: np.random.Generator, count: int, tokens: int) -> csr_array:
+    """Bags of ten random tokens at unit norm."""
+    weights = np.full(count * 10, 10**-0.5, np.float32)
+    indices = rng.integers(0, tokens, count * 10)
+    return csr_array((weights, indices, np.arange(0, count * 10 + 1, 10)), shape=(count, tokens))
+
+
+def timed(calls: list[Callable[[], object]]) -> np.ndarray:
+    """Run all calls; (calls, 2) milliseconds of wall and CPU time."""
+    times = np.empty((len(calls), 2))
+    for place, call in enumerate(calls):
+        wall, cpu = time.perf_counter(), time.thread_time()
+        call()
+        times[place] = time.perf_counter() - wall, time.thread_time() - cpu
+    return 1e3 * times
+
+
+def report(name: str, times: np.ndarray) -> None:
+    """Write the quantiles of some times."""
+    for kind, column in zip(("wall", "CPU"), times.T, strict=True):
+        p50, p90, p99 = np.percentile(column, [50, 90, 99])
+        sys.stdout.write(f"| {name} | {kind} | {p50:.3f} | {p90:.3f} | {p99:.3f} | {column.min():.3f} |\n")
+
+
+def measure(predictor: Predictor, points: csr_array, texts: list[str], options: argparse.Namespace) -> None:
+    """Print one table."""
+    singles = [points[[row]] for row in range(min(options.queries, points.shape[0]))]
+    rows = np.arange(options.batch)
+    starts = range(options.batches)
+    batches = [points[(rows + start * options.batch) % points.shape[0]] for start in starts]
+    for warm_up in (singles[0], batches[0]):
+        predictor.predict(warm_up, top_k=options.top_k)
+    sys.stdout.write("| | | p50 | p90 | p99 | least |\n|---|---|---|---|---|---|\n")
+    single = timed([lambda point=point: predictor.predict(point, options.top_k) for point in singles])
+    report("one point, ms", single)
+    if texts:
+        single = timed([lambda text=text: predictor.predict([text], options.top_k) for text in texts])
+        report("one text, ms", single)
+    batch = timed([lambda points=points: predictor.predict(points, options.top_k) for points in batches])
+    report(f"of {options.batch} points, ms/point", batch / options.batch)
+
+
+def main() -> None:
+    """Measure one model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--model", metavar="FOLDER", help="of xcgraph-export; a random model without it")
+    parser.add_argument("--texts", metavar="FILE", help="lines to ask a model that reads text")
+    sizes = {"labels": 131_073, "meta-labels": 32_768, "dim": 256, "tokens": 40_000, "beam": 50, "trees": 1}
+    asked = {"queries": 1000, "batch": 256, "batches": 12, "top-k": 5}
+    for name, default in {**sizes, **asked}.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"(default: {default})")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    model = load_model(Path(options.model)) if options.model else random_model(options)
+    predictor = Predictor(model)
+    scoring = model.trees[0].shortlister
+    sys.stdout.write(
+        f"{model.data}: {len(model.trees)} tree(s), {model.num_labels:,} labels, {len(scoring.vectors):,} "
+        f"meta-labels, {scoring.vectors.shape[1]} dimensions, beam {scoring.top_k}; ready after "
+        f"{time.perf_counter() - started:.1f} s\n\n"
+    )
+    lines = Path(options.texts).read_text("utf-8").splitlines()[: options.queries] if options.texts else []
+    if model.reader is not None and lines:
+        points = model.reader.read(lines)
+    else:
+        points = random_points(np.random.default_rng(1), max(options.queries, 1024), model.num_tokens)
+    measure(predictor, points, lines if model.reader is not None else [], options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,50 @@
+"""xcgraph-export: make a folder that predicts out of a finished run."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.trust import add_trust
+from xcgraph.predict.folder import MANIFEST, save_model
+from xcgraph.predict.from_run import portable_run
+
+_ADVICE = Advice(interrupted="nothing half-written is left", output="--out")
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write the folder."""
+    out = Path(options.out)
+    model = portable_run(Path(options.run), options.trust)
+    save_model(model, out)
+    size = sum(path.stat().st_size for path in out.iterdir()) / 2**20
+    text = "reads text" if model.reader is not None else "takes weights of tokens, no text"
+    sys.stdout.write(
+        f"Written: {out} ({size:,.1f} MiB, {len(model.trees)} tree(s), {model.num_labels:,} labels, {text}; "
+        f"{MANIFEST} describes it)\n"
+    )
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Describe the options."""
+    parser = argparse.ArgumentParser(
+        prog="xcgraph-export",
+        description="One portable folder with all that prediction needs: vectors, graphs, names, vocabulary.",
+    )
+    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
+    parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder")
+    add_trust(parser)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Enter from the console."""
+    options = build_parser().parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    run_command(lambda: export(options), _ADVICE)
+
+
+if __name__ == "__main__":
+    main()

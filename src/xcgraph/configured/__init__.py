@@ -1,0 +1,1 @@
+"""What configs describe, built: beside the command line, all that knows Hydra."""

@@ -1,0 +1,120 @@
+"""What the config of a run folder describes, built again: its data and its model."""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import get_object
+from omegaconf import DictConfig, OmegaConf
+
+from xcgraph.configured.build import build_node
+from xcgraph.data.datamodule import XCDataModule
+from xcgraph.data.xc_data import XCData
+from xcgraph.errors import UserError
+from xcgraph.pipeline.reopen import reopen, view_shares
+from xcgraph.pipeline.run import Model, Run
+from xcgraph.report.runs import RunFolder
+from xcgraph.report.section import ViewWeights
+
+_log = logging.getLogger(__name__)
+
+# A run folder may come from someone else, and its config names what is called.
+_TRUSTED = ("xcgraph", "data_modules")
+_TRUSTED_NAMES = ("pytorch_lightning.Trainer",)
+
+
+class ConfigSources:
+    """Reads the data and models of runs as their configs describe them.
+
+    Args:
+        trusted: packages whose classes a run's config may name, beside those of xcgraph.
+        cache: where files are kept in the form in which they are read fast, if the run's own place is gone.
+    """
+
+    def __init__(self, trusted: Sequence[str], cache: Path) -> None:
+        self._trusted = (*_TRUSTED, *trusted)
+        self._cache = cache
+        self._data: dict[str, XCData] = {}
+
+    def data(self, run: RunFolder) -> XCData:
+        """Read the data set of a run's config, once for all runs on it.
+
+        Raises:
+            UserError: it cannot be read, or the config names a class of a package that is not trusted.
+        """
+        fingerprint = run.facts["data"]["fingerprint"]
+        if fingerprint not in self._data:
+            self._data[fingerprint] = self._module(run).read()
+        return self._data[fingerprint]
+
+    def test_texts(self, run: RunFolder) -> Sequence[str]:
+        """Return the texts of the test points; empty where the data set has none."""
+        found = self._module(run).point_texts()
+        texts = () if found is None else tuple(found.test)
+        return texts if len(texts) == len(self.data(run).test) else ()
+
+    def view_weights(self, run: RunFolder, labels: Sequence[int]) -> ViewWeights | None:
+        """Return how the run's first ranker weighs the views of some labels; None where it does not."""
+        try:
+            shares = view_shares(self.model(run, most_trees=1), labels)
+        except UserError as error:
+            _log.warning("No view weights of %s: %s", run.path, error)
+            return None
+        return (
+            ViewWeights(views=tuple(shares), shares=[*zip(*shares.values(), strict=True)]) if shares else None
+        )
+
+    def model(self, run: RunFolder, most_trees: int | None = None) -> Model:
+        """Load the model of a run, or the first trees of it.
+
+        Raises:
+            UserError: a stage is missing, damaged or of another run, or the config names a class of a
+                package that is not trusted.
+        """
+        node = OmegaConf.create(dict(run.config.get("run") or {}))
+        if most_trees is not None and OmegaConf.select(node, "recipe.num_trees") is not None:
+            node.recipe.num_trees = min(most_trees, node.recipe.num_trees)
+        built = self._build(node)
+        if not isinstance(built, Run):
+            raise UserError(f"{run.path}: its config describes no run; name the folder of one.")
+        return reopen(run.path, built.recipe, built.validation, data=self.data(run), seed=run.seed)
+
+    def _module(self, run: RunFolder) -> XCDataModule:
+        node = OmegaConf.create(dict(run.config["data"]))
+        if "cache" in node and not Path(str(node.cache)).is_dir():
+            node.cache = str(self._cache)
+        module = self._build(node)
+        if not isinstance(module, XCDataModule):
+            raise UserError(
+                f"{run.path}: expected a data module in config.yaml, found {type(module).__name__}."
+            )
+        return module
+
+    def _build(self, node: DictConfig) -> Any:  # noqa: ANN401 - what the config says
+        for target in _targets(OmegaConf.to_container(node, resolve=True)):
+            self._check(target)
+        return build_node(node)
+
+    def _check(self, target: str) -> None:
+        """Refuse what is not of a trusted package, by its name and by where it was really defined."""
+        if target in _TRUSTED_NAMES:
+            return
+        is_trusted = target.partition(".")[0] in self._trusted
+        if not is_trusted or get_object(target).__module__.partition(".")[0] not in self._trusted:
+            package = target.partition(".")[0]
+            raise UserError(
+                f"The run's config names {target}, which is not of xcgraph: "
+                f"if you trust it, add --trust {package}."
+            )
+
+
+def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a config
+    if isinstance(node, Mapping):
+        if "_target_" in node:
+            yield str(node["_target_"])
+        for child in node.values():
+            yield from _targets(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _targets(child)

@@ -1,0 +1,1 @@
+"""Prediction: a portable model without anything that trains, and what asks it."""

@@ -1,0 +1,166 @@
+"""From a trained model to a portable one."""
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, eye_array
+from torch import Tensor
+
+from xcgraph.data.xc_data import XCData
+from xcgraph.errors import UserError
+from xcgraph.nn.blocks import Foldable
+from xcgraph.nn.encoder import BagOfTokens, Encoder
+from xcgraph.pipeline.ensemble import Ensemble, Tree
+from xcgraph.pipeline.nearest_shortlister import NearestShortlister
+from xcgraph.pipeline.ramen import Retriever
+from xcgraph.pipeline.reopen import task_view_shares
+from xcgraph.pipeline.run import Model
+from xcgraph.pipeline.shortlister import Shortlister, TreeShortlister
+from xcgraph.predict.model import (
+    Block,
+    PointEncoder,
+    PortableModel,
+    PortableTree,
+    Scoring,
+)
+from xcgraph.tasks.xc_task import XCTask
+
+
+def portable(model: Model, data: XCData) -> PortableModel:
+    """Take from a trained model what prediction needs.
+
+    Args:
+        model: an ensemble of trees, or a dual encoder. An approximate index of labels is left behind: a
+            portable model searches exactly.
+        data: what it was trained on: names and tokens.
+
+    Raises:
+        UserError: a part of it has no portable form.
+    """
+    if isinstance(model, Ensemble):
+        trees = [_tree(tree) for tree in model.trees]
+    elif isinstance(model, Retriever):
+        trees = [_retriever(model)]
+    else:
+        raise _no_form(model)
+    seen: list[NDArray[np.float32]] = []
+    return PortableModel(
+        data=data.name,
+        trees=tuple(_sharing(tree, seen) for tree in trees),
+        label_names=data.label_names,
+        vocabulary=data.vocabulary,
+        reader=data.reader,
+    )
+
+
+def _tree(tree: Tree) -> PortableTree:
+    ranker = tree.ranker
+    views = task_view_shares(ranker.task)
+    names = tuple(views)
+    num_labels = ranker.graph.shape[0]
+    return PortableTree(
+        shortlister=_shortlister(tree.shortlister),
+        members=tree.shortlister.members,
+        ranker=_scoring(ranker.task, ranker.graph, ranker.config.game_mix, ranker.config.top_k),
+        views=names,
+        shares=np.stack([_array(views[name]) for name in names], axis=1)
+        if names
+        else np.empty((num_labels, 0), np.float32),
+    )
+
+
+def _shortlister(shortlister: Shortlister) -> Scoring:
+    if isinstance(shortlister, TreeShortlister):
+        config = shortlister.config
+        return _scoring(shortlister.task, shortlister.graph, config.game_mix, config.beam_size)
+    if isinstance(shortlister, NearestShortlister):
+        return Scoring(
+            encoder=PointEncoder(embedding=_embedding(shortlister.encoder), block=None),
+            vectors=shortlister.vectors,
+            bias=0.0,
+            link="cosine",
+            graph=shortlister.graph,
+            game_mix=shortlister.config.game_mix,
+            top_k=shortlister.config.beam_size,
+        )
+    raise _no_form(shortlister)
+
+
+def _retriever(model: Retriever) -> PortableTree:
+    count = model.num_labels
+    encoder = model.task.encoder.encoder
+    with torch.no_grad():
+        vectors = _array(model.task.label_vectors())
+    return PortableTree(
+        shortlister=Scoring(
+            encoder=PointEncoder(embedding=_embedding(encoder), block=None),
+            vectors=vectors,
+            bias=0.0,
+            link="cosine",
+            graph=csr_array((count, count), dtype=np.float32),
+            game_mix=0.0,
+            top_k=model.top_k,
+        ),
+        members=csr_array(eye_array(count, dtype=np.float32, format="csr")),
+        ranker=None,
+        views=(),
+        shares=np.empty((count, 0), np.float32),
+    )
+
+
+def _sharing(tree: PortableTree, seen: list[NDArray[np.float32]]) -> PortableTree:
+    """Let equal embeddings be one array: frozen ones are those of all trees."""
+
+    def shared(scoring: Scoring) -> Scoring:
+        own = scoring.encoder.embedding
+        known = next((other for other in seen if np.array_equal(own, other)), None)
+        if known is None:
+            seen.append(own)
+            return scoring
+        return replace(scoring, encoder=replace(scoring.encoder, embedding=known))
+
+    ranker = None if tree.ranker is None else shared(tree.ranker)
+    return replace(tree, shortlister=shared(tree.shortlister), ranker=ranker)
+
+
+def _scoring(task: XCTask, graph: csr_array, game_mix: float, top_k: int) -> Scoring:
+    task.eval()
+    with torch.no_grad():
+        vectors = _array(task.label_vectors())
+    return Scoring(
+        encoder=PointEncoder(embedding=_embedding(task.encoder), block=_block(task.encoder)),
+        vectors=vectors,
+        bias=task.classifier.bias.item(),
+        link="logistic",
+        graph=graph,
+        game_mix=float(game_mix),
+        top_k=top_k,
+    )
+
+
+def _embedding(encoder: Encoder) -> NDArray[np.float32]:
+    if not isinstance(encoder, BagOfTokens):
+        raise _no_form(encoder)
+    return _array(encoder.embedding.weight)
+
+
+def _block(encoder: Encoder) -> Block:
+    block = getattr(encoder, "block", None)
+    if not isinstance(block, Foldable):
+        raise _no_form(block)
+    folded = block.folded()
+    return Block(keep=_array(folded.keep), weight=_array(folded.weight), bias=_array(folded.bias))
+
+
+def _array(tensor: Tensor) -> NDArray[np.float32]:
+    array: NDArray[np.float32] = tensor.detach().cpu().float().contiguous().numpy()
+    return array
+
+
+def _no_form(part: object) -> UserError:
+    return UserError(
+        f"Expected a model whose parts have a portable form, such as BagOfTokens with ResidualBlock, found "
+        f"{type(part).__name__}, which has none: such a model predicts through its recipe alone."
+    )

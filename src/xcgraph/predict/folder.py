@@ -1,0 +1,197 @@
+"""A portable model as a folder: ``model.json``, ``weights.safetensors``, and names and texts in JSON."""
+
+import json
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from xcgraph import __version__
+from xcgraph.artifacts import checksum, sync_file, write_atomically
+from xcgraph.data.reader import TextReader
+from xcgraph.errors import UserError
+from xcgraph.predict.manifest import FORMAT, VERSION, BlockPart, Manifest, ScoringPart, TreePart
+from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.tensors import TensorReader, TensorWriter
+
+MANIFEST = "model.json"
+_WEIGHTS, _LABELS, _VOCABULARY = "weights.safetensors", "label_names.json", "vocabulary.json"
+
+
+def is_model(folder: Path) -> bool:
+    """Say whether a folder holds a portable model, or what is left of one."""
+    return (folder / MANIFEST).is_file()
+
+
+def save_model(model: PortableModel, folder: Path) -> None:
+    """Write a model into a folder, which appears when it is complete.
+
+    Raises:
+        UserError: the folder is there already.
+    """
+    if folder.exists():
+        raise UserError(f"{folder} is there already: name a folder that is not, or remove it.")
+    draft = folder.with_name(f".{folder.name}.partial")
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        draft.mkdir(parents=True)
+        _write(model, draft)
+        draft.replace(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def load_model(folder: Path) -> PortableModel:
+    """Read a model.
+
+    Raises:
+        UserError: it is damaged, of another version, or none.
+    """
+    manifest = _read_manifest(folder / MANIFEST)
+    try:
+        for name, expected in manifest.files.items():
+            if Path(name).name != name or checksum(folder / name) != expected:
+                raise ValueError(f"{name} does not match its checksum")
+        return _read(manifest, folder)
+    # Checksums tell what has been damaged, not what somebody has made up.
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise UserError(
+            f"{folder}: expected an intact model, found a damaged one ({error}); export it again."
+        ) from error
+
+
+def _write(model: PortableModel, folder: Path) -> None:
+    tensors = TensorWriter()
+    trees = [_tree_part(tree, f"tree.{number}", tensors) for number, tree in enumerate(model.trees)]
+    tensors.save(folder / _WEIGHTS)
+    write_atomically(folder / _LABELS, json.dumps(list(model.label_names), ensure_ascii=False))
+    write_atomically(folder / _VOCABULARY, json.dumps(list(model.vocabulary), ensure_ascii=False))
+    if model.reader is not None:
+        model.reader.save(folder)
+    # safetensors writes for the owner alone; a model is there to be shared.
+    shutil.copymode(folder / _LABELS, folder / _WEIGHTS)
+    files = sorted(folder.iterdir())
+    for path in files:
+        sync_file(path)
+    manifest = Manifest(
+        format=FORMAT,
+        version=VERSION,
+        made_by=f"xcgraph {__version__}",
+        data=model.data,
+        num_labels=model.num_labels,
+        num_tokens=model.num_tokens,
+        reads_text=model.reader is not None,
+        trees=trees,
+        files={path.name: checksum(path) for path in files},
+    )
+    write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=1))
+
+
+def _tree_part(tree: PortableTree, name: str, tensors: TensorWriter) -> TreePart:
+    return TreePart(
+        shortlister=_scoring_part(tree.shortlister, f"{name}.shortlister", tensors),
+        members=tensors.add_matrix(f"{name}.members", tree.members),
+        ranker=None if tree.ranker is None else _scoring_part(tree.ranker, f"{name}.ranker", tensors),
+        views=list(tree.views),
+        shares=tensors.add(f"{name}.shares", tree.shares),
+    )
+
+
+def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> ScoringPart:
+    block = scoring.encoder.block
+    parts = ("keep", "weight", "bias")
+    return ScoringPart(
+        embedding=tensors.add(f"{name}.embedding", scoring.encoder.embedding),
+        block=None
+        if block is None
+        else BlockPart(**{part: tensors.add(f"{name}.block.{part}", getattr(block, part)) for part in parts}),
+        vectors=tensors.add(f"{name}.vectors", scoring.vectors),
+        bias=scoring.bias,
+        link=scoring.link,
+        graph=tensors.add_matrix(f"{name}.graph", scoring.graph),
+        game_mix=scoring.game_mix,
+        top_k=scoring.top_k,
+    )
+
+
+def _read_manifest(path: Path) -> Manifest:
+    try:
+        content: Any = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path.parent}: expected a model folder with {MANIFEST}, found none.") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(f"{path}: expected JSON, found {error}; export the model again.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise UserError(f"{path}: expected a model of xcgraph, found something else.")
+    if content.get("version") != VERSION:
+        raise UserError(
+            f"{path}: expected version {VERSION} of the format, found {content.get('version')!r}; export the "
+            "model again with this version of xcgraph, or predict with the one that wrote it."
+        )
+    try:
+        return Manifest.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise UserError(
+            f"{path}: expected an intact model, found {place}: {first['msg']}; export it again."
+        ) from error
+
+
+def _read(manifest: Manifest, folder: Path) -> PortableModel:
+    tensors = TensorReader(folder / _WEIGHTS)
+    label_names = _read_names(folder / _LABELS)
+    vocabulary = _read_names(folder / _VOCABULARY)
+    model = PortableModel(
+        data=manifest.data,
+        trees=tuple(_tree(part, tensors, manifest.num_labels) for part in manifest.trees),
+        label_names=label_names,
+        vocabulary=vocabulary,
+        reader=TextReader.load(folder, vocabulary) if manifest.reads_text else None,
+    )
+    if model.num_tokens != manifest.num_tokens:
+        raise ValueError(f"expected {manifest.num_tokens} tokens, found {model.num_tokens}")
+    return model
+
+
+def _tree(part: TreePart, tensors: TensorReader, num_labels: int) -> PortableTree:
+    shortlister = _scoring(part.shortlister, tensors)
+    return PortableTree(
+        shortlister=shortlister,
+        members=tensors.get_matrix(part.members, (len(shortlister.vectors), num_labels)),
+        ranker=None if part.ranker is None else _scoring(part.ranker, tensors),
+        views=tuple(part.views),
+        shares=tensors.get(part.shares, 2),
+    )
+
+
+def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
+    block, vectors = part.block, tensors.get(part.vectors, 2)
+    count = len(vectors)
+    return Scoring(
+        encoder=PointEncoder(
+            embedding=tensors.get(part.embedding, 2),
+            block=None
+            if block is None
+            else Block(
+                keep=tensors.get(block.keep, 1),
+                weight=tensors.get(block.weight, 2),
+                bias=tensors.get(block.bias, 1),
+            ),
+        ),
+        vectors=vectors,
+        bias=part.bias,
+        link=part.link,
+        graph=tensors.get_matrix(part.graph, (count, count)),
+        game_mix=part.game_mix,
+        top_k=part.top_k,
+    )
+
+
+def _read_names(path: Path) -> tuple[str, ...]:
+    names = json.loads(path.read_text("utf-8"))
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{path.name}: expected a list of texts")
+    return tuple(names)

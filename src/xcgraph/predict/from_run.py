@@ -1,0 +1,34 @@
+"""The portable model of a run folder."""
+
+import logging
+import tempfile
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+from xcgraph.configured.sources import ConfigSources
+from xcgraph.errors import UserError
+from xcgraph.predict.export import portable
+from xcgraph.predict.model import PortableModel
+from xcgraph.report.runs import LeftOut, read_run
+
+
+def portable_run(folder: Path, trust: Sequence[str] = ()) -> PortableModel:
+    """Open a finished run and take from its model what prediction needs.
+
+    Args:
+        folder: the run's.
+        trust: packages whose classes the run's config may name, beside those of xcgraph.
+
+    Raises:
+        UserError: it is no finished run, its data set cannot be read or is another one now, or a part of the
+            model has no portable form.
+    """
+    run = read_run(folder)
+    if isinstance(run, LeftOut):
+        raise UserError(f"{folder}: expected the folder of a model or of a finished run: {run.reason}.")
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="xcgraph-export-") as cache, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+        sources = ConfigSources(trust, Path(cache))
+        return portable(sources.model(run), sources.data(run))

@@ -1,0 +1,107 @@
+"""The arrays of a portable model by name: each stored once, sparse matrices as three of them."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array
+
+_CSR = ("indptr", "indices", "data")
+
+
+class TensorWriter:
+    """Collects arrays under names; one that is equal to another gets that one's name."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, NDArray] = {}
+        self._names: dict[str, str] = {}
+
+    def add(self, name: str, array: NDArray) -> str:
+        """Take an array in, and return the name that it has."""
+        array = np.ascontiguousarray(array)
+        digest = hashlib.sha256(f"{array.dtype} {array.shape} ".encode())
+        digest.update(array.data)
+        known = self._names.setdefault(digest.hexdigest(), name)
+        self._arrays[known] = array
+        return known
+
+    def add_matrix(self, name: str, matrix: csr_array) -> str:
+        """Take a sparse matrix in, and return the name that it has; its shape follows from the rest."""
+        matrix = csr_array(matrix)
+        content = hashlib.sha256()
+        parts = (
+            matrix.indptr.astype(np.int64),
+            matrix.indices.astype(np.int32),
+            matrix.data.astype(np.float32),
+        )
+        for part in parts:
+            content.update(part.data)
+        known = self._names.setdefault(f"{matrix.shape} {content.hexdigest()}", name)
+        self._arrays |= {f"{known}.{suffix}": part for suffix, part in zip(_CSR, parts, strict=True)}
+        return known
+
+    def save(self, path: Path) -> None:
+        """Write all of them."""
+        save_file(self._arrays, path)
+
+
+class TensorReader:
+    """Arrays of a file by name, checked as they are asked for: compiled loops trust them.
+
+    Args:
+        path: a safetensors file.
+
+    Raises:
+        ValueError: it is none.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._arrays: Mapping[str, NDArray] = load_file(path)
+        except SafetensorError as error:
+            raise ValueError(f"{path.name}: {error}") from error
+
+    def get(self, name: str, dimensions: int) -> NDArray[np.float32]:
+        """Return a float32 array.
+
+        Raises:
+            ValueError: there is none of this name and number of dimensions, or a value is not finite.
+        """
+        array = self._get(name, "float32")
+        if array.ndim != dimensions or not np.isfinite(array).all():
+            found = f"{array.ndim} dimensions" if array.ndim != dimensions else "values that are not finite"
+            raise ValueError(f"{name}: expected {dimensions} dimensions of finite values, found {found}")
+        return array
+
+    def get_matrix(self, name: str, shape: tuple[int, int]) -> csr_array:
+        """Return a sparse matrix.
+
+        Raises:
+            ValueError: it is none, or an entry lies outside.
+        """
+        indptr, indices = self._get(f"{name}.indptr", "int64"), self._get(f"{name}.indices", "int32")
+        data = self.get(f"{name}.data", 1)
+        rows, columns = shape
+        is_matrix = (
+            indptr.shape == (rows + 1,)
+            and indices.shape == data.shape
+            and indptr[0] == 0
+            and indptr[-1] == len(indices)
+            and (np.diff(indptr) >= 0).all()
+            and (indices >= 0).all()
+            and (indices < columns).all()
+        )
+        if not is_matrix:
+            raise ValueError(f"{name}: expected a sparse matrix of {rows} × {columns}, found none")
+        return csr_array((data, indices, indptr), shape=shape)
+
+    def _get(self, name: str, dtype: str) -> NDArray:
+        array = self._arrays.get(name)
+        if array is None or array.dtype != dtype:
+            found = "none" if array is None else str(array.dtype)
+            raise ValueError(f"{name}: expected a tensor of {dtype}, found {found}")
+        return array

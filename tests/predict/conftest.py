@@ -1,0 +1,71 @@
+"""Small trained models of every kind, each trained once."""
+
+from dataclasses import replace
+from functools import cache, partial
+
+import pytest
+import torch
+
+from xcgraph.graph.identity import IdentityGraph
+from xcgraph.graph.random_walk import RandomWalkGraph
+from xcgraph.nn.blocks import GatedResidualBlock
+from xcgraph.nn.encoder import BagOfTokens
+from xcgraph.nn.gated_fusion import GatedFusion
+from xcgraph.nn.label_graph import Propagation
+from xcgraph.pipeline.nearest_shortlister import NearestShortlisterConfig
+from xcgraph.pipeline.ranked_ramen import RankedRamen
+from xcgraph.pipeline.ranker import RankerConfig
+from xcgraph.pipeline.shortlister import ShortlisterConfig
+from xcgraph.predict.export import portable
+from xcgraph.tasks.label_text import trained_text
+
+KINDS = ("eclare", "three_trees", "no_game", "decaf", "nearest", "ramen", "ranked_ramen")
+
+
+def make_recipe(toy, kind):
+    if kind == "three_trees":  # ranked lists of different lengths
+        return toy.recipe(num_trees=3, ranker=RankerConfig(top_k=14, game_mix=0.3))
+    if kind == "no_game":
+        shortlister = ShortlisterConfig(num_meta_labels=16, num_neighbors=3, beam_size=6, game_mix=0.0)
+        return toy.recipe(shortlister=shortlister, ranker=RankerConfig(top_k=10, game_mix=0.0))
+    if kind == "decaf":
+        parts = {
+            "encoder": partial(BagOfTokens, dim=32, block=GatedResidualBlock),
+            "propagation": Propagation(hops=0),
+            "fusion": GatedFusion,
+            "label_text": trained_text,
+            "block": GatedResidualBlock,
+        }
+        return toy.recipe(tasks=toy.tasks(**parts), graph=IdentityGraph(), num_trees=2)
+    if kind == "nearest":
+        return toy.recipe(shortlister=NearestShortlisterConfig(num_meta_labels=16, beam_size=12))
+    if kind == "ramen":
+        return toy.ramen()
+    if kind == "ranked_ramen":
+        base = toy.recipe()
+        parts = ("graph", "clustering", "tasks", "shortlister", "ranker", "stages", "num_trees")
+        return RankedRamen(dual_encoder=toy.ramen(), **{part: getattr(base, part) for part in parts})
+    return toy.recipe(graph=RandomWalkGraph(walk_length=40, num_neighbors=4))
+
+
+@pytest.fixture(scope="session")
+def trained(toy, tmp_path_factory):
+    """By kind, a trained model and its portable form; products are float32 throughout."""
+
+    @cache
+    def train(kind):
+        recipe = make_recipe(toy, kind)
+        if kind == "ramen":
+            recipe = replace(recipe, stage=replace(recipe.stage, matmul_precision="highest"))
+        else:
+            stages = recipe.stages
+            exact = {
+                name: replace(getattr(stages, name), matmul_precision="highest")
+                for name in ("surrogate", "shortlister", "ranker")
+            }
+            recipe = replace(recipe, stages=replace(stages, **exact))
+        model = recipe.fit(toy.workspace(tmp_path_factory.mktemp(kind)))
+        return model, portable(model, toy.data)
+
+    torch.set_num_threads(1)
+    return train
