@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.process import Took, circumstances, compose_run, peak_memory_gib, say
+from benchmarks.clock import Took, peak_memory_gib
+from benchmarks.process import circumstances, compose_run, say
 from benchmarks.reference.recipe import Reference
 from benchmarks.reference.training import Clock, Training
 from xcgraph.data.holdout import hold_out

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.optim import Adam, SparseAdam
 from torch.utils.data import DataLoader
 
-from benchmarks.process import Took, note
+from benchmarks.clock import Took
+from benchmarks.process import note
 from xcgraph.optim import HalvingSchedule
 
 

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 from torch import nn
 from torch.utils.data import DataLoader
 
-from benchmarks.process import Took
+from benchmarks.clock import Took
 from benchmarks.reference.__main__ import EPOCHS, costs, measure, parse
 from benchmarks.reference.model import Embeddings, Model, smoothed_texts
 from benchmarks.reference.points import CollateShortlists, LabelBatch, ShortlistedPoints
