@@ -64,6 +64,23 @@ def repeat(task: Callable[[], object], runs: int, warm_ups: int = 1) -> list[Too
     return [timed(task) for _ in range(runs)]
 
 
+def repeat_within(task: Callable[[], object], runs: int, seconds: float) -> list[Took]:
+    """Do something once to warm up and then several times, or less often if that would take too long.
+
+    Args:
+        task: what to do.
+        runs: how many that count.
+        seconds: that they may take; if the first takes longer, it counts and is the only one.
+    """
+    first = timed(task)
+    if runs == 1 or first.seconds > seconds:
+        return [first]
+    second = timed(task)
+    if second.seconds * runs > seconds:
+        return [second]
+    return [second, *(timed(task) for _ in range(runs - 1))]
+
+
 def timed(task: Callable[[], object]) -> Took:
     """Do something once."""
     start = Took.now()

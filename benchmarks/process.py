@@ -1,5 +1,6 @@
 """What measurements of this project share: a run from overrides, a process of its own, what surrounds it."""
 
+import importlib
 import json
 import logging
 import subprocess
@@ -21,11 +22,12 @@ from xcgraph.pipeline.run import Run
 
 def compose_run(overrides: Sequence[str], folder: Path) -> Run:
     """Build the run that these overrides of xcgraph-train describe, and take its number of threads."""
+    importlib.import_module("torch._dynamo")  # seconds, which the first step of any optimizer would take
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         config = compose("train", [*overrides, f"paths.root={folder}", f"paths.run={folder / 'run'}"])
     run: Run = build(config, "train")
     torch.set_num_threads(run.num_threads)
-    numba.set_num_threads(run.num_threads)
+    numba.set_num_threads(min(run.num_threads, numba.config.NUMBA_NUM_THREADS))
     return run
 
 
@@ -49,7 +51,12 @@ def run_module(module: str, *arguments: object) -> dict[str, Any]:
 
 def say(found: Mapping[str, Any]) -> None:
     """Be that process: print what was found as one line of JSON."""
-    sys.stdout.write(json.dumps(found) + "\n")
+    say_line(json.dumps(found))
+
+
+def say_line(text: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
@@ -64,13 +71,20 @@ def circumstances() -> dict[str, Any]:
     return {
         **environment(),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "command": " ".join(
-            ["python -m", sys.modules["__main__"].__spec__.name.removesuffix(".__main__"), *sys.argv[1:]]
-        ),
+        "command": " ".join(["python", *sys.orig_argv[1:]]),
     }
+
+
+def show(number: float) -> str:
+    """Print three digits, or all that stand before the point."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Lay rows out as a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+    return "\n".join(map(markdown_row, [header, ["---"] * len(header), *rows]))
+
+
+def markdown_row(cells: Sequence[object]) -> str:
+    """Lay one row out."""
+    return f"| {' | '.join(map(str, cells))} |"

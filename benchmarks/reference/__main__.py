@@ -1,7 +1,6 @@
 """Train the reference, score the test points, and print what it took as JSON."""
 
 import argparse
-import importlib
 import tempfile
 from collections.abc import Sequence
 from itertools import chain
@@ -10,8 +9,9 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+import torch
 
-from benchmarks.clock import Took, peak_memory_gib
+from benchmarks.clock import Spread, Took, peak_memory_gib, repeat
 from benchmarks.process import circumstances, compose_run, say
 from benchmarks.reference.recipe import Reference
 from benchmarks.reference.training import Clock, Training
@@ -20,6 +20,7 @@ from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensit
 from xcgraph.pipeline.run import Run
 
 EPOCHS = {"surrogate": 20, "shortlister": 10, "ranker": 10}
+PREDICTIONS = 3  # of all test points, beside the one that warms up
 LR = {"surrogate": 0.01, "shortlister": 0.008, "ranker": 0.008}
 
 
@@ -42,7 +43,6 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, l
 def main() -> None:
     """Enter from the console."""
     options, overrides = parse()
-    importlib.import_module("torch._dynamo")  # seconds that the first step of any optimizer would take
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         say({**measure(compose_run(overrides, folder), options), **circumstances()})
@@ -71,15 +71,17 @@ def measure(run: Run, options: argparse.Namespace) -> dict[str, Any]:
     test = data.test
     if options.test_points:
         test = test.take(np.arange(min(options.test_points, len(test))))
-    predicting = Clock()
-    with predicting.step("predict"):
-        scores = fitted.score(test.features)
+    torch.set_num_threads(1)  # as peers predict
+    scores = fitted.score(test.features)  # which warms up
+    took = repeat(lambda: fitted.score(test.features), PREDICTIONS, warm_ups=0)
+    per_point = Spread.of([1e3 * one.seconds / len(test) for one in took])
     metrics = evaluate_scores(scores, test, inverse_propensity=training_inverse_propensity(data))
     return {
         "data": data.name,
         "train_points": len(train),
         **costs(clock),
-        "predict_ms_per_point": 1e3 * predicting.steps["predict"].seconds / len(test),
+        "is_whole": options.epochs == list(EPOCHS.values()) and options.max_batches is None,
+        "predict_ms_per_point": per_point._asdict(),
         "peak_gib": peak_memory_gib(),
         "metrics": {name: value for name, value in metrics.items() if name.startswith(("P@", "PSP@"))},
     }

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 
-from benchmarks.clock import Spread, Took, latency, peak_memory_gib, repeat
+from benchmarks.clock import Spread, Took, latency, peak_memory_gib, repeat, repeat_within
 
 
 class Sleeper:
@@ -30,6 +30,17 @@ def test_repeat_leaves_the_warm_up_out(sleeper):
     took = repeat(lambda: sleeper.sleep(next(seconds)), runs=2, warm_ups=1)
 
     assert [one.seconds for one in took] == [0.25, 0.125]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "expected"), [(60, [4, 3, 2]), (8, [4]), (0.5, [9])], ids=["all", "one", "not even that"]
+)
+def test_repeat_within_counts_fewer_runs_where_time_is_short(sleeper, allowed, expected):
+    seconds = iter([9 if allowed != 8 else 7, 4, 3, 2])
+
+    took = repeat_within(lambda: sleeper.sleep(next(seconds)), 3, allowed)
+
+    assert [one.seconds for one in took] == expected
 
 
 def test_latency_has_the_quantiles_of_the_queries_after_the_warm_up(sleeper):
