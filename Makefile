@@ -11,7 +11,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'train and test hand ARGS on: make train ARGS="experiment=eclare seed=1"'
+	@echo 'train, test and bench hand ARGS on: make train ARGS="experiment=eclare seed=1"'
 
 setup: $(INSTALLED) ## Create .venv and install the package and its tools at the tested versions
 
@@ -41,8 +41,8 @@ lint: $(INSTALLED) ## Check style, format, types and import layers
 reproduce: $(INSTALLED) ## Run a suite (SUITE=smoke|main|full DATA=lf_wordnet_8k), report on it, compare with its records
 	$(BIN)/xcgraph-reproduce --data $(DATA) --suite $(SUITE) $(ARGS)
 
-bench: ## Speed and memory beside other libraries (not there yet)
-	@echo 'make bench will measure speed and memory beside other libraries; it is not there yet.' >&2; exit 2
+bench: $(INSTALLED) ## Measure speed and memory beside a reference and other libraries, into benchmarks/out/
+	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove .venv, builds and caches; runs/ and artifacts/ stay
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

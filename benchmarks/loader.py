@@ -1,6 +1,6 @@
 """Batches per second: whole batches cut from sparse rows against a Dataset of single points with a collate.
 
-python benchmarks/loader.py [--repetitions 5] [--batches 50] [--batch-size 256]
+python -m benchmarks.loader [--repetitions 5] [--batches 50] [--batch-size 256]
 
 Data: as many labels, tokens and labels per point as LF-AmazonTitles-131K, synthetic. Two kinds of batches:
 points scored against meta-labels (surrogate, shortlister), and against a shortlist of 50 meta-labels of 4

@@ -1,6 +1,6 @@
 """How fast sparse text is read, beside scikit-learn, and how much memory that takes: Linux only.
 
-    OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .venv/bin/python benchmarks/parse.py
+    OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .venv/bin/python -m benchmarks.parse
 
 The file is made here: rows of 80 entries with indices below 400,000 and six decimals, like TF-IDF features.
 Every time is the median of three, from a file in the page cache, on one core. Rates are per second of that
@@ -11,8 +11,7 @@ import argparse
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -21,6 +20,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from sklearn.datasets import load_svmlight_file
 
+from benchmarks.clock import peak_memory_gib, repeat
 from xcgraph.artifacts import ArtifactStore
 from xcgraph.formats.lines import read_chunks
 from xcgraph.formats.mend import mend_rows
@@ -78,7 +78,7 @@ def measure(folder: Path, megabytes: int) -> list[Measurement]:
         "scikit-learn's load_svmlight_file": lambda: load_labelled(labelled),
     }
     for what, task in tasks.items():
-        clock, cpu = zip(*(seconds(task) for _ in range(REPEATS)), strict=True)
+        clock, cpu = zip(*repeat(task, REPEATS, warm_ups=0), strict=True)
         found.append(Measurement(what, size(large), seconds=median(clock), cpu_seconds=median(cpu)))
     return found
 
@@ -129,13 +129,6 @@ def parse_alone(path: Path) -> None:
         mend_rows(entries, "sum")
 
 
-def seconds(task: Callable[[], object]) -> tuple[float, float]:
-    """Time a task once, on the clock and in computing time."""
-    clock, cpu = time.perf_counter(), time.process_time()
-    task()
-    return time.perf_counter() - clock, time.process_time() - cpu
-
-
 def size(path: Path) -> float:
     """Tell a file's size in 10⁶ bytes."""
     return path.stat().st_size / 1e6
@@ -144,16 +137,22 @@ def size(path: Path) -> float:
 def peak_memory(source: Path | None = None) -> float:
     """Convert a file in a process of its own, and tell the most memory that it held, in 10⁶ bytes."""
     with tempfile.TemporaryDirectory(dir=source.parent if source else None) as cache:
-        command = [sys.executable, __file__, "--convert-into", cache, *([str(source)] if source else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.parse",
+            "--convert-into",
+            cache,
+            *([str(source)] if source else []),
+        ]
         return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def convert_and_tell_peak(source: Path | None, cache: Path) -> float:
-    """Be that process. Its ru_maxrss would start at what its parent holds, VmHWM does not."""
+    """Be that process."""
     if source:
         read_rows(source, ArtifactStore(cache))
-    status = Path("/proc/self/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+    return peak_memory_gib() * 2**30 / 1e6
 
 
 def table(measurements: list[Measurement]) -> str:

@@ -1,0 +1,174 @@
+"""All benchmarks in one go: ours, the reference and other libraries, into one Markdown file.
+
+    make bench                     # meant to take at most 40 minutes on 2 cores
+    python -m benchmarks --parts 8k
+    python -m benchmarks --long    # the whole recipes at 40k, too, and all of 131k: hours
+
+Every part's figures are in FOLDER as JSON too. Nothing else should run on the machine meanwhile.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from subprocess import CalledProcessError
+from typing import Any, NamedTuple
+
+from benchmarks.comparison import Contest, table
+from benchmarks.process import circumstances, markdown, note, run_module, say_line
+from benchmarks.stages import HEADER, ONE_EPOCH, SIZES, measure
+
+OUT = Path(__file__).parent / "out"
+
+
+class Size(NamedTuple):
+    """What is measured at one size.
+
+    Attributes:
+        stages: name of the overrides of our steps.
+        ours: overrides of the whole recipe, or None where that takes too long.
+        peers: flags of the peers, or None.
+        reference: flags of the reference.
+    """
+
+    stages: str
+    ours: tuple[str, ...] | None
+    peers: tuple[str, ...] | None
+    reference: tuple[str, ...]
+
+
+_ONCE = ("--epochs", "1", "1", "1", "--max-batches", "20", "--test-points", "2000")
+_COARSE = {  # four or five labels in each meta-label
+    "40k": ("--meta-labels", "8192"),
+    "131k/8": ("--meta-labels", "4096"),
+    "131k": ("--meta-labels", "32768"),
+}
+_40K_PEERS = ("--data", "lf_wordnet_40k", "--runs", "1")
+SHORT = {
+    "8k": Size("8k", ("num_trees=1",), ("--data", "lf_wordnet_8k"), ("data=lf_wordnet_8k",)),
+    "40k": Size("40k", None, _40K_PEERS, (*_ONCE, *_COARSE["40k"], "data=lf_wordnet_40k")),
+    "131k": Size("131k/8", None, None, (*_ONCE, *_COARSE["131k/8"], *SIZES["131k/8"])),
+}
+LONG = {
+    "8k": SHORT["8k"],
+    "40k": Size(
+        "40k",
+        ("experiment=eclare_lf_wordnet_40k",),
+        _40K_PEERS,
+        (*_COARSE["40k"], "data=lf_wordnet_40k"),
+    ),
+    "131k": Size("131k", None, None, (*_ONCE, *_COARSE["131k"], *SIZES["131k"])),
+}
+OTHERS = {
+    "parse": ("benchmarks.parse", "--megabytes", "100"),
+    "loader": ("benchmarks.loader", "--repetitions", "3", "--batches", "20"),
+    "growth": ("benchmarks.growth",),
+}
+
+
+def contest(size: Size, steps: dict[str, float]) -> Contest:
+    """Measure everybody at one size."""
+    ours = _attempt(lambda: run_module("benchmarks.ours", *size.ours)) if size.ours else None
+    reference = _attempt(lambda: run_module("benchmarks.reference", *size.reference))
+    peers = _attempt(lambda: run_module("benchmarks.peers", *size.peers)) if size.peers else None
+    known = next((found["data"] for found in (ours, reference, peers) if found), size.stages)
+    return Contest(known, ours, reference, (peers or {}).get("peers", {}), steps)
+
+
+def stages(size: Size) -> tuple[list[Any], str]:
+    """Measure our own steps, each in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        overrides = [*SIZES[size.stages], *ONE_EPOCH]
+        found = []
+        for step in measure(overrides, Path(folder), seconds=30.0):
+            note(f"{size.stages}: {step.name} {step.seconds.median:.2f} s, {step.gib:.2f} GiB")
+            found.append(step)
+    return found, markdown(HEADER, [step.row() for step in found])
+
+
+def _attempt(task: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
+    """Do without what cannot be measured; what it said is on the terminal."""
+    try:
+        return task()
+    except CalledProcessError as error:
+        note(f"Left out: {' '.join(map(str, error.cmd[2:]))} ended with status {error.returncode}.")
+        return None
+
+
+def other(name: str, out: Path) -> str:
+    """Run one of the benchmarks of a single part, which print Markdown, and return that."""
+    module, *flags = OTHERS[name]
+    command = [sys.executable, "-m", module, *flags, *(["--out", str(out)] if name == "growth" else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        return f"Not measured: ended with status {done.returncode}."
+    return "\n".join(line for line in done.stdout.splitlines() if line.startswith("|"))
+
+
+def run_all(parts: Sequence[str], sizes: dict[str, Size], out: Path) -> str:
+    """Measure and return the whole page."""
+    contests, sections = [], []
+    for name in parts:
+        note(f"## {name}")
+        if name in OTHERS:
+            sections.append(f"## {name}\n\n{other(name, out)}")
+            continue
+        found, steps = stages(sizes[name])
+        sections.append(f"## Our steps, {sizes[name].stages}\n\n{steps}")
+        contests.append(contest(sizes[name], {step.name: step.seconds.median for step in found}))
+        _keep(out / f"{name}.json", {**contests[-1]._asdict(), "our_steps": found})
+    head = f"# Benchmarks\n\n{_header()}"
+    beside = [f"## Beside others\n\n{_NOTE}\n\n{table(contests)}"] if contests else []
+    return "\n\n".join([head, *beside, *sections]) + "\n"
+
+
+_NOTE = (
+    "One tree. Seconds of a whole recipe of the reference are those of its steps and of 20 + 10 + 10 of its "
+    "median epochs; its settings are the public code's (D = 300), ours are our defaults. Prediction has one "
+    "thread. An epoch of ours includes its validation."
+)
+
+
+def _header() -> str:
+    about = circumstances()
+    machine, git = about["machine"], about["git"] or {"commit": "unknown", "dirty": False}
+    packages = (f"{name} {about['versions'][name]}" for name in ("torch", "numpy", "scipy", "numba"))
+    facts = [
+        about["date"],
+        f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}",
+        f"{machine['processor']}, {machine['cores']} cores, {machine['memory_mib']} MiB",
+        f"Python {about['python']}, {', '.join(packages)}",
+    ]
+    return f"{'; '.join(facts)}.\n\n```sh\n{about['command']}\n```"
+
+
+def _keep(path: Path, found: dict[str, Any]) -> None:
+    path.write_text(json.dumps(found, indent=1), "utf-8")
+
+
+def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [*SHORT, *OTHERS]
+    parser.add_argument("--parts", nargs="+", choices=names, default=names)
+    parser.add_argument("--long", action="store_true", help="whole recipes at 40k, and 131k in full")
+    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER")
+    return parser.parse_args(arguments)
+
+
+def main() -> None:
+    """Print the page, and keep it in ``benchmarks.md``."""
+    options = parse()
+    options.out.mkdir(parents=True, exist_ok=True)
+    page = run_all(options.parts, LONG if options.long else SHORT, options.out)
+    (options.out / "benchmarks.md").write_text(page, "utf-8")
+    say_line(page)
+
+
+if __name__ == "__main__":
+    main()

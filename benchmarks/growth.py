@@ -1,0 +1,170 @@
+"""How the time of each stage grows with labels, points, hops, neighbours and beam: table and log-log plots.
+
+    python -m benchmarks.growth [--axes labels beam] [--runs 3] [--out FOLDER] OVERRIDES
+
+Everything but one quantity stays as it is, on synthetic data. Each stage is timed once for every value and
+run, in one process, after a run that does not count; the exponent is the slope of the best line through the
+medians.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.clock import timed
+from benchmarks.process import be_quiet, circumstances, compose_run, markdown, note, say, say_line, show
+from benchmarks.stages import ONE_EPOCH
+from xcgraph.artifacts import ArtifactStore
+from xcgraph.pipeline.run import Run
+from xcgraph.pipeline.workspace import Workspace
+
+BASE = [
+    "data=synthetic",
+    "data.sizes.labels=4096",
+    "data.sizes.train_points=16384",
+    "data.sizes.test_points=4096",
+    "data.sizes.topics=64",
+    "shortlister.beam_size=50",
+]
+# A topic keeps its number of labels, and a meta-label too; labels all have points.
+AXES: dict[str, dict[int, list[str]]] = {
+    "labels": {
+        count: [f"data.sizes.labels={count}", f"data.sizes.topics={count // 64}"]
+        for count in (2048, 4096, 8192, 16384)
+    },
+    "points": {
+        count: [f"data.sizes.train_points={count}", f"data.sizes.test_points={count // 4}"]
+        for count in (8192, 16384, 32768, 65536)
+    },
+    "hops": {count: [f"hops={count}"] for count in (1, 2, 4)},
+    "neighbours": {count: [f"graph.num_neighbors={count}"] for count in (5, 10, 20, 40)},
+    "beam": {count: [f"shortlister.beam_size={count}"] for count in (25, 50, 100, 200)},
+}
+STAGES = {
+    "graph": "graph",
+    "tree-0-clusters": "clusters",
+    "surrogate": "surrogate, one epoch",
+    "tree-0-shortlister": "shortlister, one epoch",
+    "tree-0-beams-train": "shortlists",
+    "tree-0-ranker": "ranker, one epoch",
+    "predict": "prediction",
+}
+
+Seconds = dict[str, float]  # of each stage
+
+
+def fit_exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
+    """Return b of seconds ≈ a · values^b: least squares in logarithms."""
+    slope, _ = np.polyfit(np.log(values), np.log(seconds), 1)
+    return float(slope)
+
+
+def stage_seconds(run: Run, artifacts: Path) -> Seconds:
+    """Fit the recipe once from nothing and score the test points."""
+    data, store, models = run.data.read(), ArtifactStore(artifacts), []
+    work = Workspace.of(
+        data,
+        store,
+        seed=run.seed,
+        validation_fraction=run.validation.fraction,
+        validation_seed=run.validation.seed,
+    )
+    models.append(run.recipe.fit(work))
+    took = {name: artifact.cost()["seconds"] for name, artifact in store.used.items()}
+    took["predict"] = timed(lambda: models[0].score(data.test.features)).seconds
+    return {title: took[name] for name, title in STAGES.items()}
+
+
+def measure(axis: str, overrides: Sequence[str], folder: Path, runs: int) -> dict[int, Seconds]:
+    """Return by value the median seconds of each stage."""
+    found = {}
+    for value, changes in AXES[axis].items():
+        run = compose_run([*BASE, *ONE_EPOCH, *overrides, *changes], folder)
+        taken = []
+        for _ in range(runs):
+            with tempfile.TemporaryDirectory(dir=folder) as artifacts:
+                taken.append(stage_seconds(run, Path(artifacts)))
+        found[value] = {stage: median(one[stage] for one in taken) for stage in taken[0]}
+        note(f"{axis} {value}: {', '.join(f'{name} {show(took)} s' for name, took in found[value].items())}")
+    return found
+
+
+def exponents(found: Mapping[int, Seconds]) -> dict[str, float]:
+    """Fit the exponent of each stage."""
+    stages = next(iter(found.values()))
+    return {
+        stage: fit_exponent(list(found), [max(took[stage], 1e-3) for took in found.values()])
+        for stage in stages
+    }
+
+
+def plot(found: Mapping[str, Mapping[int, Seconds]], path: Path) -> None:
+    """Draw a log-log plot for each axis, with the exponents in its legend."""
+    with mpl.rc_context({"font.size": 8}):
+        figure = Figure(figsize=(3.6 * len(found), 4.2), layout="constrained")
+        for place, (axis, by_value) in enumerate(found.items(), 1):
+            axes = figure.add_subplot(1, len(found), place)
+            for stage, exponent in exponents(by_value).items():
+                seconds = [took[stage] for took in by_value.values()]
+                axes.loglog(list(by_value), seconds, "o-", label=f"{stage}: {exponent:.2f}", base=2)
+            axes.set_xlabel(axis)
+            axes.set_ylabel("seconds")
+            axes.legend(title="exponent", fontsize=6)
+        figure.savefig(path, dpi=120)
+
+
+def table(found: Mapping[str, Mapping[int, Seconds]]) -> str:
+    """Lay out the fitted exponents, and seconds at the smallest and the largest value."""
+    rows = []
+    for axis, by_value in found.items():
+        least, most = min(by_value), max(by_value)
+        for stage, exponent in exponents(by_value).items():
+            ends = (show(by_value[end][stage]) for end in (least, most))
+            rows.append((axis, f"{least:,} – {most:,}", stage, f"{exponent:.2f}", *ends))
+    return markdown(("what grows", "from – to", "stage", "exponent", "s at least", "s at most"), rows)
+
+
+def run_all(
+    axes: Sequence[str], overrides: Sequence[str], runs: int, out: Path
+) -> dict[str, dict[int, Seconds]]:
+    """Measure, and leave the plots in ``growth.png``."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        measure("hops", ["data.sizes.train_points=4096", *overrides], folder, 1)  # to warm up
+        found = {axis: measure(axis, overrides, folder, runs) for axis in axes}
+    out.mkdir(parents=True, exist_ok=True)
+    plot(found, out / "growth.png")
+    return found
+
+
+def parse(arguments: Sequence[str] | None = None) -> tuple[Any, list[str]]:
+    """Tell options from overrides."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.growth",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    return parser.parse_known_args(arguments)
+
+
+def main() -> None:
+    """Print a Markdown table, then everything as JSON."""
+    be_quiet()
+    options, overrides = parse()
+    found = run_all(options.axes, overrides, options.runs, options.out)
+    say_line(table(found))
+    say({"growth": found, "table": table(found), **circumstances()})
+
+
+if __name__ == "__main__":
+    main()

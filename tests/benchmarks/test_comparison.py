@@ -1,0 +1,73 @@
+"""Ours beside the others."""
+
+import pytest
+
+from benchmarks.__main__ import LONG, SHORT, parse, run_all
+from benchmarks.comparison import Contest, rows
+from benchmarks.reference.__main__ import parse as parse_reference
+from benchmarks.stages import SIZES
+
+
+def measured(seconds, milliseconds, psp):
+    return {
+        "training": {"seconds": seconds, "cpu_seconds": 2 * seconds},
+        "predict_ms_per_point": {"median": milliseconds},
+        "peak_gib": 1.0,
+        "metrics": {"P@1": 0.25, "P@5": 0.1, "PSP@1": 0.15, "PSP@5": psp},
+    }
+
+
+REFERENCE = {
+    **measured(1, 2.0, 0.2),
+    "whole_recipe": {"seconds": 600.0, "cpu_seconds": 1100.0},
+    "epochs": {name: {"seconds": 10.0} for name in ("surrogate", "shortlister", "ranker")},
+    "is_whole": True,
+}
+
+
+def cells(contest):
+    return {quantity: found for _, quantity, *found in rows(contest)}
+
+
+def test_ratios_are_of_the_reference_to_ours():
+    pecos = {**measured(2.0, 0.2, 0.24), "single_query": {"p50_ms": 0.3, "p99_ms": 0.7}}
+    steps = {"surrogate": 2.0, "tree-0-shortlister": 4.0, "tree-0-ranker": 0.5}
+
+    found = cells(Contest("8K", measured(60.0, 0.5, 0.33), REFERENCE, {"pecos": pecos}, steps))
+
+    assert found["training, s"] == ["60", "600", "10", "2", "–"]
+    assert found["one epoch of the ranker, s"] == ["0.5", "10", "20", "–", "–"]
+    assert found["prediction in a batch, ms/point"] == ["0.5", "2", "4", "0.2", "–"]
+    assert found["single query, p99 ms"] == ["–", "–", "–", "0.7", "–"]
+    assert found["PSP@5, %"] == ["33", "20", "–", "24", "–"]  # no ratio of accuracies
+
+
+def test_accuracy_after_one_epoch_is_not_shown():
+    found = cells(Contest("8K", measured(60.0, 0.5, 0.33), {**REFERENCE, "is_whole": False}, {}, {}))
+
+    assert found["PSP@5, %"][:2] == ["33", "–"]
+    assert found["training, s"][1] == "600"
+
+
+def test_what_nobody_measured_is_left_out():
+    assert rows(Contest("8K", None, None, {}, {})) == []
+    assert len(rows(Contest("8K", None, None, {}, {"surrogate": 2.0}))) == 1
+
+
+@pytest.mark.parametrize("sizes", [SHORT, LONG])
+def test_the_plan_names_sizes_and_flags_that_there_are(sizes):
+    for size in sizes.values():
+        assert size.stages in SIZES
+        options, overrides = parse_reference(size.reference)
+        assert options.meta_labels & (options.meta_labels - 1) == 0
+        assert any(override.startswith("data=") for override in overrides)
+
+
+def test_a_page_says_command_and_machine(tmp_path, monkeypatch):
+    monkeypatch.setitem(run_all.__globals__["OTHERS"], "parse", ("benchmarks.parse", "--megabytes", "1"))
+
+    page = run_all(parse(["--parts", "parse"]).parts, SHORT, tmp_path)
+
+    assert "commit" in page
+    assert "cores" in page
+    assert "| parse alone |" in page
