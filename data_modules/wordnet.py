@@ -21,9 +21,7 @@ from xcgraph.sparse import binary_rows
 EMBEDDED_ARCHIVE = Path(__file__).with_name("wordnet-3.0.tar.xz")
 # The letter of a part of speech starts a synset's id; adjective satellites count as adjectives.
 LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
-LABEL_POINTERS = frozenset(
-    ("@", "@i", "#m", "#s", "#p", ";c", ";r", ";u", "*", ">", "&", "=", "+", "!", "^", "$", "<", "\\")
-)
+LABEL_POINTERS = frozenset(("@i", "#m", "#s", "#p", ";c", ";r", ";u", *"@*>&=+!^$<\\"))
 # An instance's class counts as a hypernym: with it LF-WordNet-40K has 2.5 labels per point, without it 2.4.
 HYPERNYM_POINTERS = frozenset(("@", "@i"))
 # Part of the data set's definition: another fraction is another data set.
@@ -125,8 +123,7 @@ class WordNet(XCDataModule):
     def point_texts(self) -> PointTexts:
         """Return words and gloss of the points."""
         synsets = _read_synsets(self.archive, self.parts_of_speech)
-        train, test, _ = _split_points(_label_targets(synsets))
-        return _texts(synsets, train, test)
+        return _texts(synsets, *_split_points(_label_targets(synsets))[:2])
 
 
 def _texts(synsets: Mapping[str, Synset], train: Sequence[str], test: Sequence[str]) -> PointTexts:
@@ -193,13 +190,11 @@ def _parse_file(content: bytes, letter: str, *, where: str) -> dict[str, Synset]
 def _parse_synset(line: str, letter: str) -> tuple[str, Synset]:
     """Parse ``offset file type num_words (word sense)… num_pointers (symbol offset type words)… | gloss``.
 
-    Raises:
-        ValueError, IndexError: the line is no such thing.
+    Anything else is a ValueError or an IndexError.
     """
     data, bar, gloss = line.partition("|")
     fields = data.split()
-    num_words = int(fields[3], 16)
-    words_end = 4 + 2 * num_words
+    words_end = 4 + 2 * int(fields[3], 16)
     num_pointers = int(fields[words_end])
     words = fields[4:words_end:2]
     symbols, offsets, types, ends = (

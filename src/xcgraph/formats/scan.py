@@ -16,8 +16,7 @@ __all__ = ["scan_points", "scan_rows"]
 
 _TAB, _LINE_FEED, _RETURN, _SPACE = b"\t\n\r "
 _COLON, _COMMA, _PLUS, _MINUS, _POINT, _ZERO, _SMALL_E, _LARGE_E = b":,+-.0eE"
-# Ten times this, and a digit, still fits int64.
-_FULL_MANTISSA = 10**17
+_FULL_MANTISSA = 10**17  # ten times this, and a digit, still fits int64
 # Up to here integers and powers of ten are exact in float64, so their quotient is rounded once.
 _EXACT_MANTISSA = 2**53
 _EXACT_POWER = 22
@@ -26,9 +25,7 @@ _LARGEST_POWER = 280
 _POWERS = np.array([float(f"1e{power}") for power in range(_LARGEST_POWER + 1)])
 # More than the rounding of mantissa, power and quotient, and than the digits that were left out.
 _SLACK = 2.0**-49
-_LARGEST_INDEX = 2**31
-# Numbers of so many digits fit int64.
-_MOST_DIGITS = 18
+_MOST_DIGITS = 18  # of a number that surely fits int64
 
 
 @numba.njit(cache=True)
@@ -153,19 +150,7 @@ def _parse_index(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
     """Read digits as (number, position behind them); what int32 cannot hold becomes 2³¹ or more."""
     start = at
     index, at = _digits(text, at, 0)
-    return (index if at - start <= _MOST_DIGITS else _long_index(text, start)), at
-
-
-@numba.njit(cache=True)
-@no_type_check
-def _long_index(text: NDArray[np.uint8], at: int) -> int:
-    """Read so many digits that int64 may not hold them: zeros first, or a number that is too large."""
-    index, digit = 0, _digit(text, at)
-    while digit <= 9 and index < _LARGEST_INDEX:
-        index = 10 * index + digit
-        at += 1
-        digit = _digit(text, at)
-    return index
+    return (index if at - start <= _MOST_DIGITS else _long_number(text, start)[0]), at
 
 
 @numba.njit(cache=True, forceinline=True)
@@ -191,7 +176,7 @@ def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
         return np.float32(np.nan), start
     exponent, left_out = fraction - at, 0
     if num_digits > _MOST_DIGITS:
-        mantissa, left_out = _long_mantissa(text, whole)
+        mantissa, left_out = _long_number(text, whole)
         exponent += left_out
     if _byte(text, at) == _SMALL_E or _byte(text, at) == _LARGE_E:
         power, end = _power(text, at + 1)
@@ -223,8 +208,8 @@ def _digits(text: NDArray[np.uint8], at: int, number: int) -> tuple[int, int]:
 
 @numba.njit(cache=True)
 @no_type_check
-def _long_mantissa(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Read the digits around a decimal point as long as they fit; also give how many did not."""
+def _long_number(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
+    """Read digits, also those around a decimal point, as long as they fit; also give how many did not."""
     mantissa = left_out = 0
     while _digit(text, at) <= 9 or _byte(text, at) == _POINT:
         digit = _digit(text, at)
