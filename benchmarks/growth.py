@@ -19,11 +19,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from benchmarks.clock import timed
-from benchmarks.process import be_quiet, circumstances, compose_run, markdown, note, say, say_line, show
+from benchmarks.process import circumstances, compose_run, markdown, note, say, say_line, show, workspace
 from benchmarks.stages import ONE_EPOCH
 from xcgraph.artifacts import ArtifactStore
+from xcgraph.cli.command import hush_libraries
 from xcgraph.pipeline.run import Run
-from xcgraph.pipeline.workspace import Workspace
 
 BASE = [
     "data=synthetic",
@@ -69,13 +69,7 @@ def fit_exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
 def stage_seconds(run: Run, artifacts: Path) -> Seconds:
     """Fit the recipe once from nothing and score the test points."""
     data, store, models = run.data.read(), ArtifactStore(artifacts), []
-    work = Workspace.of(
-        data,
-        store,
-        seed=run.seed,
-        validation_fraction=run.validation.fraction,
-        validation_seed=run.validation.seed,
-    )
+    work = workspace(run, data, store)
     models.append(run.recipe.fit(work))
     took = {name: artifact.cost()["seconds"] for name, artifact in store.used.items()}
     took["predict"] = timed(lambda: models[0].score(data.test.features)).seconds
@@ -159,7 +153,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Any, list[str]]:
 
 def main() -> None:
     """Print a Markdown table, then everything as JSON."""
-    be_quiet()
+    hush_libraries()
     options, overrides = parse()
     found = run_all(options.axes, overrides, options.runs, options.out)
     say_line(table(found))

@@ -1,7 +1,7 @@
 """Time of prediction on one thread: points in batches and one point at a time.
 
     python -m benchmarks.latency --model FOLDER        # of xcgraph-export; --texts FILE asks lines of a file
-    python -m benchmarks.latency                     # random vectors at the size of LF-AmazonTitles-131K
+    python -m benchmarks.latency                       # random vectors at the size of LF-AmazonTitles-131K
 
 Wall time is what a caller waits; CPU time is what of it the process itself worked, which on a machine that
 others use too is the steadier number. A random model has the sizes of a trained one and says nothing about

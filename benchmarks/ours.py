@@ -15,12 +15,12 @@ import numba
 import torch
 
 from benchmarks.clock import Spread, latency, peak_memory_gib, repeat, timed
-from benchmarks.process import be_quiet, circumstances, compose_run, say
+from benchmarks.process import circumstances, compose_run, say, workspace
 from xcgraph.artifacts import ArtifactStore
+from xcgraph.cli.command import hush_libraries
 from xcgraph.data.xc_data import XCData
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.pipeline.run import Model, Run
-from xcgraph.pipeline.workspace import Workspace
 from xcgraph.predict.export import portable
 from xcgraph.predict.predictor import Predictor
 
@@ -32,13 +32,7 @@ TOP_K = 20
 def measure(run: Run) -> dict[str, Any]:
     """Fit the recipe and score the test points."""
     data, store, models = run.data.read(), ArtifactStore(Path(run.artifacts)), []
-    work = Workspace.of(
-        data,
-        store,
-        seed=run.seed,
-        validation_fraction=run.validation.fraction,
-        validation_seed=run.validation.seed,
-    )
+    work = workspace(run, data, store)
     training = timed(lambda: models.append(run.recipe.fit(work)))
     training_gib = peak_memory_gib()
     scores = models[0].score(data.test.features)
@@ -75,7 +69,7 @@ def predicting(model: Model, data: XCData) -> dict[str, Any]:
 
 def main() -> None:
     """Enter from the console."""
-    be_quiet()
+    hush_libraries()
     with tempfile.TemporaryDirectory() as folder:
         say({**measure(compose_run(sys.argv[1:], Path(folder))), **circumstances()})
 

@@ -2,10 +2,8 @@
 
 import importlib
 import json
-import logging
 import subprocess
 import sys
-import warnings
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -15,9 +13,12 @@ import numba
 import torch
 from hydra import compose, initialize_config_module
 
+from xcgraph.artifacts import ArtifactStore
 from xcgraph.cli.check import build
+from xcgraph.data.xc_data import XCData
 from xcgraph.pipeline.provenance import environment
 from xcgraph.pipeline.run import Run
+from xcgraph.pipeline.workspace import Workspace
 
 
 def compose_run(overrides: Sequence[str], folder: Path) -> Run:
@@ -31,10 +32,10 @@ def compose_run(overrides: Sequence[str], folder: Path) -> Run:
     return run
 
 
-def be_quiet() -> None:
-    """Keep Lightning's notices out of the tables."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
+def workspace(run: Run, data: XCData, store: ArtifactStore) -> Workspace:
+    """Give a run's recipe what it trains on, as the run itself would."""
+    held_out = {"validation_fraction": run.validation.fraction, "validation_seed": run.validation.seed}
+    return Workspace.of(data, store, seed=run.seed, **held_out)
 
 
 def run_module(module: str, *arguments: object) -> dict[str, Any]:

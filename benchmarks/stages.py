@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.clock import Spread, peak_memory_gib
-from benchmarks.process import be_quiet, compose_run, markdown, markdown_row, run_module, say, say_line, show
+from benchmarks.process import compose_run, markdown, markdown_row, run_module, say, say_line, show
 from benchmarks.steps import DONE, measure_step
+from xcgraph.cli.command import hush_libraries
 
 STAGES = ("surrogate", "shortlister", "ranker")
 ONE_EPOCH = ["num_trees=1", *(f"stages.{name}.max_epochs=1" for name in STAGES)]
@@ -89,7 +90,7 @@ def measure(
 
 def child(overrides: Sequence[str], folder: Path, runs: int, seconds: float) -> None:
     """Be that process."""
-    be_quiet()
+    hush_libraries()
     name, took = measure_step(compose_run(overrides, folder), folder, runs, seconds)
     on_clock, computing = zip(*took, strict=True)
     say({"step": name, "seconds": on_clock, "cpu_seconds": computing, "gib": peak_memory_gib()})

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clock import Took, repeat_within, timed
+from benchmarks.process import workspace
 from data_modules.synthetic import Synthetic
 from xcgraph.artifacts import Artifact, ArtifactStore, load_arrays
 from xcgraph.data.batching import FullTargets
@@ -66,13 +67,7 @@ def run_step(run: Run, folder: Path, runs: int, seconds: float) -> None:
         run.data.files(OneStepStore(run.data.cache))
     data = _read(run, folder)
     store = OneStepStore(Path(run.artifacts), runs, seconds)
-    work = Workspace.of(
-        data,
-        store,
-        seed=run.seed,
-        validation_fraction=run.validation.fraction,
-        validation_seed=run.validation.seed,
-    )
+    work = workspace(run, data, store)
     model = run.recipe.fit(work)
     for name, task in {**_loaders(work, model, store), DONE: lambda: model.score(data.test.features)}.items():
         marker = folder / name
