@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from xcgraph.data.cutters import Pieces
 from xcgraph.data.from_texts import LabelledTexts, from_texts
 from xcgraph.data.reader import TextReader
+from xcgraph.data.subwords import Subwords
 from xcgraph.data.text import WordTokens
 from xcgraph.data.wordpiece import WordPiece
 from xcgraph.errors import UserError
@@ -23,7 +25,9 @@ def assert_same_rows(found, expected):
     np.testing.assert_allclose(found.data, expected.data, rtol=1e-6)
 
 
-@pytest.mark.parametrize("tokens", [WordTokens(min_df=1), WordPiece(vocabulary_size=60, min_df=1)])
+@pytest.mark.parametrize(
+    "tokens", [WordTokens(min_df=1), WordPiece(vocabulary_size=60, min_df=1), Subwords(min_df=1)]
+)
 def test_texts_get_the_rows_that_the_data_set_has(tokens, tmp_path):
     features = tokens.weigh(TRAIN, TEST, label_texts=LABELS)
 
@@ -48,7 +52,7 @@ def test_nothing_saved_is_no_reader(tmp_path):
 
 
 def test_a_tokenizer_that_is_none_is_refused():
-    reader = TextReader(("a",), np.ones(1, np.float32), "{}")
+    reader = TextReader(("a",), np.ones(1, np.float32), Pieces("{}"))
 
     with pytest.raises(UserError, match=r"tokenizer\.json: expected a tokenizer, found what is none"):
         reader.read(["a"])
@@ -57,3 +61,12 @@ def test_a_tokenizer_that_is_none_is_refused():
 def test_weights_belong_to_the_vocabulary():
     with pytest.raises(ValueError, match="Expected 2 weights of tokens"):
         TextReader(("a", "b"), np.ones(1, np.float32))
+
+
+@pytest.mark.parametrize("content", ["[3]", "[3, true]", "{}", "[4, 3]", "3 4"])
+def test_damaged_lengths_of_runs_are_refused(tmp_path, content):
+    WordTokens(min_df=1).weigh(TRAIN, TEST, label_texts=LABELS).reader.save(tmp_path)
+    (tmp_path / "grams.json").write_text(content)
+
+    with pytest.raises(ValueError, match=r"grams\.json|shortest|Extra data"):
+        TextReader.load(tmp_path, ())

@@ -1,29 +1,19 @@
 """From further texts to token weights, by the vocabulary and weights that a data set's own texts have set."""
 
 import functools
-import importlib.util
 import itertools
-import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import load_arrays, save_arrays, write_atomically
-from xcgraph.errors import UserError
+from xcgraph.artifacts import load_arrays, save_arrays
+from xcgraph.data.cutters import Cutter, Words, load_cutter
 
-if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-# One-letter words count too, unlike scikit-learn's default: "x ray", "vitamin C".
-TOKEN_PATTERN = r"\w+"
-
-_WORDS = re.compile(TOKEN_PATTERN)
-_IDF, _PIECES = "idf.npz", "tokenizer.json"
+_IDF = "idf.npz"
 
 
 @dataclass(frozen=True)
@@ -33,17 +23,15 @@ class TextReader:
     Attributes:
         vocabulary: one token per column.
         idf: (tokens,) float32 inverse document frequencies.
-        pieces: the tokenizer that cuts words into pieces, as ``tokenizers`` writes it in JSON; None for
-            lower-case words.
+        cutter: cuts texts into tokens.
 
     Raises:
-        UserError: the tokenizer cannot be made, or the package tokenizers is missing.
         ValueError: numbers of tokens and weights differ.
     """
 
     vocabulary: tuple[str, ...]
     idf: NDArray[np.float32]
-    pieces: str | None = None
+    cutter: Cutter = field(default_factory=Words)
 
     def __post_init__(self) -> None:
         if self.idf.shape != (len(self.vocabulary),):
@@ -51,7 +39,8 @@ class TextReader:
 
     def read(self, texts: Sequence[str]) -> csr_array:
         """Return (texts, tokens) float32 rows with sorted indices; a text without a known token has none."""
-        known = list(self._known(texts))
+        columns = self._columns
+        known = [[columns[token] for token in cut if token in columns] for cut in self.cutter.cut(texts)]
         found = np.fromiter(itertools.chain.from_iterable(known), np.int64)
         lengths = np.fromiter(map(len, known), np.int64, count=len(texts))
         width = len(self.vocabulary)
@@ -65,55 +54,21 @@ class TextReader:
         return csr_array((weights, tokens, indptr), shape=(len(texts), width))
 
     def save(self, folder: Path) -> None:
-        """Write weights and tokenizer into a folder; the vocabulary is the caller's."""
+        """Write weights and cutter into a folder; the vocabulary is the caller's."""
         save_arrays(folder / _IDF, idf=self.idf)
-        if self.pieces is not None:
-            write_atomically(folder / _PIECES, self.pieces)
+        self.cutter.save(folder)
 
     @classmethod
     def load(cls, folder: Path, vocabulary: tuple[str, ...]) -> "TextReader | None":
-        """Read what :meth:`save` wrote; None where nothing was saved."""
+        """Read what :meth:`save` wrote; None where nothing was saved.
+
+        Raises:
+            ValueError: it is damaged.
+        """
         if not (folder / _IDF).exists():
             return None
-        pieces = folder / _PIECES
-        return cls(
-            vocabulary,
-            load_arrays(folder / _IDF)["idf"],
-            pieces.read_text("utf-8") if pieces.exists() else None,
-        )
+        return cls(vocabulary, load_arrays(folder / _IDF)["idf"], load_cutter(folder))
 
     @functools.cached_property
     def _columns(self) -> dict[str, int]:
         return {token: column for column, token in enumerate(self.vocabulary)}
-
-    @functools.cached_property
-    def _tokenizer(self) -> "Tokenizer":
-        if importlib.util.find_spec("tokenizers") is None:
-            raise UserError(
-                "This model cuts words into pieces, which needs the package tokenizers: "
-                "pip install 'xcgraph[tokenizers]'."
-            )
-        from tokenizers import Tokenizer
-
-        try:
-            return Tokenizer.from_str(self.pieces or "")
-        except Exception as error:  # the package raises nothing more specific
-            raise UserError(
-                f"{_PIECES}: expected a tokenizer, found what is none ({error}); export the model again."
-            ) from error
-
-    @functools.cached_property
-    def _columns_of_pieces(self) -> dict[int, int]:
-        numbers = self._tokenizer.get_vocab()
-        return {numbers[token]: column for token, column in self._columns.items() if token in numbers}
-
-    def _known(self, texts: Sequence[str]) -> Iterator[list[int]]:
-        """Give the columns of each text's known tokens, in reading order."""
-        if self.pieces is None:
-            columns = self._columns
-            for text in texts:
-                yield [columns[word] for word in _WORDS.findall(text.lower()) if word in columns]
-        else:
-            known = self._columns_of_pieces
-            for encoding in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False):
-                yield [known[number] for number in encoding.ids if number in known]

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array, csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from xcgraph.data.reader import TOKEN_PATTERN, TextReader
+from xcgraph.data.cutters import TOKEN_PATTERN, Cutter, Words
+from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
 
 
@@ -34,7 +35,7 @@ class TfidfFeatures:
 
 @runtime_checkable
 class TextFeatures(Protocol):
-    """A way to turn texts into token weights: words, or pieces of words."""
+    """A way to turn texts into token weights: words, pieces of words, or words and their parts."""
 
     def weigh(
         self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
@@ -53,7 +54,10 @@ class TextFeatures(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class WordTokens:
-    """Lower-case words; :class:`~xcgraph.data.wordpiece.WordPiece` cuts rare ones into pieces.
+    """Lower-case words and nothing of what they are made of.
+
+    :class:`~xcgraph.data.wordpiece.WordPiece` cuts rare words into pieces,
+    :class:`~xcgraph.data.subwords.Subwords` adds parts of all.
 
     Attributes:
         min_df: least number of training and label texts that a word must occur in.
@@ -83,11 +87,11 @@ def fit_tfidf(
     train_texts: Iterable[object],
     test_texts: Iterable[object],
     label_texts: Iterable[object],
-    pieces: str | None = None,
+    cutter: Cutter = Words(),  # noqa: B008 - frozen
 ) -> TfidfFeatures:
     """Fit scikit-learn's TF-IDF on training and label texts, whatever its analyzer takes for a text.
 
-    ``pieces`` is the tokenizer that has cut the texts, for the reader of further ones.
+    ``cutter`` is what cuts further texts as these were.
 
     Raises:
         UserError: no token occurs in ``min_df`` texts.
@@ -113,7 +117,7 @@ def fit_tfidf(
         test=_transform(vectorizer, test_texts, fitted.shape[1]),
         labels=fitted[num_train:],
         vocabulary=vocabulary,
-        reader=TextReader(vocabulary, vectorizer.idf_.astype(np.float32), pieces),
+        reader=TextReader(vocabulary, vectorizer.idf_.astype(np.float32), cutter),
     )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
+from xcgraph.data.cutters import Pieces
 from xcgraph.data.text import TfidfFeatures, check_min_df, fit_tfidf
 from xcgraph.errors import UserError
 
@@ -58,7 +59,7 @@ class WordPiece:
         tokenizer = _learn_pieces(_Chained(train_texts, label_texts), self.vocabulary_size)
         vectorizer = TfidfVectorizer(analyzer=list, min_df=self.min_df, dtype=np.float32)
         train, test, labels = (_cut(tokenizer, texts) for texts in (train_texts, test_texts, label_texts))
-        return fit_tfidf(vectorizer, train, test, labels, pieces=tokenizer.to_str())
+        return fit_tfidf(vectorizer, train, test, labels, cutter=Pieces(tokenizer.to_str()))
 
 
 def _learn_pieces(texts: "_Chained", vocabulary_size: int) -> "Tokenizer":
