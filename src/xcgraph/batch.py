@@ -73,6 +73,7 @@ class XCBatch(Movable):
             columns are labels, or places in the shortlist if there is one.
         shortlist: the labels to score, or None to score all.
         rows: the points' numbers in their split, for tasks that know more of them than the batch tells.
+        relevance: how true each of the positives is, in (0, 1]; None: entirely.
     """
 
     tokens: TokenBag
@@ -81,6 +82,7 @@ class XCBatch(Movable):
     positives: Int[Tensor, "positives 2"]
     shortlist: Shortlist | None = None
     rows: Int[Tensor, "batch"] | None = None
+    relevance: Float[Tensor, "positives"] | None = None
 
     def __len__(self) -> int:
         return len(self.tokens.offsets) - 1

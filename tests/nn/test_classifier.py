@@ -3,11 +3,11 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from xcgraph.batch import Shortlist
-from xcgraph.nn.classifier import LabelClassifier, binary_loss
+from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.fusion import AttentionFusion
+from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import NoRefinement, RefinementVectors
 
 IDS = torch.tensor([4, 0, 2])
@@ -35,15 +35,6 @@ class Scores(nn.Module):
 def make_shortlist():
     positions = torch.tensor([[0, 2, -1], [1, -1, 0], [-1, -1, -1]])
     return Shortlist(torch.tensor([0, 2, 4]), positions, torch.zeros(3, 3))
-
-
-def random_scores(seed=0):
-    """Draw scores with padding, their dense target and the same as pairs."""
-    generator = torch.Generator().manual_seed(seed)
-    scores = 10 * torch.randn(6, 7, generator=generator)
-    padding = torch.rand(6, 7, generator=generator) < 0.3
-    target = ((torch.rand(6, 7, generator=generator) < 0.3) & ~padding).float()
-    return scores, padding, target
 
 
 @pytest.mark.parametrize("refined", [False, True])
@@ -94,51 +85,13 @@ def test_positive_rate_out_of_range(rate):
         make_classifier(positive_rate=float(rate))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_loss_and_gradient_as_torch_has_them(seed):
-    scores, _, target = random_scores(seed)
-    one, two = scores.clone().requires_grad_(), scores.clone().requires_grad_()
-    found = binary_loss(one, target.nonzero())
-    expected = binary_cross_entropy_with_logits(two, target, reduction="sum") / len(scores)
-    torch.testing.assert_close(found, expected)
-    found.backward()
-    expected.backward()
-    torch.testing.assert_close(one.grad, two.grad)
-
-
-@pytest.mark.parametrize("seed", range(5))
-def test_loss_and_gradient_ignore_padding(seed):
-    scores, padding, target = random_scores(seed)
-    one, two = scores.clone().requires_grad_(), scores.clone().requires_grad_()
-    found = binary_loss(one.masked_fill(padding, -math.inf), target.nonzero())
-    weight = (~padding).float()
-    expected = binary_cross_entropy_with_logits(two, target, weight, reduction="sum") / len(scores)
-    torch.testing.assert_close(found, expected)
-    found.backward()
-    expected.backward()
-    torch.testing.assert_close(one.grad, two.grad)
-    assert one.grad.isfinite().all()
-
-
 def test_gradient_through_a_padded_shortlist_is_finite():
     classifier, points, vectors = make_classifier(), torch.randn(3, 3), torch.randn(3, 3, requires_grad=True)
     scores = classifier(points, vectors, make_shortlist())
-    binary_loss(scores, torch.tensor([[0, 1], [1, 2]])).backward()
+    Logistic().loss(scores, torch.tensor([[0, 1], [1, 2]])).backward()
     assert vectors.grad.isfinite().all()
     assert classifier.bias.grad.isfinite()
     assert (vectors.grad.abs().sum(dim=1) > 0).all()
-
-
-def test_loss_without_positives_or_scores():
-    none = torch.zeros(0, 2, dtype=torch.int64)
-    assert binary_loss(torch.zeros(2, 3), none).item() == pytest.approx(3 * math.log(2))
-    assert binary_loss(torch.zeros(2, 0), none) == 0
-
-
-def test_loss_of_large_scores():
-    scores = torch.tensor([[1e4, -1e4]])
-    assert binary_loss(scores, torch.tensor([[0, 0]])) == 0
-    assert binary_loss(scores, torch.tensor([[0, 1]])) == 2e4
 
 
 @pytest.mark.parametrize("refined", [False, True])

@@ -6,7 +6,6 @@ from typing import cast
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from xcgraph.batch import Shortlist
 from xcgraph.nn.fusion import Fusion
@@ -61,20 +60,3 @@ class LabelClassifier(nn.Module):
         # matrix of that size.
         scores = (points @ vectors.T).gather(1, shortlist.positions.clamp(min=0)) + self.bias
         return scores.masked_fill(shortlist.positions < 0, -torch.inf)
-
-
-def binary_loss(
-    scores: Float[Tensor, "batch width"], positives: Int[Tensor, "positives 2"]
-) -> Float[Tensor, ""]:
-    """Binary cross-entropy summed over the labels of a point and averaged over points.
-
-    Equal to ``binary_cross_entropy_with_logits`` against a dense 0/1 target, without making one. The public
-    code averages over labels too; Adam sees no difference until gradients come near its epsilon, which
-    those of rare labels would.
-
-    Args:
-        scores: logits; -inf is padding.
-        positives: (row, column) of the true entries.
-    """
-    hits = scores[positives[:, 0], positives[:, 1]]
-    return (functional.softplus(scores).sum() - hits.sum()) / len(scores)

@@ -16,6 +16,7 @@ from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
 from xcgraph.nn.fusion import AttentionFusion, Fusion, OnlyView
 from xcgraph.nn.label_graph import LabelGraphLayer, MemberSums, Propagation
+from xcgraph.nn.likelihood import Likelihood, Logistic
 from xcgraph.nn.refinement import NoRefinement
 from xcgraph.tasks.label_text import frozen_text, trained_text
 from xcgraph.tasks.xc_task import XCTask
@@ -52,6 +53,7 @@ class TaskBuilder:
         label_dropout: probability in these blocks.
         own_text: whether a label's own text is one of its views.
         surrogate_fusion: as ``fusion``, in Module I.
+        likelihood: from scores to the loss, and to probabilities; Module I has the logistic one.
     """
 
     encoder: Callable[[int], Encoder]
@@ -63,6 +65,7 @@ class TaskBuilder:
     label_dropout: float = 0.2
     own_text: bool = True
     surrogate_fusion: Callable[[int, int], Fusion] = AttentionFusion
+    likelihood: Likelihood = Logistic()  # noqa: RUF009 - frozen
 
     @property
     def surrogate(self) -> "TaskBuilder":
@@ -76,6 +79,7 @@ class TaskBuilder:
             refinement=NoRefinement,
             label_text=trained_text,
             own_text=True,
+            likelihood=Logistic(),
         )
 
     def check(self) -> XCTask:
@@ -88,7 +92,8 @@ class TaskBuilder:
         smallest = self.build(Labels(one, one), 0.5, self.surrogate.build(Labels(one, one), 0.5).encoder)
         if not smallest.encoder.is_additive:
             raise UserError(
-                "ECLARE and DECAF embed sums of texts, which this encoder cannot: take encoder=bag_of_tokens."
+                "Labels with a graph are sums of texts, which this encoder cannot embed: take "
+                "encoder=bag_of_tokens."
             )
         return smallest
 
@@ -118,7 +123,8 @@ class TaskBuilder:
             views = pooled(LabelGraphLayer(text, hops, lambda: self.block(encoder.dim, self.label_dropout)))
         num_refinements: int = refinement.num_views  # type: ignore[assignment]
         fusion = self._fusion(encoder.dim, len(hops) + num_refinements)
-        return XCTask(encoder, views, LabelClassifier(fusion, refinement, positive_rate=positive_rate))
+        classifier = LabelClassifier(fusion, refinement, positive_rate=positive_rate)
+        return XCTask(encoder, views, classifier, self.likelihood)
 
     def _fusion(self, dim: int, num_views: int) -> Fusion:
         if num_views == 0:

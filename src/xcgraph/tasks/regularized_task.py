@@ -5,7 +5,6 @@ from jaxtyping import Float
 from torch import Tensor
 
 from xcgraph.batch import XCBatch
-from xcgraph.nn.classifier import binary_loss
 from xcgraph.nn.contrast import Encoded
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.label_text import StoredTexts
@@ -27,7 +26,7 @@ class RegularizedTask(XCTask):
     """
 
     def __init__(self, task: XCTask, regularizer: Regularizer, label_texts: StoredTexts) -> None:
-        super().__init__(task.encoder, task.label_graph, task.classifier)
+        super().__init__(task.encoder, task.label_graph, task.classifier, task.likelihood)
         self.regularizer = regularizer
         self.label_texts = label_texts
 
@@ -38,7 +37,7 @@ class RegularizedTask(XCTask):
         points, labels = encode_points(encoder, batch), self._draw_labels(encoder, len(batch))
         penalty: Tensor = self.regularizer(encoder, points, labels)
         self.regularizer.observe(lambda: _precision(scores, batch.positives))
-        loss: Tensor = binary_loss(scores, batch.positives) + penalty
+        loss = self.likelihood.loss(scores, batch.positives, batch.relevance) + penalty
         self.log_loss(batch, loss=loss, penalty=penalty)
         return loss
 

@@ -3,11 +3,11 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn import functional
 
 from xcgraph.batch import XCBatch
-from xcgraph.nn.classifier import LabelClassifier, binary_loss
+from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
+from xcgraph.nn.likelihood import Likelihood, Logistic
 from xcgraph.tasks.task import Task
 
 
@@ -18,13 +18,21 @@ class XCTask(Task):
         encoder: text of a point → x̂.
         label_graph: label → views of its text and of its neighbours' texts.
         classifier: views → w_l, and ⟨w_l, x̂⟩.
+        likelihood: from scores to the loss, and to probabilities; ECLARE and DECAF have the logistic one.
     """
 
-    def __init__(self, encoder: Encoder, label_graph: nn.Module, classifier: LabelClassifier) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        label_graph: nn.Module,
+        classifier: LabelClassifier,
+        likelihood: Likelihood = Logistic(),  # noqa: B008 - frozen
+    ) -> None:
         super().__init__()
         self.encoder = encoder
         self.label_graph = label_graph
         self.classifier = classifier
+        self.likelihood = likelihood
         self._label_vectors: Tensor | None = None
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
@@ -45,21 +53,23 @@ class XCTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch."""
-        loss = binary_loss(self(batch), batch.positives)
+        loss = self.likelihood.loss(self(batch), batch.positives, batch.relevance)
         self.log_loss(batch, loss=loss)
         return loss
 
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """Return each point's best labels (-1: fewer than k) and their log-probabilities.
 
-        The log-probability is that of the meta-label plus that of the label: log σ(h_m·x̂) + log σ(w_l·x̂).
+        That of a label of a shortlist is that of its meta-label plus its own: log σ(h_m·x̂) + log σ(w_l·x̂).
+        Without a shortlist, the labels that are returned are those that share in the probability.
         """
-        log_probability = functional.logsigmoid(self(batch).float())
-        if batch.shortlist is not None:
-            log_probability = log_probability + batch.shortlist.log_prior
-        values, columns = log_probability.topk(min(top_k, log_probability.shape[1]), dim=1)
+        scores = self(batch).float()
+        width = min(top_k, scores.shape[1])
         if batch.shortlist is None:
-            return columns, values
+            best, columns = scores.topk(width, dim=1)
+            return columns, self.likelihood.log_probability(best)
+        log_probability = self.likelihood.log_probability(scores) + batch.shortlist.log_prior
+        values, columns = log_probability.topk(width, dim=1)
         labels = batch.shortlist.label_ids[batch.shortlist.positions.clamp(min=0)].gather(1, columns)
         return labels.masked_fill(values == -torch.inf, -1), values
 

@@ -1,0 +1,104 @@
+import math
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from xcgraph.nn.likelihood import Logistic, Softmax
+
+PAIRS = torch.tensor([[0, 1], [0, 4], [2, 0]])
+
+
+def random_scores(seed=0):
+    """Draw scores with padding, their dense target and the same as pairs."""
+    generator = torch.Generator().manual_seed(seed)
+    scores = 10 * torch.randn(6, 7, generator=generator)
+    padding = torch.rand(6, 7, generator=generator) < 0.3
+    target = ((torch.rand(6, 7, generator=generator) < 0.3) & ~padding).float()
+    return scores, padding, target
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_logistic_loss_and_gradient_as_torch_has_them(seed):
+    scores, _, target = random_scores(seed)
+    one, two = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    found = Logistic().loss(one, target.nonzero())
+    expected = binary_cross_entropy_with_logits(two, target, reduction="sum") / len(scores)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    torch.testing.assert_close(one.grad, two.grad)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_logistic_loss_and_gradient_ignore_padding(seed):
+    scores, padding, target = random_scores(seed)
+    one, two = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    found = Logistic().loss(one.masked_fill(padding, -math.inf), target.nonzero())
+    weight = (~padding).float()
+    expected = binary_cross_entropy_with_logits(two, target, weight, reduction="sum") / len(scores)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    torch.testing.assert_close(one.grad, two.grad)
+    assert one.grad.isfinite().all()
+
+
+def test_logistic_loss_without_positives_or_scores():
+    none = torch.zeros(0, 2, dtype=torch.int64)
+    assert Logistic().loss(torch.zeros(2, 3), none).item() == pytest.approx(3 * math.log(2))
+    assert Logistic().loss(torch.zeros(2, 0), none) == 0
+
+
+def test_logistic_loss_of_large_scores():
+    scores = torch.tensor([[1e4, -1e4]])
+    assert Logistic().loss(scores, torch.tensor([[0, 0]])) == 0
+    assert Logistic().loss(scores, torch.tensor([[0, 1]])) == 2e4
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_softmax_loss_is_the_cross_entropy_of_each_positive(seed):
+    scores, _, target = random_scores(seed)
+    one, two = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    rows, labels = target.nonzero().unbind(dim=1)
+    found = Softmax().loss(one, target.nonzero())
+    expected = cross_entropy(two[rows], labels, reduction="sum") / len(scores)
+    torch.testing.assert_close(found, expected)
+    found.backward()
+    expected.backward()
+    torch.testing.assert_close(one.grad, two.grad)
+
+
+def test_softmax_ignores_padding():
+    scores, padding, target = random_scores()
+    padded = scores.masked_fill(padding, -math.inf).requires_grad_()
+    Softmax().loss(padded, target.nonzero()).backward()
+    assert padded.grad.isfinite().all()
+    assert padded.grad[padding].abs().max() == 0
+
+
+def test_softmax_is_not_moved_by_a_constant_per_point():
+    scores, _, target = random_scores()
+    moved = scores + torch.arange(6.0)[:, None]
+    torch.testing.assert_close(
+        Softmax().loss(moved, target.nonzero()), Softmax().loss(scores, target.nonzero())
+    )
+
+
+@pytest.mark.parametrize("likelihood", [Logistic(), Softmax()])
+def test_relevance_weighs_positives(likelihood):
+    scores = random_scores()[0]
+    ones = likelihood.loss(scores, PAIRS, torch.ones(3))
+    torch.testing.assert_close(ones, likelihood.loss(scores, PAIRS))
+    # The loss is affine in the relevance of each.
+    parts = [likelihood.loss(scores, PAIRS, relevance) for relevance in torch.eye(3)]
+    none = likelihood.loss(scores, PAIRS, torch.zeros(3))
+    weighed = likelihood.loss(scores, PAIRS, torch.tensor([1.0, 0.5, 0.25]))
+    expected = none + (parts[0] - none) + 0.5 * (parts[1] - none) + 0.25 * (parts[2] - none)
+    torch.testing.assert_close(weighed, expected)
+
+
+def test_probabilities():
+    scores = torch.tensor([[0.0, 2.0, -1.0], [1.0, 1.0, -math.inf]])
+    torch.testing.assert_close(Logistic().log_probability(scores).exp(), scores.sigmoid())
+    torch.testing.assert_close(Softmax().log_probability(scores).exp(), scores.softmax(dim=1))
