@@ -18,17 +18,22 @@ from xcgraph.clustering.meta_labels import MetaLabels
 from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.graph.random_walk import RandomWalkGraph
-from xcgraph.nn.encoder import BagOfTokens
+from xcgraph.nn.blocks import NoBlock
+from xcgraph.nn.encoder import BagOfTokens, SumOfTokens
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import Propagation
+from xcgraph.nn.likelihood import Softmax
 from xcgraph.nn.pruning import ScheduledPruning
-from xcgraph.nn.refinement import RefinementVectors
+from xcgraph.nn.refinement import RefinementVectors, ZeroRefinementVectors
 from xcgraph.nn.retrieval import ExactRetrieval
+from xcgraph.nn.sum_fusion import SumFusion
 from xcgraph.nn.trade_off import BanditTradeOff
 from xcgraph.nn.triplet import TripletLoss
 from xcgraph.optim import LinearSchedule, SparseDenseAdam
 from xcgraph.pipeline.anchors import LabelAnchors
 from xcgraph.pipeline.eclare import Eclare, Stages
+from xcgraph.pipeline.joint import Joint
+from xcgraph.pipeline.points import LabelTextPoints
 from xcgraph.pipeline.ramen import Ramen
 from xcgraph.pipeline.ranker import RankerConfig
 from xcgraph.pipeline.shortlister import ShortlisterConfig
@@ -38,6 +43,7 @@ from xcgraph.pipeline.workspace import Workspace
 from xcgraph.sparse import normalize_rows, top_k_rows
 from xcgraph.tasks.builder import Labels, TaskBuilder
 from xcgraph.tasks.dual_builder import DualTaskBuilder
+from xcgraph.tasks.label_text import trained_text
 from xcgraph.tasks.regularization import GraphRegularization
 from xcgraph.tasks.xc_task import XCTask
 
@@ -177,6 +183,24 @@ class Toy:
             "top_k": 10,
         }
         return Ramen(**{**parts, **changes})
+
+    def joint(self, **changes):
+        tasks = self.tasks(
+            encoder=partial(SumOfTokens, dim=32),
+            fusion=SumFusion,
+            refinement=ZeroRefinementVectors,
+            label_text=trained_text,
+            block=NoBlock,
+            likelihood=Softmax(),
+        )
+        parts = {
+            "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
+            "points": LabelTextPoints(),
+            "tasks": tasks,
+            "stage": self.stage(),
+            "top_k": 10,
+        }
+        return Joint(**{**parts, **changes})
 
     @cached_property
     def graph(self):

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets, label_sets, token_bag
+from xcgraph.data.batching import FullTargets, SoftTargets, label_sets, token_bag
 from xcgraph.data.xc_data import Split
 
 
@@ -102,3 +102,14 @@ def test_tokens_and_labels_have_the_types_that_torch_takes(index, value):
     assert (sets.ids.tolist(), sets.offsets.tolist()) == ([1, 0], [0, 1, 2])
     assert bag.weights.dtype == torch.float32
     assert {part.dtype for part in (bag.tokens, bag.offsets, sets.ids, sets.offsets)} == {torch.int64}
+
+
+def test_soft_targets_bring_the_relevance_of_each_positive():
+    split = make_split()
+    split.labels.data[:] = np.linspace(0.1, 1, split.labels.nnz)
+    batch = SoftTargets(split)[np.array([2, 0, 1])]
+    dense = split.labels.toarray()[[2, 0, 1]]
+    rows, labels = batch.positives.numpy().T
+    np.testing.assert_array_equal(batch.relevance.numpy(), dense[rows, labels])
+    assert batch.relevance.dtype == torch.float32
+    assert FullTargets(split)[np.array([2])].relevance is None

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from xcgraph.errors import UserError
-from xcgraph.nn.blocks import Foldable, GatedResidualBlock, ResidualBlock, checked_dropout
+from xcgraph.nn.blocks import Foldable, GatedResidualBlock, NoBlock, ResidualBlock, checked_dropout
 
 BOTH = pytest.mark.parametrize("kind", [ResidualBlock, GatedResidualBlock])
 
@@ -142,3 +142,9 @@ def test_folded_block_computes_the_same(kind):
     found = folded.keep * vectors + vectors.relu() @ folded.weight.T + folded.bias
     torch.testing.assert_close(found, block(vectors))
     assert isinstance(block, Foldable)
+
+
+def test_no_block_passes_vectors_on():
+    vectors = torch.randn(4, 3)
+    assert torch.equal(NoBlock(3, 0.5)(vectors), vectors)
+    assert not list(NoBlock(3, 0.5).parameters())

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from xcgraph.data.batching import token_bag
 from xcgraph.errors import UserError
 from xcgraph.nn.blocks import GatedResidualBlock, ResidualBlock
-from xcgraph.nn.encoder import BagOfTokens, Encoder
+from xcgraph.nn.encoder import BagOfTokens, Encoder, SumOfTokens
 
 # The second text has no token, the last one a token that is stored twice.
 TEXTS = csr_array(
@@ -118,7 +118,7 @@ def test_block_is_made_of_length_and_dropout(block):
 
 
 def test_adopt_embedding_of_its_own_kind_and_size_only():
-    with pytest.raises(TypeError, match="Expected the embeddings of a BagOfTokens, got a Constant"):
+    with pytest.raises(TypeError, match="Expected embeddings of tokens, got a Constant"):
         make_encoder().adopt_embedding(Constant())
     with pytest.raises(RuntimeError, match="size mismatch"):
         make_encoder().adopt_embedding(make_encoder(num_tokens=7))
@@ -135,3 +135,18 @@ def test_values_out_of_range():
 def test_survives_copies(assert_survives, sparse):
     encoders = (make_encoder(seed, sparse_gradients=sparse) for seed in range(2))
     assert_survives(*encoders, token_bag(TEXTS))
+
+
+def test_sum_of_tokens_is_the_sum_and_dropout():
+    torch.manual_seed(0)
+    encoder = SumOfTokens(6, dim=3, dropout=0.5)
+    sums = encoder.embed(token_bag(TEXTS))
+    assert torch.equal(encoder.eval()(token_bag(TEXTS)), sums)
+    dropped = encoder.train()(token_bag(TEXTS))
+    assert set((dropped / sums)[[0, 2, 3]].round().flatten().tolist()) == {0, 2}
+
+
+def test_embeddings_of_tokens_are_adopted_whatever_follows_them():
+    encoder, trained = SumOfTokens(6, dim=3), make_encoder(seed=1)
+    encoder.adopt_embedding(trained)
+    assert torch.equal(encoder.embedding.weight, trained.embedding.weight)

@@ -1,7 +1,12 @@
 import pytest
 import torch
 
-from xcgraph.nn.refinement import NoRefinement, RandomRefinementVectors, RefinementVectors
+from xcgraph.nn.refinement import (
+    NoRefinement,
+    RandomRefinementVectors,
+    RefinementVectors,
+    ZeroRefinementVectors,
+)
 
 START = torch.arange(12.0).reshape(4, 3)
 IDS = torch.tensor([2, 0, 2])
@@ -76,3 +81,14 @@ def test_num_views_is_what_comes_out(kind, label_ids):
 def test_survives_copies(assert_survives, kind):
     assert_survives(kind(START), kind(START + 1), IDS)
     assert_survives(kind(START), kind(START + 1))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_vectors_that_start_at_zero(sparse):
+    refinement = ZeroRefinementVectors(START, sparse_gradients=sparse)
+    assert torch.equal(refinement(), torch.zeros(4, 1, 3))
+    refinement(IDS).sum().backward()
+    gradient = refinement.vectors.weight.grad
+    assert gradient.is_sparse == sparse
+    dense = gradient.to_dense() if sparse else gradient
+    assert dense.tolist() == [[1] * 3, [0] * 3, [2] * 3, [0] * 3]

@@ -19,7 +19,7 @@ from xcgraph.pipeline.shortlister import ShortlisterConfig
 from xcgraph.predict.export import portable
 from xcgraph.tasks.label_text import trained_text
 
-KINDS = ("eclare", "three_trees", "no_game", "decaf", "nearest", "ramen", "ranked_ramen")
+KINDS = ("eclare", "three_trees", "no_game", "decaf", "nearest", "ramen", "ranked_ramen", "joint")
 
 
 def make_recipe(toy, kind):
@@ -41,6 +41,8 @@ def make_recipe(toy, kind):
         return toy.recipe(shortlister=NearestShortlisterConfig(num_meta_labels=16, beam_size=12))
     if kind == "ramen":
         return toy.ramen()
+    if kind == "joint":
+        return toy.joint()
     if kind == "ranked_ramen":
         base = toy.recipe()
         parts = ("graph", "clustering", "tasks", "shortlister", "ranker", "stages", "num_trees")
@@ -55,7 +57,7 @@ def trained(toy, tmp_path_factory):
     @cache
     def train(kind):
         recipe = make_recipe(toy, kind)
-        if kind == "ramen":
+        if kind in ("ramen", "joint"):
             recipe = replace(recipe, stage=replace(recipe.stage, matmul_precision="highest"))
         else:
             stages = recipe.stages

@@ -138,9 +138,9 @@ def test_a_damaged_file_is_refused(copy, name, damage):
         ("[" * 100_000, "expected JSON, found"),
         ("[]", "expected a model of xcgraph, found something else"),
         ('{"format": "other"}', "expected a model of xcgraph, found something else"),
-        ('{"format": "xcgraph-model", "version": 2}', r"expected version 1 of the format, found 2"),
-        ('{"format": "xcgraph-model"}', r"expected version 1 of the format, found None"),
-        ('{"format": "xcgraph-model", "version": 1}', "made_by: Field required"),
+        ('{"format": "xcgraph-model", "version": 1}', r"expected version 2 of the format, found 1"),
+        ('{"format": "xcgraph-model"}', r"expected version 2 of the format, found None"),
+        ('{"format": "xcgraph-model", "version": 2}', "made_by: Field required"),
     ],
 )
 def test_another_model_file_is_refused(copy, content, message):

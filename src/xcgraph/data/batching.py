@@ -1,5 +1,7 @@
 """Batches cut whole from sparse rows: no per-item Python, no points × labels matrix."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -63,6 +65,15 @@ class FullTargets(Dataset[XCBatch]):
             positives=torch.from_numpy(np.column_stack([points, labels.indices]).astype(np.int64)),
             rows=torch.from_numpy(rows.astype(np.int64)),
         )
+
+
+class SoftTargets(FullTargets):
+    """As :class:`FullTargets`, with labels that may be less than true: their entries are their relevance."""
+
+    def __getitem__(self, rows: Rows) -> XCBatch:
+        """Cut one batch: the given rows, in that order."""
+        relevance = torch.from_numpy(self._labels[rows].data.astype(np.float32))
+        return replace(super().__getitem__(rows), relevance=relevance)
 
 
 def _canonical(labels: csr_array) -> csr_array:

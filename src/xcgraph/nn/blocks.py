@@ -97,6 +97,23 @@ class GatedResidualBlock(nn.Module):
         return FoldedBlock(self.keep.sigmoid(), weight, torch.zeros_like(self.keep))
 
 
+class NoBlock(nn.Module):
+    """E(v) = v: nothing is learned for a view by itself.
+
+    Args:
+        dim: length of the vectors; it needs none, all blocks take it.
+        dropout: likewise.
+    """
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.dim, self.dropout = dim, dropout
+
+    def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+        """Return the vectors."""
+        return vectors
+
+
 class SpectralLinear(nn.Linear):
     """A linear layer for ``spectral_norm`` that can be pickled with it, as other layers cannot.
 

@@ -40,7 +40,55 @@ class Encoder(nn.Module, ABC):
         """Keep what :meth:`embed` has learned as it is (ECLARE, Modules II to IV)."""
 
 
-class BagOfTokens(Encoder):
+class SumOfTokens(Encoder):
+    """x̂ = dropout(E x): the weighted sum of token embeddings and nothing else, for points as for labels.
+
+    Args:
+        num_tokens: size of the vocabulary.
+        dim: length of the vectors.
+        dropout: probability that a coordinate of a point's vector is dropped.
+        sparse_gradients: update only the embeddings of tokens that a batch touches. Faster for large
+            vocabularies; for a small one dense Adam is faster, and it is not the same mathematics: dense
+            Adam also moves a token by its momentum in steps without it.
+    """
+
+    def __init__(
+        self, num_tokens: int, *, dim: int, dropout: float = 0.2, sparse_gradients: bool = False
+    ) -> None:
+        super().__init__()
+        if dim < 1:
+            raise UserError(f"encoder.dim must be ≥ 1, got {dim}.")
+        self.dim = dim
+        self.embedding = nn.EmbeddingBag(
+            num_tokens, dim, mode="sum", include_last_offset=True, sparse=sparse_gradients
+        )
+        # A gain of 1/√3, as in torch's own linear layers: what a token starts with is noise to the labels
+        # that it tells apart, and most tokens are too rare to unlearn more of it.
+        nn.init.kaiming_uniform_(self.embedding.weight, a=math.sqrt(5))
+        self.dropout = nn.Dropout(checked_dropout(dropout))
+
+    def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
+        """Sum the token embeddings of each text by their weights."""
+        vectors: Tensor = self.embedding(texts.tokens, texts.offsets, per_sample_weights=texts.weights)
+        return vectors
+
+    def forward(self, texts: TokenBag) -> Float[Tensor, "batch dim"]:
+        """Encode the texts of points."""
+        vectors: Tensor = self.dropout(self.embed(texts))
+        return vectors
+
+    def adopt_embedding(self, trained: "Encoder") -> None:
+        """Take over trained token embeddings."""
+        if not isinstance(trained, SumOfTokens):
+            raise TypeError(f"Expected embeddings of tokens, got a {type(trained).__name__}.")
+        self.embedding.load_state_dict(trained.embedding.state_dict())
+
+    def freeze_embedding(self) -> None:
+        """Keep the token embeddings as they are."""
+        self.embedding.requires_grad_(False)
+
+
+class BagOfTokens(SumOfTokens):
     """x̂ = dropout(ReLU(R(E x))): weighted sum of token embeddings, then a residual block R.
 
     ECLARE and DECAF, section 3 of either, differ in the block.
@@ -49,9 +97,7 @@ class BagOfTokens(Encoder):
         num_tokens: size of the vocabulary.
         dim: length of the vectors.
         dropout: probability in the block and after it.
-        sparse_gradients: update only the embeddings of tokens that a batch touches. Faster for large
-            vocabularies; for a small one dense Adam is faster, and it is not the same mathematics: dense
-            Adam also moves a token by its momentum in steps without it.
+        sparse_gradients: as in :class:`SumOfTokens`.
         block: makes R from the length of the vectors and the dropout.
     """
 
@@ -64,35 +110,10 @@ class BagOfTokens(Encoder):
         sparse_gradients: bool = False,
         block: Callable[[int, float], nn.Module] = ResidualBlock,
     ) -> None:
-        super().__init__()
-        if dim < 1:
-            raise UserError(f"encoder.dim must be ≥ 1, got {dim}.")
-        self.dim = dim
-        self.embedding = nn.EmbeddingBag(
-            num_tokens, dim, mode="sum", include_last_offset=True, sparse=sparse_gradients
-        )
-        # A gain of 1/√3, as in torch's own linear layers: what a token starts with is noise to the labels
-        # that it tells apart, and most tokens are too rare to unlearn more of it.
-        nn.init.kaiming_uniform_(self.embedding.weight, a=math.sqrt(5))
+        super().__init__(num_tokens, dim=dim, dropout=dropout, sparse_gradients=sparse_gradients)
         self.block = block(dim, dropout)
-        self.dropout = nn.Dropout(checked_dropout(dropout))
-
-    def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
-        """Sum the token embeddings of each text by their weights."""
-        vectors: Tensor = self.embedding(texts.tokens, texts.offsets, per_sample_weights=texts.weights)
-        return vectors
 
     def forward(self, texts: TokenBag) -> Float[Tensor, "batch dim"]:
         """Encode the texts of points."""
         vectors: Tensor = self.dropout(self.block(self.embed(texts)).relu())
         return vectors
-
-    def adopt_embedding(self, trained: "Encoder") -> None:
-        """Take over trained token embeddings."""
-        if not isinstance(trained, BagOfTokens):
-            raise TypeError(f"Expected the embeddings of a BagOfTokens, got a {type(trained).__name__}.")
-        self.embedding.load_state_dict(trained.embedding.state_dict())
-
-    def freeze_embedding(self) -> None:
-        """Keep the token embeddings as they are."""
-        self.embedding.requires_grad_(False)

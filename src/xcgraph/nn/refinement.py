@@ -6,18 +6,20 @@ from torch import Tensor, nn
 
 
 class RefinementVectors(nn.Module):
-    """One free vector per label as a further view; sparse gradients, for a batch touches few labels.
+    """One free vector per label as a further view.
 
     Args:
         start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E, and DECAF, which has none,
             the label's own text, Z E.
+        sparse_gradients: for batches that touch few labels; where each scores all labels, dense ones are
+            faster.
     """
 
     num_views = 1
 
-    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = True) -> None:
         super().__init__()
-        self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=True)
+        self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=sparse_gradients)
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels 1 dim"]:
         """Return the refinement vectors of the given labels, or of all."""
@@ -37,6 +39,18 @@ class RandomRefinementVectors(RefinementVectors):
     def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
         bound = start.shape[1] ** -0.5
         super().__init__(torch.empty_like(start).uniform_(-bound, bound))
+
+
+class ZeroRefinementVectors(RefinementVectors):
+    """Refinement vectors that start at zero: a label begins as what its texts say, and departs from it.
+
+    Args:
+        start: where the others would start; only its shape and type matter.
+        sparse_gradients: as in :class:`RefinementVectors`.
+    """
+
+    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = False) -> None:
+        super().__init__(torch.zeros_like(start), sparse_gradients=sparse_gradients)
 
 
 class NoRefinement(nn.Module):

@@ -2,39 +2,16 @@
 
 from dataclasses import dataclass
 
-from scipy.sparse import csr_array
-
 from xcgraph.data.batching import FullTargets
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.anchors import AnchorSource, check_anchors
-from xcgraph.pipeline.shortlister import unlabelled
+from xcgraph.pipeline.retriever import Retriever
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.truth import Truth
 from xcgraph.pipeline.workspace import Keyed, Workspace
 from xcgraph.tasks.dual_builder import DualTaskBuilder
 from xcgraph.tasks.dual_task import DualTask
-
-
-@dataclass(frozen=True, kw_only=True)
-class Retriever:
-    """A trained dual encoder.
-
-    Attributes:
-        task: ranks labels.
-        stage: knows how to predict.
-        num_labels: how many labels there are.
-        top_k: predictions per point.
-    """
-
-    task: DualTask
-    stage: Stage
-    num_labels: int
-    top_k: int
-
-    def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores of (points, tokens) texts: (1 + cosine) / 2, for the nearest."""
-        return self.stage.predict(self.task, FullTargets(unlabelled(features, self.num_labels)), self.top_k)
 
 
 @dataclass(frozen=True, kw_only=True)

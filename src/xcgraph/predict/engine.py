@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.special import expit
+from scipy.special import expit, softmax
 
 from xcgraph.predict.kernels import average, embed_bags, expand, rank_shortlists
 from xcgraph.predict.model import PointEncoder, PortableModel, PortableTree, Scoring
@@ -61,6 +61,8 @@ class Embeddings:
         if key not in self._sums:
             self._sums[key] = embed_bags(*self._bags, encoder.embedding)
         vectors = self._sums[key]
+        if encoder.block is None and not encoder.unit_norm:
+            return vectors
         if encoder.block is None:
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             units: NDArray[np.float32] = vectors / np.maximum(norms, np.float32(1e-12))
@@ -181,6 +183,9 @@ def _link(products: Scores, scoring: Scoring) -> Scores:
     if scoring.link == "cosine":
         cosines: Scores = products.clip(-1, 1)
         return (cosines + np.float32(1)) / np.float32(2)
+    if scoring.link == "softmax":
+        shares: Scores = softmax(products, axis=1)
+        return shares
     linked: Scores = expit(products + np.float32(scoring.bias))
     return linked
 

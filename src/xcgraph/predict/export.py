@@ -11,11 +11,12 @@ from torch import Tensor
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
 from xcgraph.nn.blocks import Foldable
-from xcgraph.nn.encoder import BagOfTokens, Encoder
+from xcgraph.nn.encoder import BagOfTokens, Encoder, SumOfTokens
+from xcgraph.nn.likelihood import Logistic, Softmax
 from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.nearest_shortlister import NearestShortlister
-from xcgraph.pipeline.ramen import Retriever
 from xcgraph.pipeline.reopen import task_view_shares
+from xcgraph.pipeline.retriever import Retriever
 from xcgraph.pipeline.run import Model
 from xcgraph.pipeline.shortlister import Shortlister, TreeShortlister
 from xcgraph.predict.model import (
@@ -25,6 +26,7 @@ from xcgraph.predict.model import (
     PortableTree,
     Scoring,
 )
+from xcgraph.tasks.dual_task import DualTask
 from xcgraph.tasks.xc_task import XCTask
 
 
@@ -57,6 +59,8 @@ def portable(model: Model, data: XCData) -> PortableModel:
 
 def _tree(tree: Tree) -> PortableTree:
     ranker = tree.ranker
+    if not isinstance(ranker.task.likelihood, Logistic):  # whose probabilities multiply with a meta-label's
+        raise _no_form(ranker.task.likelihood)
     views = task_view_shares(ranker.task)
     names = tuple(views)
     num_labels = ranker.graph.shape[0]
@@ -89,24 +93,34 @@ def _shortlister(shortlister: Shortlister) -> Scoring:
 
 
 def _retriever(model: Retriever) -> PortableTree:
-    count = model.num_labels
-    encoder = model.task.encoder.encoder
-    with torch.no_grad():
-        vectors = _array(model.task.label_vectors())
+    count, task = model.num_labels, model.task
+    no_graph = csr_array((count, count), dtype=np.float32)
+    if isinstance(task, XCTask):
+        scoring = _scoring(task, no_graph, 0.0, model.top_k)
+    elif isinstance(task, DualTask):
+        scoring = _cosines(task, no_graph, model.top_k)
+    else:
+        raise _no_form(task)
     return PortableTree(
-        shortlister=Scoring(
-            encoder=PointEncoder(embedding=_embedding(encoder), block=None),
-            vectors=vectors,
-            bias=0.0,
-            link="cosine",
-            graph=csr_array((count, count), dtype=np.float32),
-            game_mix=0.0,
-            top_k=model.top_k,
-        ),
+        shortlister=scoring,
         members=csr_array(eye_array(count, dtype=np.float32, format="csr")),
         ranker=None,
         views=(),
         shares=np.empty((count, 0), np.float32),
+    )
+
+
+def _cosines(task: DualTask, graph: csr_array, top_k: int) -> Scoring:
+    with torch.no_grad():
+        vectors = _array(task.label_vectors())
+    return Scoring(
+        encoder=PointEncoder(embedding=_embedding(task.encoder.encoder), block=None),
+        vectors=vectors,
+        bias=0.0,
+        link="cosine",
+        graph=graph,
+        game_mix=0.0,
+        top_k=top_k,
     )
 
 
@@ -130,10 +144,10 @@ def _scoring(task: XCTask, graph: csr_array, game_mix: float, top_k: int) -> Sco
     with torch.no_grad():
         vectors = _array(task.label_vectors())
     return Scoring(
-        encoder=PointEncoder(embedding=_embedding(task.encoder), block=_block(task.encoder)),
+        encoder=_encoder(task.encoder),
         vectors=vectors,
         bias=task.classifier.bias.item(),
-        link="logistic",
+        link="softmax" if isinstance(task.likelihood, Softmax) else "logistic",
         graph=graph,
         game_mix=float(game_mix),
         top_k=top_k,
@@ -141,17 +155,20 @@ def _scoring(task: XCTask, graph: csr_array, game_mix: float, top_k: int) -> Sco
 
 
 def _embedding(encoder: Encoder) -> NDArray[np.float32]:
-    if not isinstance(encoder, BagOfTokens):
+    if not isinstance(encoder, SumOfTokens):
         raise _no_form(encoder)
     return _array(encoder.embedding.weight)
 
 
-def _block(encoder: Encoder) -> Block:
-    block = getattr(encoder, "block", None)
-    if not isinstance(block, Foldable):
-        raise _no_form(block)
-    folded = block.folded()
-    return Block(keep=_array(folded.keep), weight=_array(folded.weight), bias=_array(folded.bias))
+def _encoder(encoder: Encoder) -> PointEncoder:
+    embedding = _embedding(encoder)
+    if not isinstance(encoder, BagOfTokens):
+        return PointEncoder(embedding=embedding, block=None, unit_norm=False)
+    if not isinstance(encoder.block, Foldable):
+        raise _no_form(encoder.block)
+    folded = encoder.block.folded()
+    block = Block(keep=_array(folded.keep), weight=_array(folded.weight), bias=_array(folded.bias))
+    return PointEncoder(embedding=embedding, block=block)
 
 
 def _array(tensor: Tensor) -> NDArray[np.float32]:

@@ -107,6 +107,7 @@ def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> Scoring
         block=None
         if block is None
         else BlockPart(**{part: tensors.add(f"{name}.block.{part}", getattr(block, part)) for part in parts}),
+        unit_norm=scoring.encoder.unit_norm,
         vectors=tensors.add(f"{name}.vectors", scoring.vectors),
         bias=scoring.bias,
         link=scoring.link,
@@ -180,6 +181,7 @@ def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
                 weight=tensors.get(block.weight, 2),
                 bias=tensors.get(block.bias, 1),
             ),
+            unit_norm=part.unit_norm,
         ),
         vectors=vectors,
         bias=part.bias,

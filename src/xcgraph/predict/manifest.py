@@ -8,7 +8,7 @@ from xcgraph.predict.model import Link
 
 FORMAT: Final = "xcgraph-model"
 # Raise it when older code would take the files for what they are not.
-VERSION = 1
+VERSION = 2
 
 
 class _Part(BaseModel):
@@ -28,6 +28,7 @@ class ScoringPart(_Part):
 
     embedding: str
     block: BlockPart | None
+    unit_norm: bool
     vectors: str
     bias: float = Field(allow_inf_nan=False)
     link: Link

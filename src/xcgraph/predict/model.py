@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.reader import TextReader
 
-Link = Literal["logistic", "cosine"]
+Link = Literal["logistic", "cosine", "softmax"]
 
 Vectors = NDArray[np.float32]
 
@@ -32,15 +32,17 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class PointEncoder:
-    """From token weights x to x̂ = ReLU(R(E x)), or without R to E x at unit norm.
+    """From token weights x to x̂ = ReLU(R(E x)), or without R to E x, at unit norm or as it is.
 
     Attributes:
         embedding: (tokens, dim) E.
         block: R, or None.
+        unit_norm: whether E x is scaled to unit norm where there is no R.
     """
 
     embedding: Vectors
     block: Block | None
+    unit_norm: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +53,8 @@ class Scoring:
         encoder: of the points.
         vectors: (labels, dim).
         bias: added to inner products.
-        link: from an inner product to a score in [0, 1]: ``logistic``, or ``cosine``: (1 + cosine) / 2.
+        link: from an inner product to a score in [0, 1]: ``logistic``, ``cosine``: (1 + cosine) / 2, or
+            ``softmax`` over the ``top_k`` best.
         graph: (labels, labels) Ĝ of GAME.
         game_mix: share of the graph-expanded scores in the final ones.
         top_k: scores kept per point, before and after GAME.
@@ -109,6 +112,8 @@ class PortableTree:
         scored = len((self.ranker or self.shortlister).vectors)
         if scored != labels:
             raise ValueError(f"vectors: expected {labels} labels, found {scored}")
+        if self.ranker is not None and self.ranker.link != "logistic":
+            raise ValueError(f"link: expected logistic for a ranker, found {self.ranker.link}")
         if self.shares.shape != (labels, len(self.views)):
             raise ValueError(f"shares: expected {(labels, len(self.views))}, found {self.shares.shape}")
 

@@ -1,0 +1,70 @@
+"""Which points a recipe learns from: those of the data set, or also the labels' own texts."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from scipy.sparse import csr_array, diags_array, eye_array, vstack
+
+from xcgraph.data.xc_data import Split
+from xcgraph.errors import UserError
+
+
+@runtime_checkable
+class Points(Protocol):
+    """Chooses the points to learn from."""
+
+    def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
+        """Return them, with the relevance of each label in (0, 1].
+
+        Args:
+            train: the training points.
+            label_texts: (labels, tokens) Z.
+            graph: (labels, labels) Ĝ.
+        """
+
+
+@dataclass(frozen=True)
+class GivenPoints:
+    """The training points."""
+
+    def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:  # noqa: ARG002
+        """Return the training points."""
+        return train
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelTextPoints:
+    """The training points, and each label's text as one more point that carries the label itself.
+
+    To a lesser degree it carries the label's neighbours in the graph, too (after Gandalf: Kharbanda et al.,
+    KDD'24). A label that has a single training point so has a second; what its name shares with the texts
+    of points is learned before any of them is seen.
+
+    Attributes:
+        neighbour_relevance: relevance of the nearest neighbour; others have less, by their edge.
+    """
+
+    neighbour_relevance: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.neighbour_relevance <= 1:
+            raise UserError(f"points.neighbour_relevance must lie in [0, 1], got {self.neighbour_relevance}.")
+
+    def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
+        """Return the training points and, below them, the labels' texts."""
+        own = eye_array(graph.shape[0], dtype=np.float32, format="csr")
+        near = csr_array(own + self._relevance(graph))
+        return Split(
+            features=csr_array(vstack([train.features, label_texts], format="csr")),
+            labels=csr_array(vstack([train.labels, near], format="csr")),
+            filter_pairs=train.filter_pairs,
+        )
+
+    def _relevance(self, graph: csr_array) -> csr_array:
+        """Scale the edges between different labels so that each label's strongest is the share above."""
+        edges = graph.tocoo()
+        different = (edges.row != edges.col) & (edges.data * self.neighbour_relevance > 0)
+        near = csr_array((edges.data[different], (edges.row[different], edges.col[different])), graph.shape)
+        largest = np.maximum(near.max(axis=1).toarray().ravel(), np.finfo(np.float32).tiny)
+        return csr_array(diags_array((self.neighbour_relevance / largest).astype(np.float32)) @ near)

@@ -1,0 +1,138 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pytorch_lightning import Trainer
+
+from xcgraph.data.batching import SoftTargets
+from xcgraph.errors import UserError
+from xcgraph.graph.random_walk import RandomWalkGraph
+from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.nn.likelihood import Logistic
+from xcgraph.nn.refinement import NoRefinement, RefinementVectors
+from xcgraph.pipeline.points import GivenPoints, LabelTextPoints
+from xcgraph.pipeline.shortlister import unlabelled
+from xcgraph.tasks.xc_task import XCTask
+
+from .test_eclare import change
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
+
+NUM_STEPS = 13  # per epoch: 160 points and the texts of 40 labels in batches of 16
+
+
+@pytest.fixture(scope="module")
+def undisturbed(toy, tmp_path_factory):
+    """A store with a trained task, and its scores of the test points."""
+    work = toy.workspace(tmp_path_factory.mktemp("undisturbed"))
+    return work, toy.joint().fit(work).score(toy.data.test.features).toarray()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"points": GivenPoints()},
+        {"points": LabelTextPoints(neighbour_relevance=0.0)},
+        {"tasks.likelihood": Logistic()},
+        {"tasks.refinement": NoRefinement},
+        {"tasks.refinement": RefinementVectors},  # whose gradients are sparse
+        {"tasks.propagation.hops": 0},
+    ],
+    ids=str,
+)
+def test_end_to_end(toy, tmp_path, changes):
+    recipe = toy.joint(stage=toy.stage(max_epochs=4))
+    for path, value in changes.items():
+        recipe = change(recipe, path, value)
+    scores = recipe.fit(toy.workspace(tmp_path)).score(toy.data.test.features)
+    assert scores.shape == (60, 40)
+    assert np.diff(scores.indptr).tolist() == [10] * 60
+    assert scores.data.min() >= 0
+    metrics = evaluate_scores(scores, toy.data.test, inverse_propensity=None)
+    assert metrics["P@1"] > 1.5 * (toy.data.test.labels.sum(axis=0) / 60).max()
+    assert metrics["R@5"] > 0.5
+
+
+def test_scores_of_a_point_are_shares_of_one(undisturbed):
+    np.testing.assert_allclose(undisturbed[1].sum(axis=1), np.ones(60), rtol=1e-5)
+
+
+def test_labels_are_ranked_by_inner_products_with_their_fused_views(toy, tmp_path):
+    model = toy.joint().fit(toy.workspace(tmp_path))
+    texts, labels = toy.data.test.features, toy.data.label_features
+    table, free = (
+        part.detach().numpy()
+        for part in (model.task.encoder.embedding.weight, model.task.classifier.refinement.vectors.weight)
+    )
+    graph = toy.joint().graph.build(
+        toy.workspace(tmp_path).train.labels, None, toy.workspace(tmp_path).seed_for("graph")
+    )
+    products = (texts @ table) @ ((labels @ table) + graph @ (labels @ table) + free).T
+    best = np.argsort(-products, axis=1)[:, :1]
+    found = model.score(texts).toarray()
+    assert (found.argmax(axis=1)[:, None] == best).mean() > 0.95  # products of bfloat16 in the task
+
+
+def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, monkeypatch):
+    work, expected = undisturbed
+    monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("It is stored."))
+    model = toy.joint().fit(toy.workspace(work.store.root))
+    np.testing.assert_array_equal(model.score(toy.data.test.features).toarray(), expected)
+
+
+@pytest.mark.parametrize(
+    ("owner", "method", "call"),
+    [
+        (RandomWalkGraph, "build", 1),
+        (XCTask, "training_step", 4),
+        (XCTask, "training_step", NUM_STEPS + 6),
+        (XCTask, "validation_step", 3),
+    ],
+)
+def test_killed_fit_goes_on_and_ends_with_the_same_bits(
+    toy, undisturbed, tmp_path, interrupter, owner, method, call
+):
+    interrupter.raise_in(owner, method, call=call)
+    with pytest.raises(Exception, match=f"{owner.__name__}.{method}"):
+        toy.joint().fit(toy.workspace(tmp_path))
+    interrupter.stop()
+    model = toy.joint().fit(toy.workspace(tmp_path))
+    np.testing.assert_array_equal(model.score(toy.data.test.features).toarray(), undisturbed[1])
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "stages"),
+    [
+        ("top_k", 5, set()),
+        ("stage.lr", 0.5, {"joint"}),
+        ("points", GivenPoints(), {"joint"}),
+        ("tasks.likelihood", Logistic(), {"joint"}),
+        ("graph.walk_length", 41, {"graph", "joint"}),
+    ],
+)
+def test_a_change_makes_anew_what_depends_on_it(toy, undisturbed, tmp_path, path, value, stages):
+    del tmp_path
+    work = toy.workspace(undisturbed[0].store.root)
+    before = {name: artifact.key for name, artifact in undisturbed[0].store.used.items()}
+    change(toy.joint(), path, value).fit(work)
+    after = {name: artifact.key for name, artifact in work.store.used.items()}
+    assert {name for name in after if after[name] != before[name]} == stages
+
+
+def test_values_out_of_range(toy):
+    with pytest.raises(UserError, match=r"recipe\.top_k must be ≥ 1, got 0"):
+        toy.joint(top_k=0)
+    with pytest.raises(UserError, match=r"recipe\.top_k=10 is larger than the number of labels, 9"):
+        toy.joint().check(9)
+    tasks = replace(toy.joint().tasks, own_text=False, refinement=NoRefinement)
+    viewless = toy.joint(tasks=change(tasks, "propagation.hops", 0))
+    with pytest.raises(UserError, match=r"own_text=true, hops ≥ 1 or refinement"):
+        viewless.check(40)
+
+
+def test_a_point_without_labels_teaches_nothing(toy, tmp_path):
+    work = toy.workspace(tmp_path)
+    task = toy.joint().fit(work).task
+    batch = SoftTargets(unlabelled(work.train.features, work.num_labels))[np.arange(16)]
+    assert task.likelihood.loss(task(batch), batch.positives, batch.relevance) == 0

@@ -1,0 +1,54 @@
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from xcgraph.data.xc_data import Split
+from xcgraph.errors import UserError
+from xcgraph.graph.identity import IdentityGraph
+from xcgraph.pipeline.points import GivenPoints, LabelTextPoints
+
+TRAIN = Split(
+    features=csr_array(np.array([[1, 0, 0], [0, 2, 0]], np.float32)),
+    labels=csr_array(np.array([[1, 0, 1], [0, 1, 0]], np.float32)),
+    filter_pairs=np.array([[1, 2]]),
+)
+TEXTS = csr_array(np.array([[0, 0, 1], [3, 0, 0], [0, 1, 1]], np.float32))
+# Labels 0 and 1 are neighbours, 2 is nobody's; rows of Ĝ hold the label itself, too.
+GRAPH = csr_array(np.array([[0.5, 0.4, 0.1], [0.2, 0.8, 0], [0, 0, 1]], np.float32))
+
+
+def test_given():
+    assert GivenPoints().of(TRAIN, TEXTS, GRAPH) is TRAIN
+
+
+@pytest.mark.parametrize(
+    ("relevance", "near"),
+    [
+        (0.5, [[1, 0.5, 0.125], [0.5, 1, 0], [0, 0, 1]]),
+        (1.0, [[1, 1, 0.25], [1, 1, 0], [0, 0, 1]]),
+        (0.0, np.eye(3)),
+    ],
+)
+def test_label_texts_follow_the_training_points(relevance, near):
+    points = LabelTextPoints(neighbour_relevance=relevance).of(TRAIN, TEXTS, GRAPH)
+    np.testing.assert_array_equal(
+        points.features.toarray(), np.vstack([TRAIN.features.toarray(), TEXTS.toarray()])
+    )
+    np.testing.assert_allclose(points.labels.toarray(), np.vstack([TRAIN.labels.toarray(), near]))
+    assert points.labels.nnz == TRAIN.labels.nnz + np.count_nonzero(near)  # no positive of relevance 0
+    assert points.labels.dtype == np.float32
+    np.testing.assert_array_equal(points.filter_pairs, TRAIN.filter_pairs)
+
+
+def test_without_edges_a_text_carries_its_label():
+    graph = IdentityGraph().build(TRAIN.labels, None, 0)
+    points = LabelTextPoints().of(TRAIN, TEXTS, graph)
+    np.testing.assert_array_equal(points.labels.toarray()[2:], np.eye(3))
+
+
+@pytest.mark.parametrize("relevance", [-0.1, 1.1])
+def test_relevance_out_of_range(relevance):
+    with pytest.raises(
+        UserError, match=rf"points\.neighbour_relevance must lie in \[0, 1\], got {relevance}"
+    ):
+        LabelTextPoints(neighbour_relevance=relevance)
