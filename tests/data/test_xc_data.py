@@ -282,3 +282,20 @@ def test_fingerprint_is_the_same_in_blocks_of_any_size(monkeypatch):
     expected = make_data(metadata={"links": make_metadata()}).fingerprint
     monkeypatch.setattr("xcgraph.data.xc_data._HASHED_ROWS", 2)
     assert make_data(metadata={"links": make_metadata()}).fingerprint == expected
+
+
+def test_truth_is_that_of_the_labels_alone():
+    data = make_data()
+    other = make_data(label_features=data.label_features * 2)
+    assert data.truth_fingerprint == other.truth_fingerprint
+    assert data.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_truth_sees_labels_and_pairs(split):
+    data = make_data()
+    part = getattr(data, split)
+    labels = part.labels.copy()
+    labels.data[0] += 1
+    for changed in (replace(part, labels=labels), replace(part, filter_pairs=NO_PAIRS)):
+        assert replace(data, **{split: changed}).truth_fingerprint != data.truth_fingerprint

@@ -16,6 +16,10 @@ from xcgraph.sparse import retain_top_k
 CURVES = "epoch,lr,seconds,val/P@1\n1,0.01,{0},0.1\n2,0.005,{0},0.2\n"
 
 
+def fingerprints(data):
+    return {"fingerprint": data.fingerprint, "truth": data.truth_fingerprint}
+
+
 class RunMaker:
     """Writes run folders."""
 
@@ -36,7 +40,7 @@ class RunMaker:
         weights = training_inverse_propensity(self.data)
         test = evaluate_scores(scores, self.data.test, inverse_propensity=weights)
         (path / "metrics.json").write_text(json.dumps({"data": "toy", "validation": test, "test": test}))
-        known = {"data": {"name": "toy", "fingerprint": self.data.fingerprint}, "seconds": 60.0}
+        known = {"data": {"name": "toy", **fingerprints(self.data)}, "seconds": 60.0}
         known |= {"versions": {"xcgraph": "0.1.0", "torch": "2.9"}, "peak_memory_mib": 100, "python": "3.11"}
         (path / "run.json").write_text(json.dumps({**known, **(facts or {})}))
         self._stages(path)

@@ -9,6 +9,8 @@ from xcgraph.errors import UserError
 from xcgraph.report.runs import find_runs
 from xcgraph.report.section import make_sections
 
+from .conftest import fingerprints
+
 
 def sections_of(run_maker, sources, base="eclare"):
     return make_sections(find_runs([run_maker.root])[0], sources, base)
@@ -31,11 +33,11 @@ def test_a_section_has_measured_experiments_and_a_base(run_maker, sources):
             assert values.metrics() == pytest.approx(run.metrics["test"])
 
 
-@pytest.mark.parametrize("what", ["fingerprint", "propensity"])
+@pytest.mark.parametrize("what", ["truth", "propensity"])
 def test_other_data_or_another_definition_is_another_section(run_maker, sources, what):
     run_maker.make()
     other = run_maker.make(
-        facts={"data": {"name": "toy", "fingerprint": "0" * 16}} if what == "fingerprint" else None
+        facts={"data": {"name": "toy", "fingerprint": "f", "truth": "0" * 16}} if what == "truth" else None
     )
     if what == "propensity":
         config = yaml.safe_load((other / "config.yaml").read_text())
@@ -47,16 +49,37 @@ def test_other_data_or_another_definition_is_another_section(run_maker, sources,
     assert [len(section.experiments) for section in sections] == [1, 1]
     assert left_out == []
     assert len({section.title for section in sections}) == 2
-    assert all(section.title.startswith("toy (data ") for section in sections)
+    assert all(section.title.startswith("toy (labels ") for section in sections)
+
+
+def test_other_tokens_for_the_same_labels_are_the_same_section(run_maker, sources):
+    run_maker.make()
+    facts = {"data": {**fingerprints(sources._data), "name": "toy", "fingerprint": "0" * 16}}
+    run_maker.make("joint", facts=facts, text={"longest": 5})
+
+    (section,), left_out = sections_of(run_maker, sources)
+
+    assert [each.label for each in section.experiments] == ["eclare", "joint"]
+    assert len(section.measured) == 2
+    assert left_out == []
+
+
+def test_texts_cut_in_two_ways_are_two_experiments(run_maker, sources):
+    for longest in (4, 5):
+        run_maker.make("joint", text={"longest": longest})
+
+    (section,), _ = sections_of(run_maker, sources)
+
+    assert [each.label for each in section.experiments] == ["joint longest=4", "joint longest=5"]
 
 
 def test_data_that_has_changed_since_is_not_used(run_maker, sources):
-    run_maker.make(facts={"data": {"name": "toy", "fingerprint": "0" * 16}})
+    run_maker.make(facts={"data": {"name": "toy", "fingerprint": "f", "truth": "0" * 16}})
 
     (section,), _ = sections_of(run_maker, sources)
 
     assert section.data is None
-    assert "that of the runs 0000000000000000" in section.no_data
+    assert "those of the runs 0000000000000000" in section.no_data
     assert section.measured == {}
 
 
@@ -78,7 +101,7 @@ def test_data_without_test_points_is_judged_by_validation_points(run_maker, sour
     metrics = json.loads((path / "metrics.json").read_text())
     (path / "metrics.json").write_text(json.dumps({**metrics, "test": {}}))
     sources._data = replace(sources._data, test=sources._data.test.take(np.empty(0, np.int64)))
-    facts = {"data": {"name": "toy", "fingerprint": sources._data.fingerprint}}
+    facts = {"data": {"name": "toy", **fingerprints(sources._data)}}
     (path / "run.json").write_text(json.dumps(facts))
 
     (section,), left_out = sections_of(run_maker, sources)

@@ -155,10 +155,22 @@ class XCData:
                     _hash_array(digest, array)
         return digest.hexdigest()[:16]
 
+    @functools.cached_property
+    def truth_fingerprint(self) -> str:
+        """Hash what metrics are measured against: if equal, they compare, whatever the tokens are."""
+        digest = hashlib.sha256(json.dumps(self.label_names).encode())
+        for array in chain(_truth_arrays(self.train), _truth_arrays(self.test)):
+            _hash_array(digest, array)
+        return digest.hexdigest()[:16]
+
 
 def _split_arrays(split: Split) -> Iterator[NDArray]:
     """Give what a split says, whatever the order of its entries and pairs."""
     yield from _csr_arrays(split.features)
+    yield from _truth_arrays(split)
+
+
+def _truth_arrays(split: Split) -> Iterator[NDArray]:
     yield from _csr_arrays(split.labels)
     yield split.filter_pairs[np.lexsort(split.filter_pairs.T[::-1])]
 

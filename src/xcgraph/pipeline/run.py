@@ -142,7 +142,11 @@ class Run:
 
     def _write_provenance(self, data: XCData, store: ArtifactStore, origin: Origin, seconds: float) -> None:
         facts = {
-            "data": {"name": data.name, "fingerprint": data.fingerprint},
+            "data": {
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "truth": data.truth_fingerprint,
+            },
             "command": origin.command,
             "overrides": origin.overrides,
             "seed": self.seed,

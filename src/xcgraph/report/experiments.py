@@ -8,12 +8,12 @@ from typing import Any
 
 from xcgraph.report.runs import LeftOut, RunFolder
 
-# What a result does not depend on, or what says the same again: the fingerprint stands for the data, and
+# What a result does not depend on, or what says the same again: the section stands for the data, and
 # recipe and run are made of the other groups.
 _ASIDE = frozenset(
     ("data", "hparams_search", "hydra", "logger", "name", "num_threads", "num_workers", "paths")
 )
-_ASIDE |= frozenset(("progress", "recipe", "run", "seed", "text"))
+_ASIDE |= frozenset(("progress", "recipe", "run", "seed"))
 _ABSENT = "–"
 
 

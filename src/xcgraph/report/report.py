@@ -184,7 +184,7 @@ def _facts(section: Section) -> Iterable[str]:
         yield (
             f"{data.name}: {len(data.train):,} training points, {len(data.test):,} test points, "
             f"{data.num_labels:,} labels; propensity A = {data.propensity_a}, B = {data.propensity_b}; "
-            f"fingerprint {data.fingerprint}."
+            f"fingerprint of the labels {data.truth_fingerprint}."
         )
     else:
         yield f"The data set could not be read, so what needs it is missing: {section.no_data}."

@@ -144,8 +144,9 @@ def _check(config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping
     for group, keys in _NEEDED.items():
         for key in keys:
             config[group][key]
-    if not isinstance(facts["data"]["fingerprint"], str):
-        raise ValueError("run.json has no fingerprint of the data")
+    for name in ("fingerprint", "truth"):
+        if not isinstance(facts["data"][name], str):
+            raise ValueError("run.json has no fingerprint of the data")
     if not metrics["validation"]:
         raise ValueError("metrics.json has no metrics")
     for split in ("validation", "test"):

@@ -137,12 +137,12 @@ def _definition(run: RunFolder) -> tuple[str, ...]:
     constants = f"A={data['propensity_a']} B={data['propensity_b']}"
     metrics = " ".join(run.metrics[run.split])
     held_out = str(run.config["validation"]) if run.split == "validation" else ""
-    return data["name"], run.facts["data"]["fingerprint"], constants, run.split, metrics, held_out
+    return data["name"], run.facts["data"]["truth"], constants, run.split, metrics, held_out
 
 
 def _long_title(definition: tuple[str, ...]) -> str:
-    name, fingerprint, constants, split, *_ = definition
-    return f"{name} (data {fingerprint}, propensity {constants}, {split} points)"
+    name, truth, constants, split, *_ = definition
+    return f"{name} (labels {truth}, propensity {constants}, {split} points)"
 
 
 def _make_section(
@@ -171,14 +171,14 @@ def _make_section(
 
 
 def _read_data(run: RunFolder, sources: Sources) -> tuple[XCData | None, str]:
-    """Read the data that all runs of a section share, or say why that cannot be."""
+    """Read data whose labels all runs of a section share, or say why that cannot be."""
     try:
         data = sources.data(run)
     except (UserError, OSError) as error:
         return None, str(error)
-    expected = run.facts["data"]["fingerprint"]
-    if data.fingerprint != expected:
-        return None, f"the data read now has fingerprint {data.fingerprint}, that of the runs {expected}"
+    found, expected = data.truth_fingerprint, run.facts["data"]["truth"]
+    if found != expected:
+        return None, f"the labels of the data read now have fingerprint {found}, those of the runs {expected}"
     return data, ""
 
 
