@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from xcgraph.batch import Shortlist
 from xcgraph.nn.fusion import Fusion
+from xcgraph.nn.sampled_product import sampled_product
 
 
 class LabelClassifier(nn.Module):
@@ -50,16 +51,10 @@ class LabelClassifier(nn.Module):
         vectors: Float[Tensor, "labels dim"],
         shortlist: Shortlist | None = None,
     ) -> Float[Tensor, "batch width"]:
-        """Score the shortlist of each point, or all labels, as logits; padding scores -inf.
-
-        One dense product and a selection: as long as shortlists of a batch overlap, this is much faster
-        than gathering a (batch, width, dim) block of label vectors.
-        """
+        """Score the shortlist of each point, or all labels, as logits; padding scores -inf."""
         if shortlist is None:
             return torch.addmm(self.bias, points, vectors.T)
-        # b is added to what was asked for alone: on all distinct labels of a batch it would be another
-        # matrix of that size.
-        scores = (points @ vectors.T).gather(1, shortlist.positions.clamp(min=0)) + self.bias
+        scores = sampled_product(points, vectors, shortlist.positions.clamp(min=0)) + self.bias
         return scores.masked_fill(shortlist.positions < 0, -torch.inf)
 
 
