@@ -11,6 +11,7 @@ from torch.nn import functional
 from xcgraph.batch import Shortlist
 from xcgraph.nn.fusion import Fusion
 from xcgraph.nn.sampled_product import sampled_product
+from xcgraph.nn.views import Views
 
 
 class LabelClassifier(nn.Module):
@@ -39,10 +40,10 @@ class LabelClassifier(nn.Module):
         self.bias = nn.Parameter(torch.tensor(math.log(positive_rate / (1 - positive_rate))))
 
     def vectors(
-        self, views: Float[Tensor, "labels views dim"], label_ids: Int[Tensor, "labels"] | None = None
+        self, views: Views, label_ids: Int[Tensor, "labels"] | None = None
     ) -> Float[Tensor, "labels dim"]:
         """Return w_l for the given labels, or for all, from their views."""
-        fused = self.fusion(torch.cat([views, self.refinement(label_ids)], dim=1))
+        fused = self.fusion((*views, *self.refinement(label_ids)))
         return cast(Tensor, fused)
 
     def forward(

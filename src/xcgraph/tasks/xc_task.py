@@ -8,6 +8,7 @@ from torch.nn import functional
 from xcgraph.batch import XCBatch
 from xcgraph.nn.classifier import LabelClassifier, binary_loss
 from xcgraph.nn.encoder import Encoder
+from xcgraph.nn.views import Views
 from xcgraph.tasks.task import Task
 
 
@@ -29,7 +30,7 @@ class XCTask(Task):
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""
-        views: Tensor = self.label_graph(label_ids)
+        views: Views = self.label_graph(label_ids)
         return self.classifier.vectors(views, label_ids)
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:
