@@ -3,8 +3,10 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.autograd import gradcheck
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from xcgraph import row_blocks
 from xcgraph.batch import Shortlist
 from xcgraph.nn.classifier import LabelClassifier, binary_loss
 from xcgraph.nn.fusion import AttentionFusion
@@ -108,6 +110,14 @@ def test_loss_and_gradient_as_torch_has_them(seed):
     found.backward()
     expected.backward()
     torch.testing.assert_close(one.grad, two.grad)
+
+
+@pytest.mark.parametrize("block", [1, 1 << 17])
+def test_gradient_of_the_loss(block, monkeypatch):
+    monkeypatch.setattr(row_blocks, "_BLOCK", block)
+    scores, _, target = random_scores()
+    positives = torch.cat([target.nonzero(), target.nonzero()[:2]])  # some count twice
+    assert gradcheck(lambda scores: binary_loss(scores, positives), scores.double().requires_grad_())
 
 
 @pytest.mark.parametrize("seed", range(5))

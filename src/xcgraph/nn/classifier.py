@@ -1,17 +1,19 @@
 """The shortlist classifier: one vector per label, scored by inner product for the labels asked for."""
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from xcgraph.batch import Shortlist
 from xcgraph.nn.fusion import Fusion
 from xcgraph.nn.sampled_product import sampled_product
 from xcgraph.nn.views import Views
+from xcgraph.row_blocks import row_blocks
 
 
 class LabelClassifier(nn.Module):
@@ -72,5 +74,26 @@ def binary_loss(
         scores: logits; -inf is padding.
         positives: (row, column) of the true entries.
     """
-    hits = scores[positives[:, 0], positives[:, 1]]
-    return (functional.softplus(scores).sum() - hits.sum()) / len(scores)
+    loss: Tensor = _BinaryLoss.apply(scores, positives)
+    return loss
+
+
+class _BinaryLoss(torch.autograd.Function):
+    """One pass over the scores, and one back, of which all meta-labels of a batch have hundreds of MB."""
+
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, positives: Tensor) -> Tensor:  # noqa: ANN401 - torch's
+        ctx.save_for_backward(scores, positives)
+        sums = (functional.softplus(scores[rows]).sum() for rows in row_blocks(*scores.shape, scores))
+        total = sum(sums, start=scores.new_zeros(()))
+        return (total - scores[positives[:, 0], positives[:, 1]].sum()) / len(scores)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401 - torch's
+        scores, positives = ctx.saved_tensors
+        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        for rows in row_blocks(*scores.shape, scores):
+            torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(factor)
+        of_scores.index_put_((positives[:, 0], positives[:, 1]), -factor, accumulate=True)
+        return of_scores, None
