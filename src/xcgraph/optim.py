@@ -7,17 +7,18 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import nn
-from torch.optim import Adam, Optimizer, SparseAdam
+from torch.optim import Adam, Optimizer
 
 from xcgraph.errors import UserError
+from xcgraph.row_adam import RowAdam
 
 
 class SparseDenseAdam(Optimizer):
     """Adam for dense gradients and SparseAdam for sparse ones, as one optimizer.
 
     Lightning's automatic optimization takes one optimizer only; embeddings with ``sparse=True`` need
-    SparseAdam and everything else Adam. The two share their groups and state with this object, so that
-    schedulers and checkpoints see a single optimizer.
+    SparseAdam, here :class:`~xcgraph.row_adam.RowAdam`, and everything else Adam. The two share their groups
+    and state with this object, so that schedulers and checkpoints see a single optimizer.
 
     Args:
         module: its parameters that require gradients are optimized.
@@ -34,7 +35,7 @@ class SparseDenseAdam(Optimizer):
         if dense_part:
             self._parts.append(Adam(dense_part, lr=lr, betas=(betas[0], betas[1]), fused=True))
         if sparse_part:
-            self._parts.append(SparseAdam(sparse_part, lr=lr, betas=(betas[0], betas[1])))
+            self._parts.append(RowAdam(sparse_part, lr=lr, betas=(betas[0], betas[1])))
         super().__init__([group for part in self._parts for group in part.param_groups], {})
         self._share()
 

@@ -28,8 +28,12 @@ class Scores(nn.Module):
         self.classifier = classifier
 
     def forward(self, points, views):
-        vectors = self.classifier.vectors(views[IDS], IDS.to(views.device))
+        vectors = self.classifier.vectors(of_rows(views), IDS.to(points.device))
         return self.classifier(points, vectors, make_shortlist().to(points.device))
+
+
+def of_rows(views):
+    return tuple(view[IDS] for view in views)
 
 
 def make_shortlist():
@@ -39,10 +43,10 @@ def make_shortlist():
 
 @pytest.mark.parametrize("refined", [False, True])
 def test_vectors_fuse_views_and_refinement(refined):
-    classifier, views = make_classifier(refined=refined), torch.randn(5, 2, 3)
-    expected = classifier.fusion(torch.cat([views, classifier.refinement()], dim=1))
+    classifier, views = make_classifier(refined=refined), torch.randn(2, 5, 3).unbind()
+    expected = classifier.fusion((*views, *classifier.refinement()))
     torch.testing.assert_close(classifier.vectors(views), expected)
-    torch.testing.assert_close(classifier.vectors(views[IDS], IDS), expected[IDS])
+    torch.testing.assert_close(classifier.vectors(of_rows(views), IDS), expected[IDS])
 
 
 def test_full_scores_as_inner_products():
@@ -98,4 +102,4 @@ def test_gradient_through_a_padded_shortlist_is_finite():
 def test_survives_copies(assert_survives, refined):
     one = Scores(make_classifier(refined=refined))
     two = Scores(make_classifier(1, positive_rate=0.7, refined=refined))
-    assert_survives(one, two, torch.randn(3, 3), torch.randn(5, 2, 3))
+    assert_survives(one, two, torch.randn(3, 3), torch.randn(2, 5, 3).unbind())

@@ -13,7 +13,7 @@ def make_attention(num_views=3, seed=0):
         for parameter in fusion.parameters():
             parameter.add_(torch.randn_like(parameter))
         for _ in range(300):
-            fusion(torch.zeros(1, num_views, 4))
+            fusion((torch.zeros(1, 4),) * num_views)
     return fusion.eval()
 
 
@@ -23,20 +23,20 @@ def any_fusion(request):
 
 
 @pytest.mark.parametrize("num_views", [1, 2, 3])
-def test_attention_as_its_formula(num_views):
-    fusion, views = make_attention(num_views), torch.randn(5, num_views, 4)
+def test_attention_as_its_formula(num_views, random_views):
+    fusion, views = make_attention(num_views), random_views(num_views)
     first, bias, second = fusion.hidden.weight, fusion.hidden.bias, fusion.score.weight
-    hidden = torch.cat([views[:, view].clamp(min=0) @ first.T + bias for view in range(num_views)], dim=1)
+    hidden = torch.cat([view.clamp(min=0) @ first.T + bias for view in views], dim=1)
     exponentials = (hidden @ second.T).exp()
     weights = exponentials / exponentials.sum(dim=1, keepdim=True)
 
     torch.testing.assert_close(fusion.weights(views), weights)
-    expected = sum(weights[:, [view]] * views[:, view] for view in range(num_views))
+    expected = sum(weights[:, [index]] * view for index, view in enumerate(views))
     torch.testing.assert_close(fusion(views), expected)
 
 
-def test_attention_weights_are_shares_and_differ_between_labels():
-    weights = make_attention().weights(10 * torch.randn(50, 3, 4))
+def test_attention_weights_are_shares_and_differ_between_labels(random_views):
+    weights = make_attention().weights(tuple(10 * view for view in random_views(3, labels=50)))
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(50))
     assert (weights > 0).all()
     assert (weights.max(dim=0).values > 0.5).all()
@@ -53,37 +53,37 @@ def test_attention_has_two_spectral_norms_of_one():
 
 def test_equal_views_are_what_comes_out(any_fusion):
     view = torch.randn(5, 4)
-    torch.testing.assert_close(any_fusion(torch.stack([view, view, view], dim=1)), view)
+    torch.testing.assert_close(any_fusion((view, view, view)), view)
 
 
-def test_attention_drops_out_in_training_only():
-    fusion, views = make_attention(), torch.randn(5, 3, 4)
+def test_attention_drops_out_in_training_only(random_views):
+    fusion, views = make_attention(), random_views(3)
     assert torch.equal(fusion(views), fusion(views))
     fusion.train()
     assert not torch.equal(fusion(views), fusion(views))
 
 
-def test_attention_learns_everything_and_passes_gradients_to_the_views():
-    fusion, views = make_attention(), torch.randn(5, 3, 4, requires_grad=True)
+def test_attention_learns_everything_and_passes_gradients_to_the_views(random_views):
+    fusion, views = make_attention(), random_views(3, requires_grad=True)
     fusion(views).square().sum().backward()
     assert len(list(fusion.parameters())) == 3
-    assert all(part.grad.abs().sum() > 0 for part in (*fusion.parameters(), views))
+    assert all(part.grad.abs().sum() > 0 for part in (*fusion.parameters(), *views))
 
 
 def test_mean_by_hand():
-    views = torch.tensor([[[1.0, 2.0], [3.0, 6.0]], [[0.0, -1.0], [0.0, 1.0]]])
+    views = (torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 6.0], [0.0, 1.0]]))
     assert MeanFusion(2, 2)(views).tolist() == [[2, 4], [0, 0]]
     assert list(MeanFusion(2, 2).parameters()) == []
 
 
 def test_only_view_is_the_vector():
-    views = torch.randn(5, 1, 4)
-    assert torch.equal(OnlyView()(views), views[:, 0])
+    view = torch.randn(5, 4)
+    assert torch.equal(OnlyView()((view,)), view)
     assert list(OnlyView().parameters()) == []
 
 
-def test_no_labels(any_fusion):
-    assert any_fusion(torch.zeros(0, 3, 4)).shape == (0, 4)
+def test_no_labels(any_fusion, random_views):
+    assert any_fusion(random_views(3, labels=0)).shape == (0, 4)
 
 
 def test_dropout_out_of_range():
@@ -91,7 +91,7 @@ def test_dropout_out_of_range():
         AttentionFusion(4, 2, dropout=1.0)
 
 
-def test_survive_copies(assert_survives):
-    views = torch.randn(5, 3, 4)
+def test_survive_copies(assert_survives, random_views):
+    views = random_views(3)
     assert_survives(make_attention(), make_attention(seed=1), views)
     assert_survives(MeanFusion(4, 3), MeanFusion(4, 3), views)

@@ -14,31 +14,31 @@ def make_fusion(num_views=3, seed=0):
 
 
 @pytest.mark.parametrize("num_views", [1, 2, 3])
-def test_as_its_formula(num_views):
-    fusion, views = make_fusion(num_views), torch.randn(5, num_views, 4)
+def test_as_its_formula(num_views, random_views):
+    fusion, views = make_fusion(num_views), random_views(num_views)
     expected = torch.zeros(5, 4)
     for label in range(5):
         for view in range(num_views):
-            expected[label] += views[label, view] / (1 + torch.exp(-fusion.gates[view]))
+            expected[label] += views[view][label] / (1 + torch.exp(-fusion.gates[view]))
     torch.testing.assert_close(fusion(views), expected)
 
 
-def test_starts_at_half_of_each_view():
-    views = torch.randn(5, 2, 4)
-    torch.testing.assert_close(GatedFusion(4, 2)(views), views.sum(dim=1) / 2)
+def test_starts_at_half_of_each_view(random_views):
+    views = random_views(2)
+    torch.testing.assert_close(GatedFusion(4, 2)(views), (views[0] + views[1]) / 2)
 
 
-def test_learns_a_gate_per_view_and_coordinate():
-    fusion, views = make_fusion(), torch.randn(5, 3, 4, requires_grad=True)
+def test_learns_a_gate_per_view_and_coordinate(random_views):
+    fusion, views = make_fusion(), random_views(3, requires_grad=True)
     fusion(views).square().sum().backward()
     assert fusion.gates.shape == (3, 4)
     assert fusion.gates.grad.count_nonzero() == 12
-    assert views.grad.abs().sum() > 0
+    assert all(view.grad.abs().sum() > 0 for view in views)
 
 
-def test_no_labels():
-    assert make_fusion()(torch.zeros(0, 3, 4)).shape == (0, 4)
+def test_no_labels(random_views):
+    assert make_fusion()(random_views(3, labels=0)).shape == (0, 4)
 
 
-def test_survives_copies(assert_survives):
-    assert_survives(make_fusion(), make_fusion(seed=1), torch.randn(5, 3, 4))
+def test_survives_copies(assert_survives, random_views):
+    assert_survives(make_fusion(), make_fusion(seed=1), random_views(3))

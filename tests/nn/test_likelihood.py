@@ -2,8 +2,10 @@ import math
 
 import pytest
 import torch
+from torch.autograd import gradcheck
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
+from xcgraph import row_blocks
 from xcgraph.nn.likelihood import Logistic, Softmax
 
 PAIRS = torch.tensor([[0, 1], [0, 4], [2, 0]])
@@ -67,6 +69,26 @@ def test_softmax_loss_is_the_cross_entropy_of_each_positive(seed):
     found.backward()
     expected.backward()
     torch.testing.assert_close(one.grad, two.grad)
+
+
+@pytest.mark.parametrize("block", [1, 1 << 17])
+@pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("likelihood", [Logistic(), Softmax()])
+def test_gradients_in_blocks_of_any_size(likelihood, weighed, block, monkeypatch):
+    monkeypatch.setattr(row_blocks, "_BLOCK", block)
+    scores, _, target = random_scores()
+    positives = torch.cat([target.nonzero(), target.nonzero()[:2]])  # some count twice
+    relevance = torch.linspace(0.1, 1, len(positives)).double() if weighed else None
+    assert gradcheck(
+        lambda scores: likelihood.loss(scores, positives, relevance), scores.double().requires_grad_()
+    )
+
+
+def test_a_point_without_labels_to_score_has_no_softmax_gradient():
+    scores = torch.tensor([[-math.inf, -math.inf], [1.0, 2.0]], requires_grad=True)
+    Softmax().loss(scores, torch.tensor([[1, 0]])).backward()
+    assert scores.grad[0].tolist() == [0, 0]
+    assert scores.grad.isfinite().all()
 
 
 def test_softmax_ignores_padding():

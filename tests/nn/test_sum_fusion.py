@@ -5,15 +5,15 @@ from xcgraph.nn.sum_fusion import SumFusion
 
 
 def test_by_hand():
-    views = torch.tensor([[[1.0, 2.0], [3.0, 6.0]], [[0.0, -1.0], [0.0, 1.0]]])
+    views = (torch.tensor([[1.0, 2.0], [0.0, -1.0]]), torch.tensor([[3.0, 6.0], [0.0, 1.0]]))
     assert SumFusion(2, 2)(views).tolist() == [[4, 8], [0, 0]]
     assert list(SumFusion(2, 2).parameters()) == []
 
 
-def test_is_the_mean_times_the_number_of_views():
-    views = torch.randn(5, 3, 4)
+def test_is_the_mean_times_the_number_of_views(random_views):
+    views = random_views(3)
     torch.testing.assert_close(SumFusion(4, 3)(views), 3 * MeanFusion(4, 3)(views))
 
 
-def test_survives_copies(assert_survives):
-    assert_survives(SumFusion(4, 3), SumFusion(4, 3), torch.randn(5, 3, 4))
+def test_survives_copies(assert_survives, random_views):
+    assert_survives(SumFusion(4, 3), SumFusion(4, 3), random_views(3))

@@ -63,7 +63,7 @@ def dense_views(encoder, hops):
         torch.from_numpy(TEXTS.toarray()) @ encoder.embedding.weight,
         torch.from_numpy(GRAPH.toarray()),
     )
-    return torch.stack([torch.linalg.matrix_power(graph, hop) @ text for hop in range(hops + 1)], dim=1)
+    return tuple(torch.linalg.matrix_power(graph, hop) @ text for hop in range(hops + 1))
 
 
 def make_batch(shortlist=None):
@@ -86,7 +86,7 @@ def test_scores_by_the_formulas(make):
     task = make(fusion=MeanFusion, surrogate_fusion=MeanFusion, refinement=NoRefinement)
     views = dense_views(task.encoder, 1)
     first, second = task.label_graph.blocks
-    vectors = (first(views[:, 0]) + second(views[:, 1])) / 2
+    vectors = (first(views[0]) + second(views[1])) / 2
     batch = make_batch()
     expected = task.encoder(batch.tokens) @ vectors.T + task.classifier.bias
     torch.testing.assert_close(task(batch), expected)
@@ -171,9 +171,9 @@ def test_what_sets_the_later_modules_apart_leaves_the_surrogate_as_it_is():
 def test_own_text_can_be_left_out(make, hops):
     """Of the views only: the refinement vectors start where they would have."""
     task, whole = (make(own_text=own, propagation=Propagation(hops)) for own in (False, True))
-    assert task.label_graph(IDS).shape == (2, hops, 3)
-    torch.testing.assert_close(task.label_graph(), whole.label_graph()[:, 1:])
-    assert torch.equal(task.classifier.refinement(), whole.classifier.refinement())
+    assert [view.shape for view in task.label_graph(IDS)] == [(2, 3)] * hops
+    torch.testing.assert_close(task.label_graph(), whole.label_graph()[1:])
+    assert torch.equal(*task.classifier.refinement(), *whole.classifier.refinement())
     torch.testing.assert_close(task.label_vectors(IDS), task.label_vectors()[IDS])
 
 
@@ -183,8 +183,8 @@ def test_refinement_alone_or_text_alone_is_the_vector(make, own_text):
     refinement = NoRefinement if own_text else RefinementVectors
     task = make(own_text=own_text, refinement=refinement, propagation=Propagation(0))
     assert isinstance(task.classifier.fusion, OnlyView)
-    view = task.label_graph() if own_text else task.classifier.refinement()
-    assert torch.equal(task.label_vectors(), view[:, 0])
+    (view,) = task.label_graph() if own_text else task.classifier.refinement()
+    assert torch.equal(task.label_vectors(), view)
 
 
 def test_no_view_at_all_is_refused():
@@ -204,9 +204,9 @@ def test_meta_labels_sum_the_views_of_their_labels(make, hops):
     builder = make_builder(propagation=Propagation(hops), fusion=MeanFusion, label_text=text)
     task = builder.build(labels, 0.1, trained).eval()
     raw, dense = dense_views(trained, hops), torch.from_numpy(members.toarray())
-    first = raw[:, 0] + raw[:, 0].relu()  # what a fresh block makes of it
-    torch.testing.assert_close(task.label_graph()[:, 0], dense @ first)
-    torch.testing.assert_close(task.classifier.refinement()[:, 0], dense @ raw[:, -1])
+    first = raw[0] + raw[0].relu()  # what a fresh block makes of it
+    torch.testing.assert_close(task.label_graph()[0], dense @ first)
+    torch.testing.assert_close(*task.classifier.refinement(), dense @ raw[-1])
     assert task(make_batch()).shape == (2, 2)
 
 
@@ -221,7 +221,7 @@ def test_frozen_task_starts_its_other_weights_anew():
 def test_refinement_starts_at_the_last_view(hops):
     trained = make_trained()
     task = make_frozen(trained, propagation=Propagation(hops))
-    torch.testing.assert_close(task.classifier.refinement()[:, 0], dense_views(trained, hops)[:, -1])
+    torch.testing.assert_close(*task.classifier.refinement(), dense_views(trained, hops)[-1])
 
 
 def num_fused(task):

@@ -58,7 +58,9 @@ class ResidualBlock(nn.Module):
         """Transform each vector."""
         # k goes to the (dim, dim) weights, not to the result: one pass less over all vectors, and back.
         weight, bias = self.scale * self.linear.weight, self.scale * self.linear.bias
-        return vectors + functional.linear(self.dropout(vectors.relu()), weight, bias)
+        residual = functional.linear(self.dropout(vectors.relu()), weight, bias)
+        # In place, for its gradient needs no product's result; autocast's are of a shorter kind than vectors.
+        return residual.to(vectors.dtype).add_(vectors)
 
     @torch.no_grad()
     def folded(self) -> FoldedBlock:

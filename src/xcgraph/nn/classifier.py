@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from xcgraph.batch import Shortlist
 from xcgraph.nn.fusion import Fusion
+from xcgraph.nn.sampled_product import sampled_product
+from xcgraph.nn.views import Views
 
 
 class LabelClassifier(nn.Module):
@@ -37,10 +39,10 @@ class LabelClassifier(nn.Module):
         self.bias = nn.Parameter(torch.tensor(math.log(positive_rate / (1 - positive_rate))))
 
     def vectors(
-        self, views: Float[Tensor, "labels views dim"], label_ids: Int[Tensor, "labels"] | None = None
+        self, views: Views, label_ids: Int[Tensor, "labels"] | None = None
     ) -> Float[Tensor, "labels dim"]:
         """Return w_l for the given labels, or for all, from their views."""
-        fused = self.fusion(torch.cat([views, self.refinement(label_ids)], dim=1))
+        fused = self.fusion((*views, *self.refinement(label_ids)))
         return cast(Tensor, fused)
 
     def forward(
@@ -49,14 +51,8 @@ class LabelClassifier(nn.Module):
         vectors: Float[Tensor, "labels dim"],
         shortlist: Shortlist | None = None,
     ) -> Float[Tensor, "batch width"]:
-        """Score the shortlist of each point, or all labels, as logits; padding scores -inf.
-
-        One dense product and a selection: as long as shortlists of a batch overlap, this is much faster
-        than gathering a (batch, width, dim) block of label vectors.
-        """
+        """Score the shortlist of each point, or all labels, as logits; padding scores -inf."""
         if shortlist is None:
             return torch.addmm(self.bias, points, vectors.T)
-        # b is added to what was asked for alone: on all distinct labels of a batch it would be another
-        # matrix of that size.
-        scores = (points @ vectors.T).gather(1, shortlist.positions.clamp(min=0)) + self.bias
+        scores = sampled_product(points, vectors, shortlist.positions.clamp(min=0)) + self.bias
         return scores.masked_fill(shortlist.positions < 0, -torch.inf)

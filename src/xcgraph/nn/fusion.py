@@ -1,20 +1,22 @@
 """Fusion: from the views of a label to its classifier vector w_l."""
 
+import functools
 from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional
 
+from xcgraph.nn.attention import attend
 from xcgraph.nn.blocks import SpectralLinear, checked_dropout, normalized
+from xcgraph.nn.views import Views
 
 
 class Fusion(nn.Module, ABC):
     """Combines a label's views; a subclass takes ``dim`` and ``num_views`` as its first arguments."""
 
     @abstractmethod
-    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
 
 
@@ -40,20 +42,21 @@ class AttentionFusion(Fusion):
         nn.init.xavier_uniform_(score.weight)
         self.hidden, self.score = normalized(hidden), normalized(score)
 
-    def weights(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels views"]:
+    def weights(self, views: Views) -> Float[Tensor, "labels views"]:
         """Return the share of each view in each label's vector; a row sums to 1."""
+        return self._attend(views)[1]
+
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        return self._attend(views)[0]
+
+    def _attend(self, views: Views) -> tuple[Float[Tensor, "labels dim"], Float[Tensor, "labels views"]]:
         # Nothing nonlinear lies between W₁ and W₂: their product is tiny, where W₁ applied to every view of
         # every label is as much work as all else in a step.
         first, second = self.hidden.weight, self.score.weight
         by_view = second.reshape(len(second), -1, first.shape[1])
         both, bias = by_view @ first, (by_view @ self.hidden.bias).sum(dim=1)
-        scores = functional.linear(self.dropout(views.relu()).flatten(1), both.flatten(1), bias)
-        return torch.softmax(scores, dim=1)
-
-    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
-        """Return one vector per label."""
-        # Not an einsum: it becomes a batched product of tiny matrices, several times slower on a CPU.
-        return (self.weights(views)[:, :, None] * views).sum(dim=1)
+        return attend(views, both, bias, dropout=self.dropout.p if self.training else 0.0)
 
 
 class MeanFusion(Fusion):
@@ -68,14 +71,14 @@ class MeanFusion(Fusion):
         super().__init__()
         self.dim, self.num_views = dim, num_views
 
-    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
-        return views.mean(dim=1)
+        return functools.reduce(torch.add, views) / len(views)
 
 
 class OnlyView(Fusion):
     """w_l = the label's only view: where there is one view, no fusion has anything to choose."""
 
-    def forward(self, views: Float[Tensor, "labels 1 dim"]) -> Float[Tensor, "labels dim"]:
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
-        return views[:, 0]
+        return views[0]

@@ -1,10 +1,13 @@
 """Fusion by gates that all labels share."""
 
+import functools
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from xcgraph.nn.fusion import Fusion
+from xcgraph.nn.views import Views
 
 
 class GatedFusion(Fusion):
@@ -22,6 +25,7 @@ class GatedFusion(Fusion):
         super().__init__()
         self.gates = nn.Parameter(torch.zeros(num_views, dim))
 
-    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
-        return (self.gates.sigmoid() * views).sum(dim=1)
+        gates = self.gates.sigmoid()
+        return functools.reduce(torch.add, (gate * view for gate, view in zip(gates, views, strict=True)))

@@ -12,6 +12,7 @@ from torch_geometric import EdgeIndex
 
 from xcgraph.batch import LabelSets
 from xcgraph.errors import UserError
+from xcgraph.nn.views import Views
 
 
 class Graph(nn.Module):
@@ -63,14 +64,12 @@ class Propagation:
         if self.hops < 0:
             raise UserError(f"hops must be ≥ 0, got {self.hops}.")
 
-    def __call__(
-        self, texts: Float[Tensor, "labels dim"], graph: Callable[[Tensor], Tensor]
-    ) -> Float[Tensor, "labels views dim"]:
+    def __call__(self, texts: Float[Tensor, "labels dim"], graph: Callable[[Tensor], Tensor]) -> Views:
         """Return the texts, as the view of hop 0, and what they become after each hop."""
         views = [texts]
         for _ in range(self.hops):
             views.append(graph(views[-1]))
-        return torch.stack(views, dim=1)
+        return tuple(views)
 
 
 class LabelGraphLayer(nn.Module):
@@ -91,11 +90,10 @@ class LabelGraphLayer(nn.Module):
         self.hops = tuple(hops)
         self.blocks = nn.ModuleList(make_block() for _ in self.hops)
 
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
         """Return the learned views of the given labels, or of all."""
-        raw = self.text(label_ids)
-        views = [block(raw[:, hop]) for hop, block in zip(self.hops, self.blocks, strict=True)]
-        return torch.stack(views, dim=1)
+        raw: Views = self.text(label_ids)
+        return tuple(block(raw[hop]) for hop, block in zip(self.hops, self.blocks, strict=True))
 
 
 class MemberSums(nn.Module):
@@ -112,10 +110,11 @@ class MemberSums(nn.Module):
         self.register_buffer("ids", members.ids, persistent=False)
         self.register_buffer("offsets", members.offsets, persistent=False)
 
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
         """Return the views of the given meta-labels, or of all."""
-        views: Tensor = self.labels()
         ids, offsets = cast(Tensor, self.ids), cast(Tensor, self.offsets)
-        flat = functional.embedding_bag(ids, views.flatten(1), offsets, mode="sum", include_last_offset=True)
-        sums: Tensor = flat.unflatten(1, views.shape[1:])
-        return sums if label_ids is None else sums[label_ids]
+        sums = (
+            functional.embedding_bag(ids, view, offsets, mode="sum", include_last_offset=True)
+            for view in self.labels()
+        )
+        return tuple(sums) if label_ids is None else tuple(view[label_ids] for view in sums)

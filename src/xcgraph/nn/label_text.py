@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Sequence
 
-import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor, nn
 
 from xcgraph.batch import TokenBag
 from xcgraph.nn.label_graph import Graph, Propagation
+from xcgraph.nn.views import Views
 
 
 class StoredTexts(nn.Module):
@@ -58,11 +58,11 @@ class TiedLabelText(nn.Module):
         self.graph = graph
         self.texts = nn.ModuleList(StoredTexts(bag) for bag in texts)
 
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
         """Return the raw views of the given labels, or of all."""
         if label_ids is None:
             return self._propagation(self._embed(self.texts[0]()), self.graph)
-        return torch.stack([self._embed(texts(label_ids)) for texts in self.texts], dim=1)
+        return tuple(self._embed(texts(label_ids)) for texts in self.texts)
 
 
 class FrozenLabelText(nn.Module):
@@ -72,11 +72,13 @@ class FrozenLabelText(nn.Module):
         views: all labels' raw views.
     """
 
-    def __init__(self, views: Float[Tensor, "labels views dim"]) -> None:
+    def __init__(self, views: Views) -> None:
         super().__init__()
-        self.register_buffer("views", views, persistent=False)
+        self._names = [f"view_{hop}" for hop in range(len(views))]
+        for name, view in zip(self._names, views, strict=True):
+            self.register_buffer(name, view, persistent=False)
 
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels views dim"]:
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
         """Return the raw views of the given labels, or of all."""
-        views: Tensor = self.views  # type: ignore[assignment]
-        return views if label_ids is None else views[label_ids]
+        views = (self.get_buffer(name) for name in self._names)
+        return tuple(view if label_ids is None else view[label_ids] for view in views)

@@ -2,10 +2,15 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
+
+from xcgraph.row_blocks import row_blocks
 
 
 class Likelihood(ABC):
@@ -47,7 +52,8 @@ class Logistic(Likelihood):
         relevance: Float[Tensor, "positives"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ softplus(s) − Σ r_l s_l per point."""
-        return (functional.softplus(scores).sum() - _sum_of(scores, positives, relevance)) / len(scores)
+        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance)
+        return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
         """Return log σ(s)."""
@@ -70,15 +76,74 @@ class Softmax(Likelihood):
         relevance: Float[Tensor, "positives"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ r_l (log Σ_k exp(s_k) − s_l) per point."""
-        totals = scores.logsumexp(dim=1)[positives[:, 0]]
-        weighed = totals if relevance is None else totals * relevance
-        return (weighed.sum() - _sum_of(scores, positives, relevance)) / len(scores)
+        loss: Tensor = _SoftmaxLoss.apply(scores, positives, relevance)
+        return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
         """Return log-probabilities that sum to one over the scored labels of a point."""
         return functional.log_softmax(scores, dim=1)
 
 
+# Each loss takes one pass over the scores, and one back: those of all labels have hundreds of MB a batch.
+
+
+class _LogisticLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:  # noqa: ANN401 - torch's
+        ctx.save_for_backward(scores, positives, relevance)
+        sums = (
+            functional.softplus(scores[rows]).sum()
+            for rows in row_blocks(len(scores), scores.shape[1], scores)
+        )
+        total = sum(sums, start=scores.new_zeros(()))
+        return (total - _sum_of(scores, positives, relevance)) / len(scores)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
+        scores, positives, relevance = ctx.saved_tensors
+        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        for rows in row_blocks(len(scores), scores.shape[1], scores):
+            torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(factor)
+        _take_away(of_scores, positives, relevance, factor)
+        return of_scores, None, None
+
+
+class _SoftmaxLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:  # noqa: ANN401 - torch's
+        totals = scores.new_empty(len(scores))
+        for rows in row_blocks(len(scores), scores.shape[1], scores):
+            torch.logsumexp(scores[rows], 1, out=totals[rows])
+        ctx.save_for_backward(scores, positives, relevance, totals)
+        of_positives = totals[positives[:, 0]]
+        weighed = of_positives if relevance is None else of_positives * relevance
+        return (weighed.sum() - _sum_of(scores, positives, relevance)) / len(scores)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
+        scores, positives, relevance, totals = ctx.saved_tensors
+        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        ones = scores.new_ones(len(positives))
+        mass = scores.new_zeros(len(scores)).index_add_(
+            0, positives[:, 0], ones if relevance is None else relevance.to(scores.dtype)
+        )
+        shift = totals.masked_fill(totals == -torch.inf, 0)  # a point whose labels are all padding
+        for rows in row_blocks(len(scores), scores.shape[1], scores):
+            torch.sub(scores[rows], shift[rows, None], out=of_scores[rows]).exp_().mul_(
+                (mass[rows] * factor)[:, None]
+            )
+        _take_away(of_scores, positives, relevance, factor)
+        return of_scores, None, None
+
+
 def _sum_of(scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:
     hits = scores[positives[:, 0], positives[:, 1]]
     return hits.sum() if relevance is None else (hits * relevance).sum()
+
+
+def _take_away(of_scores: Tensor, positives: Tensor, relevance: Tensor | None, factor: Tensor) -> None:
+    """Subtract what the positives' own scores add to the gradient."""
+    weights = factor if relevance is None else factor * relevance.to(of_scores.dtype)
+    of_scores.index_put_((positives[:, 0], positives[:, 1]), -weights, accumulate=True)

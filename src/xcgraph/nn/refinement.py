@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from xcgraph.nn.views import Views
+
 
 class RefinementVectors(nn.Module):
     """One free vector per label as a further view.
@@ -21,12 +23,14 @@ class RefinementVectors(nn.Module):
         super().__init__()
         self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=sparse_gradients)
 
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels 1 dim"]:
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
         """Return the refinement vectors of the given labels, or of all."""
+        if label_ids is None and not self.vectors.sparse:
+            return (self.vectors.weight,)
         if label_ids is None:
             label_ids = torch.arange(self.vectors.num_embeddings, device=self.vectors.weight.device)
         vectors: Tensor = self.vectors(label_ids)
-        return vectors[:, None]
+        return (vectors,)
 
 
 class RandomRefinementVectors(RefinementVectors):
@@ -57,16 +61,16 @@ class NoRefinement(nn.Module):
     """No such view: Module I of ECLARE, and ablations.
 
     Args:
-        start: where the vectors would start; only its shape and type matter.
+        start: where the vectors would start; it does not matter.
     """
 
     num_views = 0
 
     def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
         super().__init__()
-        self.register_buffer("empty", start.new_empty(len(start), 0, start.shape[1]), persistent=False)
+        del start
 
-    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels 0 dim"]:
-        """Return no view for each of the given labels."""
-        empty: Tensor = self.empty  # type: ignore[assignment]
-        return empty if label_ids is None else empty[label_ids]
+    def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
+        """Return no view."""
+        del label_ids
+        return ()

@@ -1,9 +1,13 @@
 """Fusion by addition."""
 
+import functools
+
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from xcgraph.nn.fusion import Fusion
+from xcgraph.nn.views import Views
 
 
 class SumFusion(Fusion):
@@ -20,6 +24,6 @@ class SumFusion(Fusion):
         super().__init__()
         self.dim, self.num_views = dim, num_views
 
-    def forward(self, views: Float[Tensor, "labels views dim"]) -> Float[Tensor, "labels dim"]:
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
-        return views.sum(dim=1)
+        return functools.reduce(torch.add, views)

@@ -92,8 +92,7 @@ def task_view_shares(task: XCTask, ids: Tensor | None = None) -> dict[str, Tenso
     if not isinstance(fusion, AttentionFusion):
         return {}
     with torch.no_grad():
-        views = torch.cat([task.label_graph(ids), task.classifier.refinement(ids)], dim=1)
-        shares = fusion.weights(views)
+        shares = fusion.weights((*task.label_graph(ids), *task.classifier.refinement(ids)))
     hops = task.label_graph.hops if isinstance(task.label_graph, LabelGraphLayer) else ()
     names = [_view_name(hop) for hop in hops]
     names += ["refinement"] * (shares.shape[1] - len(names))

@@ -115,7 +115,7 @@ class TaskBuilder:
         text = self.label_text(encoder, labels.texts, labels.graph, self.propagation)
         pooled = _same if labels.members is None else partial(MemberSums, members=label_sets(labels.members))
         with torch.no_grad():
-            start = pooled(text)()[:, -1]
+            start = pooled(text)()[-1]
         refinement = self.refinement(start)
         hops = range(0 if self.own_text else 1, 1 + self.propagation.hops)
         views: nn.Module = NoRefinement(start)  # no views of texts either

@@ -8,6 +8,7 @@ from xcgraph.batch import XCBatch
 from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
 from xcgraph.nn.likelihood import Likelihood, Logistic
+from xcgraph.nn.views import Views
 from xcgraph.tasks.task import Task
 
 
@@ -37,7 +38,7 @@ class XCTask(Task):
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""
-        views: Tensor = self.label_graph(label_ids)
+        views: Views = self.label_graph(label_ids)
         return self.classifier.vectors(views, label_ids)
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:

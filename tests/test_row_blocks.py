@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from xcgraph import row_blocks
+
+
+@pytest.mark.parametrize(
+    ("count", "width", "sizes"), [(7, 4, [2, 2, 2, 1]), (2, 100, [1, 1]), (3, 0, [3]), (0, 4, [])]
+)
+def test_blocks_hold_each_row_once_in_order(monkeypatch, count, width, sizes):
+    monkeypatch.setattr(row_blocks, "_BLOCK", 8)
+    rows = torch.arange(count)
+    blocks = [rows[block] for block in row_blocks.row_blocks(count, width, rows)]
+    assert [len(block) for block in blocks] == sizes
+    assert torch.equal(torch.cat([*blocks, rows[:0]]), rows)
+
+
+def test_an_accelerator_takes_larger_blocks():
+    count, width = 10**6, 1000
+    on_cpu, elsewhere = (
+        list(row_blocks.row_blocks(count, width, torch.empty(0, device=device))) for device in ("cpu", "meta")
+    )
+    assert len(on_cpu) > 100 * len(elsewhere)
+    assert on_cpu[-1].stop == elsewhere[-1].stop == count
