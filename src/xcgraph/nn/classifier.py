@@ -84,7 +84,10 @@ class _BinaryLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, scores: Tensor, positives: Tensor) -> Tensor:  # noqa: ANN401 - torch's
         ctx.save_for_backward(scores, positives)
-        sums = (functional.softplus(scores[rows]).sum() for rows in row_blocks(*scores.shape, scores))
+        sums = (
+            functional.softplus(scores[rows]).sum()
+            for rows in row_blocks(len(scores), scores.shape[1], scores)
+        )
         total = sum(sums, start=scores.new_zeros(()))
         return (total - scores[positives[:, 0], positives[:, 1]].sum()) / len(scores)
 
@@ -93,7 +96,7 @@ class _BinaryLoss(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401 - torch's
         scores, positives = ctx.saved_tensors
         of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
-        for rows in row_blocks(*scores.shape, scores):
+        for rows in row_blocks(len(scores), scores.shape[1], scores):
             torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(factor)
         of_scores.index_put_((positives[:, 0], positives[:, 1]), -factor, accumulate=True)
         return of_scores, None
