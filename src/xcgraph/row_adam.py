@@ -28,10 +28,10 @@ class RowAdam(SparseAdam):
         for group in self.param_groups:
             for table in group["params"]:
                 if table.grad is not None:
-                    self._update(table, group)
+                    self._update(table, table.grad, group)
         return loss
 
-    def _update(self, table: Tensor, group: dict[str, Any]) -> None:
+    def _update(self, table: Tensor, sparse: Tensor, group: dict[str, Any]) -> None:
         state = self.state[table]
         if not state:
             zeros = (torch.zeros_like(table, memory_format=torch.preserve_format) for _ in range(2))
@@ -39,7 +39,7 @@ class RowAdam(SparseAdam):
         state["step"] += 1
         first, second = group["betas"]
         scale = math.sqrt(1 - second ** state["step"]) / (1 - first ** state["step"])
-        ids, gradient = _distinct(table.grad)
+        ids, gradient = _distinct(sparse)
         for rows in row_blocks(len(ids), table.shape[1], table):
             touched, new = ids[rows], gradient[rows]
             mean, square = (state[name].index_select(0, touched) for name in ("exp_avg", "exp_avg_sq"))

@@ -83,5 +83,5 @@ def _hidden(view: Tensor, mask: Tensor, dropout: float) -> Tensor:
 
 
 def _blocks(views: Sequence[Tensor]) -> Iterator[tuple[slice, list[Tensor]]]:
-    for rows in row_blocks(*views[0].shape, views[0]):
+    for rows in row_blocks(len(views[0]), views[0].shape[1], views[0]):
         yield rows, [view[rows] for view in views]

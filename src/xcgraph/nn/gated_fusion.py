@@ -28,4 +28,6 @@ class GatedFusion(Fusion):
     def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
         gates = self.gates.sigmoid()
-        return functools.reduce(torch.add, (gate * view for gate, view in zip(gates, views, strict=True)))
+        weighted = (gate * view for gate, view in zip(gates, views, strict=True))
+        fused: Tensor = functools.reduce(torch.add, weighted)
+        return fused

@@ -25,6 +25,7 @@ from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.pipeline.curves import CURVES, EpochCurves
+from xcgraph.pipeline.kept_memory import KeptMemory
 from xcgraph.pipeline.precision import MatmulPrecision
 from xcgraph.pipeline.watch import Watch
 from xcgraph.tasks.task import AnyTask, Learning, Task
@@ -161,7 +162,7 @@ class Stage:
         return self.trainer(
             **changes,
             max_epochs=self.max_epochs,
-            callbacks=[MatmulPrecision(self.matmul_precision), *callbacks],
+            callbacks=[MatmulPrecision(self.matmul_precision), KeptMemory(), *callbacks],
             logger=False,
             enable_checkpointing=bool(callbacks),
             enable_progress_bar=False,
