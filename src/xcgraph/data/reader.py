@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import itertools
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import load_arrays, save_arrays, write_atomically
+from xcgraph.artifacts import save_arrays, write_atomically
+from xcgraph.data.pieces import Pieces
 from xcgraph.errors import UserError
+from xcgraph.files import read_json
+from xcgraph.npz import load_arrays
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -48,6 +52,10 @@ class TextReader:
     def __post_init__(self) -> None:
         if self.idf.shape != (len(self.vocabulary),):
             raise ValueError(f"Expected {len(self.vocabulary)} weights of tokens, got {self.idf.shape}.")
+        if self.idf.dtype.kind != "f" or not np.isfinite(self.idf).all() or (self.idf <= 0).any():
+            raise ValueError("Expected positive weights of tokens, got others.")
+        if self.pieces is not None:
+            Pieces.model_validate_json(self.pieces)
 
     def read(self, texts: Sequence[str]) -> csr_array:
         """Return (texts, tokens) float32 rows with sorted indices; a text without a known token has none."""
@@ -79,7 +87,7 @@ class TextReader:
         return cls(
             vocabulary,
             load_arrays(folder / _IDF)["idf"],
-            pieces.read_text("utf-8") if pieces.exists() else None,
+            json.dumps(read_json(pieces)) if pieces.exists() else None,
         )
 
     @functools.cached_property
