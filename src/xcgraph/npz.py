@@ -23,6 +23,7 @@ _MOST_MEMBERS = 1000
 _ROWS_SURELY_FIT = 10_000_000
 _MOST_COLUMNS = np.iinfo(np.int32).max
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+_DTYPES = tuple(map(np.dtype, "?bBhHiIlLqQfd"))  # what scipy's loops compute with
 _LONGEST_REASON = 200
 
 
@@ -60,7 +61,7 @@ def load_sparse(path: Path) -> sparray | spmatrix:
         most = max(_ROWS_SURELY_FIT, unpacked)
         if len(matrix.shape) != 2 or matrix.shape[0] > most or matrix.shape[1] > _MOST_COLUMNS:
             raise ValueError(f"shape {matrix.shape}")
-        if matrix.dtype.kind not in "biuf":
+        if matrix.dtype not in _DTYPES:
             raise ValueError(f"values of {matrix.dtype}")
         return matrix
 

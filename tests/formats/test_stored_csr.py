@@ -167,7 +167,7 @@ def test_a_forged_index_is_found(tmp_path, part, place, value):
 
 
 @pytest.mark.parametrize("part", ["indptr", "indices", "values"])
-@pytest.mark.parametrize("what", ["pickle", "objects", "too short", "other numbers"])
+@pytest.mark.parametrize("what", ["pickle", "objects", "too short", "other numbers", "odd header"])
 def test_a_forged_array_is_refused(tmp_path, part, what):
     write(tmp_path, part_of(make_matrix()))
     path = tmp_path / f"m.{part}.npy"
@@ -175,6 +175,8 @@ def test_a_forged_array_is_refused(tmp_path, part, what):
         path.write_bytes(pickle.dumps(print))
     elif what == "too short":
         path.write_bytes(path.read_bytes()[:-1])
+    elif what == "odd header":
+        path.write_bytes(path.read_bytes().replace(b"}", b"("))
     else:
         np.save(path, np.load(path).astype(object if what == "objects" else np.float64), allow_pickle=True)
 

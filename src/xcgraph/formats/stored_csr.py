@@ -168,7 +168,7 @@ def open_csr(folder: Path, name: str) -> csr_array:
             for part in ("indptr", "indices", "values")
         )
         _check(facts, indptr, indices, values)
-    except (OSError, OverflowError, TypeError, ValueError) as error:
+    except Exception as error:  # numpy raises what Python's tokenizer does
         raise _damaged(folder, name, error) from error
     matrix: Any = csr_array((facts.rows, facts.columns), dtype=np.float32)
     # Set one by one, for the constructor would bring row pointers and indices to one width by copying.

@@ -113,7 +113,7 @@ def _parsed(text: str) -> tuple[object, object]:
     if isinstance(value, str) != (name == "text") or not isinstance(value, str | Mapping):
         expected = "a text" if name == "text" else "an object of weights"
         raise UserError(f"{name}: expected {expected}, found {type(value).__name__}.")
-    if name == "text":
+    if isinstance(value, str):
         _check_text(value)
     if name == "features":
         value = {_column(token): weight for token, weight in record[name].items()}
