@@ -118,7 +118,7 @@ class ConfigSources:
         package = target.partition(".")[0]
         if target in shipped_targets() or (package in self._trusted and _home(target) in self._trusted):
             return
-        what = "no part of its recipes" if package in _OWN else "not of xcgraph"
+        what = "no part of a recipe" if package in _OWN else "not of xcgraph"
         raise UserError(
             f"The run's config names {target}, which is {what}: if you trust it, add --trust {package}."
         )
