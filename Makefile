@@ -7,11 +7,11 @@ SUITE ?= main
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow lint reproduce bench clean
+.PHONY: help setup train test test-slow fuzz lint reproduce bench clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'train, test and bench hand ARGS on: make train ARGS="experiment=eclare seed=1"'
+	@echo 'train, test, fuzz and bench hand ARGS on: make train ARGS="experiment=eclare seed=1"'
 
 setup: $(INSTALLED) ## Create .venv and install the package and its tools at the tested versions
 
@@ -31,6 +31,9 @@ test: $(INSTALLED) ## Run the tests, without those marked slow
 
 test-slow: $(INSTALLED) ## Run the tests that train for real
 	$(BIN)/pytest -m slow $(ARGS)
+
+fuzz: $(INSTALLED) ## Give hostile input to everything that reads a file (ARGS="--inputs 1000000 --seed 1")
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lint: $(INSTALLED) ## Check style, format, types and import layers
 	$(BIN)/ruff check

@@ -7,10 +7,11 @@ from typing import Any
 from benchmarks.clock import Took, repeat_within, timed
 from benchmarks.process import workspace
 from data_modules.synthetic import Synthetic
-from xcgraph.artifacts import Artifact, ArtifactStore, load_arrays
+from xcgraph.artifacts import Artifact, ArtifactStore
 from xcgraph.data.batching import FullTargets
 from xcgraph.data.loader import batch_loader
 from xcgraph.data.xc_data import XCData
+from xcgraph.npz import load_arrays
 from xcgraph.pipeline.ensemble import Ensemble
 from xcgraph.pipeline.run import Run
 from xcgraph.pipeline.shortlister import Beams, shortlist

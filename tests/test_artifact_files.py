@@ -7,13 +7,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import (
-    load_arrays,
-    load_csr,
-    save_arrays,
-    save_csr,
-    write_atomically,
-)
+from xcgraph.artifacts import save_arrays, save_csr, write_atomically
+from xcgraph.errors import UserError
+from xcgraph.npz import load_arrays, load_csr
 
 
 class Bomb:
@@ -68,7 +64,7 @@ def test_planted_pickle_is_not_run(tmp_path, load, plant):
     else:
         bomb = np.array([Bomb(harm)], object)
         np.savez(path, data=bomb, indices=bomb, indptr=bomb, shape=bomb, format=bomb)
-    with pytest.raises(ValueError, match=r"allow_pickle=False|pickled"):
+    with pytest.raises(UserError, match=r"Python objects|File is not a zip file"):
         load(path)
     assert not harm.exists()
     pickle.loads(pickle.dumps(Bomb(harm)))  # it would have

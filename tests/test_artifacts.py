@@ -251,3 +251,18 @@ def test_link_into_copies_where_links_cannot_be(store, tmp_path, monkeypatch):
     artifact.link_into(tmp_path / "run")
     assert (tmp_path / "run" / "file.txt").read_text() == "content"
     assert not (tmp_path / "run" / "file.txt").samefile(artifact.path("file.txt"))
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../outside", "pipe"])
+def test_a_forged_manifest_leads_nowhere(store, name):
+    """It came with a cache from somebody else; a device would be read forever."""
+    (store.root / "outside").write_text("secret")
+    build = Builder()
+    folder = store.make("thing", {"seed": 0}, build).folder
+    os.mkfifo(folder / "pipe")
+    (folder / "manifest.json").write_text(json.dumps({"inputs": {}, "files": {name: "0" * 64}}))
+
+    store.make("thing", {"seed": 0}, build)
+
+    assert build.calls == 2
+    assert (store.root / "outside").read_text() == "secret"

@@ -15,10 +15,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, load_npz, save_npz
+from scipy.sparse import csr_array, save_npz
 
 from xcgraph import __version__
 from xcgraph.errors import UserError
+from xcgraph.files import inside, open_regular, read_json
 from xcgraph.locks import one_at_a_time
 from xcgraph.memory import peak_memory_mib
 
@@ -54,7 +55,7 @@ class Artifact:
 
         Empty for an artifact from before costs were noted. After an interruption, the last go alone counts.
         """
-        manifest = json.loads(self.path(_MANIFEST).read_text("utf-8"))
+        manifest = read_json(self.path(_MANIFEST))
         cost: dict[str, float] = manifest.get("cost", {})
         return cost
 
@@ -165,7 +166,7 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever J
 
 
 def save_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write named arrays (no pickle, not compressed)."""
+    """Write named arrays, for :func:`xcgraph.npz.load_arrays` (no pickle, not compressed)."""
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"Array {name} holds Python objects.")
@@ -173,20 +174,9 @@ def save_arrays(path: Path, **arrays: np.ndarray) -> None:
     np.savez(path, **named)
 
 
-def load_arrays(path: Path) -> dict[str, np.ndarray]:
-    """Read what :func:`save_arrays` wrote."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
 def save_csr(path: Path, matrix: csr_array) -> None:
-    """Write a sparse matrix as :func:`scipy.sparse.load_npz` reads it."""
+    """Write a sparse matrix as :func:`xcgraph.npz.load_csr` and :func:`scipy.sparse.load_npz` read it."""
     save_npz(path, matrix, compressed=False)
-
-
-def load_csr(path: Path) -> csr_array:
-    """Read a sparse matrix; what is not one raises what scipy raises, and no pickle is ever opened."""
-    return csr_array(load_npz(path))
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -222,8 +212,8 @@ def _is_intact(folder: Path) -> bool:
     if not folder.exists():
         return False
     try:
-        sums = json.loads((folder / _MANIFEST).read_text("utf-8"))["files"]
-        intact = all(checksum(folder / name) == found for name, found in sums.items())
+        sums = read_json(folder / _MANIFEST)["files"]
+        intact = all(checksum(inside(folder, name)) == found for name, found in sums.items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):  # the manifest may hold anything
         intact = False
     if not intact:
@@ -233,8 +223,8 @@ def _is_intact(folder: Path) -> bool:
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
+    """Return the SHA-256 of a file; raises OSError if there is none, or something else."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

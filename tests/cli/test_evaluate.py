@@ -22,8 +22,8 @@ def test_the_table_of_a_run_is_the_table_of_its_predictions(console):
     ("content", "message"),
     [
         (None, "No file of predictions at scores.npz"),
-        (b"", "scores.npz is not a sparse matrix"),
-        (b"PK\x03\x04 and no more", "scores.npz is not a sparse matrix"),
+        (b"", "scores.npz: expected a sparse matrix"),
+        (b"PK\x03\x04 and no more", "scores.npz: expected a sparse matrix"),
     ],
 )
 def test_a_file_that_is_none_is_refused(console, content, message):

@@ -1,5 +1,7 @@
 """A reader's rows are those that the data set's own texts got, and they survive the disk."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,6 @@ from xcgraph.data.reader import TextReader
 from xcgraph.data.subwords import Subwords
 from xcgraph.data.text import WordTokens
 from xcgraph.data.wordpiece import WordPiece
-from xcgraph.errors import UserError
 
 TRAIN = ["Vitamin C, an acid", "an x ray of x", "a Ray", "", "naïve rays ΑΣ"]
 TEST = ["X of unseen unseen", "nothing", "x x X c VITAMIN ray ray", "", "naïve acids"]
@@ -52,10 +53,41 @@ def test_nothing_saved_is_no_reader(tmp_path):
 
 
 def test_a_tokenizer_that_is_none_is_refused():
-    reader = TextReader(("a",), np.ones(1, np.float32), Pieces("{}"))
+    with pytest.raises(ValueError, match="validation errors for WordPieceFile"):
+        Pieces("{}")
 
-    with pytest.raises(UserError, match=r"tokenizer\.json: expected a tokenizer, found what is none"):
-        reader.read(["a"])
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("padding",), {"strategy": {"Fixed": 10**12}}),
+        (("truncation",), {"max_length": 1}),
+        (("added_tokens",), [{"id": 0, "content": "a"}]),
+        (("pre_tokenizer",), {"type": "Split", "pattern": {"Regex": "(a*)*b"}, "behavior": "Isolated"}),
+        (("normalizer", "type"), "Replace"),
+        (("model", "type"), "BPE"),
+        (("model", "unk_token"), "unheard of"),
+        (("model", "max_input_chars_per_word"), 10**9),
+        (("model", "vocab"), {"a": -1, "[UNK]": 2**40}),
+        (("more",), None),
+    ],
+)
+def test_a_tokenizer_of_another_kind_is_refused(path, value):
+    features = WordPiece(vocabulary_size=60, min_df=1).weigh(TRAIN, TEST, label_texts=LABELS)
+    pieces = json.loads(features.reader.cutter.tokenizer)
+    node = pieces
+    for key in path[:-1]:
+        node = node[key]
+    node[path[-1]] = value
+
+    with pytest.raises(ValueError, match="for WordPieceFile"):
+        Pieces(json.dumps(pieces))
+
+
+@pytest.mark.parametrize("idf", [np.nan, np.inf, 0.0, -1.0])
+def test_weights_that_are_none_are_refused(idf):
+    with pytest.raises(ValueError, match="Expected positive weights"):
+        TextReader(("a",), np.array([idf], np.float32))
 
 
 def test_weights_belong_to_the_vocabulary():

@@ -245,3 +245,17 @@ def test_no_token_left_says_so(folder, data, texts):
 
     with pytest.raises(UserError, match="at least min_df=99 of the training and label texts, found none"):
         folder.read(text=WordTokens(min_df=99))
+
+
+@pytest.mark.parametrize("what", ["labels", "tokens"])
+def test_columns_that_a_line_declares_without_need(folder, what):
+    """Each would take memory in every matrix and model."""
+    if what == "labels":
+        folder.write_split(trn_X_Y=("3 2000000000", "0:1", "1:1", ""), tst_X_Y=("2 2000000000", "0:1", ""))
+        (folder.path / "Yf.txt").unlink()
+    else:
+        wide = {"trn_X_Xf": ("3 2000000000", "0:1", "", ""), "tst_X_Xf": ("2 2000000000", "0:1", "")}
+        folder.write_split(**wide, Yf=("4 2000000000", "0:1", "", "", ""))
+
+    with pytest.raises(UserError, match=f"expected fewer {what} where there are . entries, found 2000000000"):
+        folder.read()

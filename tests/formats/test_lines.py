@@ -1,6 +1,7 @@
 import gzip
 import os
 import tracemalloc
+from itertools import islice
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -55,6 +56,19 @@ def test_gzip_is_seen_from_the_content(source, tmp_path):
     plain = tmp_path / "plain.txt.gz"
     plain.write_bytes(b"1 2\n")
     assert list(read_chunks(plain)) == [Chunk(b"1 2\n", 1)]
+
+
+def test_a_bomb_is_refused_before_it_fills_anything(source, monkeypatch):
+    monkeypatch.setattr(lines, "_SURELY_FITS", 1 << 16)
+    source.write_bytes(gzip.compress(b"1:1\n" * (1 << 20)))
+    chunks = read_chunks(source, 1 << 14)
+    for _ in range(20):
+        next(chunks)
+
+    with pytest.raises(UserError, match="unpacks to at most 100 times its size, found more; unpack it"):
+        list(islice(chunks, 100 * source.stat().st_size >> 14))
+    monkeypatch.undo()
+    assert sum(len(chunk.text) for chunk in read_chunks(source)) == 4 << 20
 
 
 @pytest.mark.parametrize("content", [b"", BOM, gzip.compress(b""), gzip.compress(BOM)])

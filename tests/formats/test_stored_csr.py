@@ -1,4 +1,5 @@
 import json
+import pickle
 import tracemalloc
 from itertools import pairwise
 
@@ -8,6 +9,7 @@ from numpy.lib.format import write_array_header_1_0
 from scipy.sparse import csr_array, random_array
 
 from xcgraph.data.xc_data import NO_PAIRS, Split
+from xcgraph.errors import UserError
 from xcgraph.formats import stored_csr
 from xcgraph.formats.stored_csr import CsrFacts, CsrPart, CsrWriter, open_csr, read_facts
 
@@ -126,7 +128,7 @@ def test_unfinished_matrix_cannot_be_opened(tmp_path):
     write(tmp_path, part_of(make_matrix()))
     writer = CsrWriter(tmp_path, "m", 30)
     writer.append(part_of(make_matrix()))
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UserError, match=r"m: expected a stored matrix, found .*No such file"):
         open_csr(tmp_path, "m")
 
 
@@ -135,7 +137,9 @@ def test_files_that_do_not_fit_together(tmp_path, what):
     write(tmp_path, part_of(make_matrix()))
     facts = json.loads((tmp_path / "m.shape.json").read_text())
     (tmp_path / "m.shape.json").write_text(json.dumps({**facts, what: 7}))
-    with pytest.raises(ValueError, match=r"m: expected \d+ rows and \d+ entries, found \(50, 300, 300\)"):
+    with pytest.raises(
+        UserError, match=r"expected \d+ rows and \d+ entries, found \(\(51,\), \(300,\), \(300,\)\)"
+    ):
         open_csr(tmp_path, "m")
 
 
@@ -148,8 +152,41 @@ def test_entries_beyond_int32_are_counted_on(tmp_path):
     assert np.load(tmp_path / "m.indptr.npy").tolist() == [0, 2**31 + 1, 2**31 + 2]
 
 
-def test_matrix_of_more_entries_than_int32_can_count(tmp_path):
+@pytest.mark.parametrize(
+    ("part", "place", "value"),
+    [("indices", 0, -1), ("indices", 0, 30), ("indices", 1, 0), ("indptr", 1, 10**12), ("indptr", 2, 0)],
+)
+def test_a_forged_index_is_found(tmp_path, part, place, value):
+    write(tmp_path, part_of(make_matrix()))
+    array = np.load(tmp_path / f"m.{part}.npy")
+    array[place] = value
+    np.save(tmp_path / f"m.{part}.npy", array)
+
+    with pytest.raises(UserError, match="expected ascending indices below 30, found others"):
+        open_csr(tmp_path, "m")
+
+
+@pytest.mark.parametrize("part", ["indptr", "indices", "values"])
+@pytest.mark.parametrize("what", ["pickle", "objects", "too short", "other numbers", "odd header"])
+def test_a_forged_array_is_refused(tmp_path, part, what):
+    write(tmp_path, part_of(make_matrix()))
+    path = tmp_path / f"m.{part}.npy"
+    if what == "pickle":
+        path.write_bytes(pickle.dumps(print))
+    elif what == "too short":
+        path.write_bytes(path.read_bytes()[:-1])
+    elif what == "odd header":
+        path.write_bytes(path.read_bytes().replace(b"}", b"("))
+    else:
+        np.save(path, np.load(path).astype(object if what == "objects" else np.float64), allow_pickle=True)
+
+    with pytest.raises(UserError, match=r"m: expected a stored matrix, found .*remove the folder"):
+        open_csr(tmp_path, "m")
+
+
+def test_matrix_of_more_entries_than_int32_can_count(tmp_path, monkeypatch):
     """Its files have holes, which take no space on disk."""
+    monkeypatch.setattr(stored_csr, "is_canonical", lambda *_: True)  # else 16 GB of zeros would be read
     entries = 2**31 + 5
     for part, dtype in (("indices", "<i8"), ("values", "<f4")):
         with (tmp_path / f"m.{part}.npy").open("wb") as file:

@@ -180,6 +180,12 @@ def set_in_tree(part, key, value):
     return change
 
 
+def in_two_meta_labels(_manifest, folder):
+    arrays = load_file(folder / "weights.safetensors")
+    arrays["tree.0.members.indices"][1] = arrays["tree.0.members.indices"][0]
+    save_file(arrays, folder / "weights.safetensors")
+
+
 def plant_pickle(_manifest, folder):
     (folder / "weights.safetensors").write_bytes(pickle.dumps(Planted()))
 
@@ -221,6 +227,10 @@ class Planted:
         lambda _manifest, folder: (folder / "label_names.json").write_text('["one"]'),
         lambda _manifest, folder: (folder / "label_names.json").write_text('{"a": 1}'),
         lambda _manifest, folder: (folder / "vocabulary.json").write_bytes(b"\xff\xfe"),
+        lambda manifest, _folder: manifest.update(trees=manifest["trees"] * 100),
+        lambda _manifest, folder: (folder / "label_names.json").write_text("[" * 100_000),
+        lambda _manifest, folder: (folder / "label_names.json").write_text('["\\ud800"]'),
+        in_two_meta_labels,
         plant_pickle,
     ],
 )

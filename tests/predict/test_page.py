@@ -13,6 +13,7 @@ import pytest
 
 from xcgraph.cli.export import build_parser
 from xcgraph.predict.folder import save_model
+from xcgraph.predict.program_file import save_program
 
 from .test_folder import with_words
 from .test_inputs import Words
@@ -27,7 +28,7 @@ def blocks(language):
 @pytest.fixture
 def model(trained, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    save_model(with_words(trained("eclare")[1], Words), tmp_path / "model")
+    save_model(with_words(trained("eclare")[1], Words), tmp_path / "model", beside=[save_program])
     return tmp_path / "model"
 
 
@@ -41,14 +42,17 @@ def test_python_examples_run_one_after_the_other():
     lines = output.getvalue().splitlines()
     best, path = variables["best"], variables["path"]
     assert lines[0] == f"{best.name} {best.label} {best.score}"
-    assert len(lines) == 2 + len(path.label.neighbours)
+    assert len(lines) == 3 + len(path.label.neighbours)
+    apple = variables["bags"][0][0]  # the program was asked for the same
+    assert lines[-1] == f"{apple.name} {variables['scores'][0, 0].item()}"
     assert path.label.own == pytest.approx(path.meta.score * path.probability, rel=1e-4)
     assert set(path.views) == {"text", "graph", "refinement"}
 
 
 @pytest.mark.usefixtures("model")
 def test_shell_examples_run_and_answer_as_shown():
-    export, predict = blocks("sh")
+    export, predict, program = blocks("sh")
+    assert program == export.replace("model\n", "model --program\n")
     script, *arguments = shlex.split(export)
     options = build_parser().parse_args(arguments)
     assert (script, options.out) == ("xcgraph-export", "model")

@@ -104,6 +104,12 @@ def test_json_lines(content, item, key, predictor):
         (b'{"tokens": {"red": 1e999}}', "expected a finite weight"),
         (b'{"tokens": {"red": NaN}}', "expected a finite weight"),
         (b'{"features": {"red": 1}}', "features: expected numbers of columns, found 'red'"),
+        (b'{"tokens": {"red": 1' + b"0" * 400 + b"}}", "expected a finite weight of at most 1e+06"),
+        (b'{"text": "\\ud800"}', "text: expected whole characters, found half of one"),
+        (b'"\\udfff"', "text: expected whole characters, found half of one"),
+        (b'{"text": "red", "id": "\\ud800"}', "id: expected JSON of at most 1000 bytes, found '\\ud800'"),
+        (b'{"text": "red", "id": NaN}', "id: expected JSON of at most 1000 bytes, found nan"),
+        (b'{"text": "red", "id": ' + b"[" * 800 + b"]" * 800 + b"}", "id: expected JSON of at most 1000"),
         (b'{"features": {"3": 1}}', "expected columns of tokens from 0 to 2, found 3"),
     ],
 )

@@ -1,19 +1,18 @@
 """xcgraph-evaluate: measure a file of predictions against a data set's test points."""
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import hydra
 from omegaconf import DictConfig
 
-from xcgraph.artifacts import load_csr
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
 from xcgraph.cli.tables import print_metrics
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensity
+from xcgraph.npz import load_csr
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,10 +40,6 @@ class Evaluation:
             scores = load_csr(path)
         except FileNotFoundError as error:
             raise UserError(f"No file of predictions at {path}: give one with predictions=FILE.") from error
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, OSError) as error:
-            raise UserError(
-                f"{path} is not a sparse matrix as scipy.sparse.save_npz writes it ({error})."
-            ) from error
         data = self.data.read()
         if len(data.test) == 0:
             raise UserError(f"{data.name} has no test points: there is nothing to measure.")

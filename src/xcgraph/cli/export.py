@@ -18,7 +18,10 @@ def export(options: argparse.Namespace) -> None:
     """Write the folder."""
     out = Path(options.out)
     model = portable_run(Path(options.run), options.trust)
-    save_model(model, out)
+    if options.program:
+        # torch.export and its compiler take seconds to import.
+        from xcgraph.predict.program_file import save_program
+    save_model(model, out, beside=[save_program] if options.program else [])
     size = sum(path.stat().st_size for path in out.iterdir()) / 2**20
     text = "reads text" if model.reader is not None else "takes weights of tokens, no text"
     sys.stdout.write(
@@ -35,6 +38,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
     parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder")
+    parser.add_argument(
+        "--program",
+        action="store_true",
+        help="write program.pt2 too, which torch.export.load runs where xcgraph is not installed",
+    )
     add_trust(parser)
     return parser
 

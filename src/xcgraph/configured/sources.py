@@ -1,10 +1,15 @@
 """What the config of a run folder describes, built again: its data and its model."""
 
+import functools
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import resources
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
+import yaml
+from hydra.errors import InstantiationException
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 
@@ -19,21 +24,21 @@ from xcgraph.report.section import ViewWeights
 
 _log = logging.getLogger(__name__)
 
-# A run folder may come from someone else, and its config names what is called.
-_TRUSTED = ("xcgraph", "data_modules")
-_TRUSTED_NAMES = ("pytorch_lightning.Trainer",)
+
+_OWN = ("xcgraph", "data_modules")
 
 
 class ConfigSources:
     """Reads the data and models of runs as their configs describe them.
 
     Args:
-        trusted: packages whose classes a run's config may name, beside those of xcgraph.
+        trusted: packages whose classes a run's config may name, beside the parts of recipes in xcgraph. A run
+            folder may come from someone else, and its config names what is called.
         cache: where files are kept in the form in which they are read fast, if the run's own place is gone.
     """
 
     def __init__(self, trusted: Sequence[str], cache: Path) -> None:
-        self._trusted = (*_TRUSTED, *trusted)
+        self._trusted = tuple(trusted)
         self._cache = cache
         self._data: dict[str, XCData] = {}
 
@@ -92,21 +97,63 @@ class ConfigSources:
         return module
 
     def _build(self, node: DictConfig) -> Any:  # noqa: ANN401 - what the config says
-        for target in _targets(OmegaConf.to_container(node, resolve=True)):
+        content = OmegaConf.to_container(node)
+        for text in _texts(content):
+            if "${" in text:  # it could say one thing when it is checked and another when it is built
+                raise UserError(
+                    f"The run's config has the interpolation {text}, where a run writes its value."
+                )
+        for target in _targets(content):
             self._check(target)
-        return build_node(node)
+        try:
+            return build_node(node)
+        except InstantiationException as error:
+            raise UserError(f"The run's config describes what cannot be built: {str(error)[:500]}") from error
 
     def _check(self, target: str) -> None:
-        """Refuse what is not of a trusted package, by its name and by where it was really defined."""
-        if target in _TRUSTED_NAMES:
+        """Refuse what is no part of a recipe, by its name and by where it was really defined.
+
+        Other functions of xcgraph write files, or run commands that trust more than this one.
+        """
+        package = target.partition(".")[0]
+        if target in shipped_targets() or (package in self._trusted and _home(target) in self._trusted):
             return
-        is_trusted = target.partition(".")[0] in self._trusted
-        if not is_trusted or get_object(target).__module__.partition(".")[0] not in self._trusted:
-            package = target.partition(".")[0]
-            raise UserError(
-                f"The run's config names {target}, which is not of xcgraph: "
-                f"if you trust it, add --trust {package}."
-            )
+        what = "no part of a recipe" if package in _OWN else "not of xcgraph"
+        raise UserError(
+            f"The run's config names {target}, which is {what}: if you trust it, add --trust {package}."
+        )
+
+
+@functools.cache
+def shipped_targets() -> frozenset[str]:
+    """Return all that the configs of xcgraph itself name, but for commands."""
+    folder = resources.files("xcgraph.conf")
+    found = {target for content in _contents(folder) for target in _targets(content)}
+    return frozenset(target for target in found if not target.startswith("xcgraph.cli."))
+
+
+def _contents(folder: Traversable) -> Iterator[Any]:
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _contents(entry)
+        elif entry.name.endswith(".yaml"):
+            yield yaml.safe_load(entry.read_text("utf-8"))
+
+
+def _home(target: str) -> str:
+    return str(get_object(target).__module__).partition(".")[0]
+
+
+def _texts(node: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a config
+    if isinstance(node, Mapping):
+        for key, child in node.items():
+            yield str(key)
+            yield from _texts(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from _texts(child)
+    elif isinstance(node, str):
+        yield node
 
 
 def _targets(node: Any) -> Iterator[str]:  # noqa: ANN401 - any part of a config

@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from xcgraph.artifacts import write_atomically
+from xcgraph.data.pieces import WordPieceFile
 from xcgraph.errors import UserError
+from xcgraph.files import read_json
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 # One-letter words count too, unlike scikit-learn's default: "x ray", "vitamin C".
 TOKEN_PATTERN = r"\w+"
+
+LONGEST = 20
 
 _WORDS = re.compile(TOKEN_PATTERN)
 _PIECES, _GRAMS = "tokenizer.json", "grams.json"
@@ -54,7 +58,8 @@ class WordsAndGrams:
 
     Attributes:
         shortest: least number of characters in a run.
-        longest: greatest.
+        longest: greatest, at most 20: of a text that is one word, there are as many runs of each length as
+            characters.
 
     Raises:
         ValueError: there is no such run.
@@ -64,8 +69,9 @@ class WordsAndGrams:
     longest: int
 
     def __post_init__(self) -> None:
-        if not 1 <= self.shortest <= self.longest:
-            raise ValueError(f"Expected 1 ≤ shortest ≤ longest, got {self.shortest} and {self.longest}.")
+        if not 1 <= self.shortest <= self.longest <= LONGEST:
+            found = f"{self.shortest} and {self.longest}"
+            raise ValueError(f"Expected 1 ≤ shortest ≤ longest ≤ {LONGEST}, got {found}.")
 
     def cut(self, texts: Iterable[str]) -> Iterator[list[str]]:
         """Give the tokens of each text, in reading order."""
@@ -96,10 +102,14 @@ class Pieces:
         tokenizer: what cuts, as the package ``tokenizers`` writes it in JSON.
 
     Raises:
-        UserError: the tokenizer cannot be made, or the package is missing; when first used.
+        ValueError: it is none that this project writes.
+        UserError: it cannot be made, or the package is missing; when first used.
     """
 
     tokenizer: str
+
+    def __post_init__(self) -> None:
+        WordPieceFile.model_validate_json(self.tokenizer)
 
     def cut(self, texts: Iterable[str]) -> Iterator[list[str]]:
         """Give the tokens of each text, in reading order; what the tokenizer does not know is among them."""
@@ -140,10 +150,10 @@ def load_cutter(folder: Path) -> Cutter:
     """
     pieces, grams = folder / _PIECES, folder / _GRAMS
     if pieces.exists():
-        return Pieces(pieces.read_text("utf-8"))
+        return Pieces(json.dumps(read_json(pieces)))
     if not grams.exists():
         return Words()
-    sizes = json.loads(grams.read_text("utf-8"))
+    sizes = read_json(grams)
     if not isinstance(sizes, list) or len(sizes) != 2 or not all(type(size) is int for size in sizes):
         raise ValueError(f"{_GRAMS}: expected two numbers, found {sizes}")
     return WordsAndGrams(*sizes)

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import load_arrays, save_arrays
+from xcgraph.artifacts import save_arrays
 from xcgraph.data.cutters import Cutter, Words, load_cutter
+from xcgraph.npz import load_arrays
 
 _IDF = "idf.npz"
 
@@ -36,6 +37,8 @@ class TextReader:
     def __post_init__(self) -> None:
         if self.idf.shape != (len(self.vocabulary),):
             raise ValueError(f"Expected {len(self.vocabulary)} weights of tokens, got {self.idf.shape}.")
+        if self.idf.dtype.kind != "f" or not np.isfinite(self.idf).all() or (self.idf <= 0).any():
+            raise ValueError("Expected positive weights of tokens, got others.")
 
     def read(self, texts: Sequence[str]) -> csr_array:
         """Return (texts, tokens) float32 rows with sorted indices; a text without a known token has none."""

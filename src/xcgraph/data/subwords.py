@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from xcgraph.data.cutters import WordsAndGrams
+from xcgraph.data.cutters import LONGEST, WordsAndGrams
 from xcgraph.data.text import TfidfFeatures, check_min_df, fit_tfidf
 from xcgraph.errors import UserError
 
@@ -33,10 +33,10 @@ class Subwords:
 
     def __post_init__(self) -> None:
         check_min_df(self.min_df)
-        if not 1 <= self.shortest <= self.longest:
+        if not 1 <= self.shortest <= self.longest <= LONGEST:
             raise UserError(
-                f"text.shortest and text.longest: expected 1 ≤ shortest ≤ longest, got {self.shortest} and "
-                f"{self.longest}."
+                f"text.shortest and text.longest: expected 1 ≤ shortest ≤ longest ≤ {LONGEST}, got "
+                f"{self.shortest} and {self.longest}."
             )
 
     def weigh(

@@ -26,6 +26,10 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
+# A few bytes can declare any number of columns, for each of which memory is taken later.
+_ALWAYS_PLAUSIBLE = 10_000_000
+_LEAST_SHARE = 10
+
 
 @dataclass(frozen=True)
 class Names:
@@ -129,6 +133,12 @@ def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Co
     columns = [Count(matrix.shape[1], source) for matrix, source in matrices]
     certain = [*(count for count in columns if count.source.suffix != ".npz"), *counts]
     expected = certain[0] if certain else max(columns)
+    entries = sum(matrix.nnz for matrix, _ in matrices)
+    if expected.number > max(_ALWAYS_PLAUSIBLE, _LEAST_SHARE * entries):
+        raise UserError(
+            f"{expected.source}: expected fewer {what} where there are {entries} entries, found "
+            f"{expected.number}; correct the file's first line or its shape."
+        )
     for count in certain:
         compare(what, expected, count)
     for count, (matrix, _) in zip(columns, matrices, strict=True):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -19,6 +20,8 @@ from xcgraph.sparse import binary_rows
 __all__ = ["JsonTexts", "read_targets"]
 
 _BATCH = 10_000
+_LENGTH_SHOWN = 60
+_LONGEST_RECORD = 16 << 20  # what is read of it takes up to thirty times as much memory
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -46,14 +49,15 @@ class JsonTexts:
     def _text(self, record: Mapping[str, Any], where: str) -> str:
         values = [record[field] for field in self._fields if record.get(field) is not None]
         if not any(field in record for field in self._fields):
+            found = ", ".join(record)[:_LENGTH_SHOWN]
             raise UserError(
-                f"{where}: expected some of the fields {', '.join(self._fields)}, found {', '.join(record)}; "
+                f"{where}: expected some of the fields {', '.join(self._fields)}, found {found}; "
                 "name others (data.fields) or correct the line."
             )
         for value in values:
             if not isinstance(value, str):
                 raise UserError(
-                    f"{where}: expected text in the fields {', '.join(self._fields)}, found {value!r}; "
+                    f"{where}: expected text in the fields {', '.join(self._fields)}, found {_shown(value)}; "
                     "correct the line."
                 )
         # Half of a character can be written in JSON, but in no file.
@@ -99,21 +103,31 @@ def read_targets(source: Path, num_labels: int, cache: ArtifactStore) -> csr_arr
 
 def _records(source: Path, decoder: Decoder) -> Iterator[tuple[int, dict[str, Any]]]:
     for number, line in numbered_lines(source):
+        if len(line) > _LONGEST_RECORD:
+            raise UserError(
+                f"{source}, line {number}: expected a record of at most {_LONGEST_RECORD >> 20} MiB, found a "
+                "longer line; write one record a line."
+            )
         text = decoder.decode(line, number)
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:
-            found = f"found {text[:60]!r} ({error})" if text.strip() else "found a blank line"
+            found = f"found {text[:_LENGTH_SHOWN]!r} ({error})" if text.strip() else "found a blank line"
             raise UserError(
                 f"{source}, line {number}: expected one JSON object, {found}; correct the line or fetch the "
                 "file anew."
             ) from error
         if not isinstance(record, dict):
             raise UserError(
-                f"{source}, line {number}: expected one JSON object with fields, found {text[:60]!r}; "
-                "correct the line."
+                f"{source}, line {number}: expected one JSON object with fields, found "
+                f"{text[:_LENGTH_SHOWN]!r}; correct the line."
             )
         yield number, record
+
+
+def _shown(value: object) -> str:
+    """Quote a part of a record; nesting that JSON still bears may be too deep for ``repr``."""
+    return reprlib.repr(value)
 
 
 def _targets(record: Mapping[str, Any], num_labels: int, where: str) -> list[int]:
@@ -121,11 +135,11 @@ def _targets(record: Mapping[str, Any], num_labels: int, where: str) -> list[int
     labels = record.get("target_ind")
     if not isinstance(labels, list):
         raise UserError(
-            f"{where}: expected a list of labels in target_ind, found {labels!r}; correct the line."
+            f"{where}: expected a list of labels in target_ind, found {_shown(labels)}; correct the line."
         )
     relevances = record.get("target_rel", [1] * len(labels))
     if not isinstance(relevances, list) or len(relevances) != len(labels):
-        found = len(relevances) if isinstance(relevances, list) else repr(relevances)
+        found = len(relevances) if isinstance(relevances, list) else _shown(relevances)
         raise UserError(
             f"{where}: expected {len(labels)} relevances in target_rel, one for each of target_ind, "
             f"found {found}; correct the line."
@@ -133,12 +147,13 @@ def _targets(record: Mapping[str, Any], num_labels: int, where: str) -> list[int
     for label in labels:
         if type(label) is not int or not 0 <= label < num_labels:
             raise UserError(
-                f"{where}: expected labels from 0 to {num_labels - 1} in target_ind, found {label!r}; "
+                f"{where}: expected labels from 0 to {num_labels - 1} in target_ind, found {_shown(label)}; "
                 "correct the line or take the file of labels that belongs to it."
             )
     for relevance in relevances:
         if type(relevance) not in (int, float) or not relevance >= 0:
             raise UserError(
-                f"{where}: expected relevances ≥ 0 in target_rel, found {relevance!r}; correct the line."
+                f"{where}: expected relevances ≥ 0 in target_rel, found {_shown(relevance)}; "
+                "correct the line."
             )
     return sorted({label for label, relevance in zip(labels, relevances, strict=True) if relevance})

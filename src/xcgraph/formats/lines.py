@@ -1,6 +1,7 @@
 """Bytes of a text file, plain or gzip, in chunks of whole lines: memory does not grow with the file."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from io import BufferedReader
@@ -18,6 +19,9 @@ __all__ = ["CHUNK_SIZE", "Chunk", "count_lines", "open_file", "read_chunks"]
 CHUNK_SIZE = 16 << 20
 # 25 million entries: what is longer is no text, and would fill the memory.
 MAX_LINE_SIZE = 256 << 20
+# What is packed tighter, and is large, was made to fill memory or disk: texts pack to a third or so.
+_MOST_UNPACKED = 100
+_SURELY_FITS = 64 << 20
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -48,9 +52,16 @@ def read_chunks(source: Path, chunk_size: int = CHUNK_SIZE, *, may_be_empty: boo
     Raises:
         UserError: there is no such file, it is a folder, empty, cut short or no text.
     """
-    first_line = 1
+    first_line, size = 1, 0
     with open_file(source) as file:
+        most = max(_SURELY_FITS, _MOST_UNPACKED * os.fstat(file.fileno()).st_size)
         for text in _cut_at_line_ends(_unpacked(file), source, chunk_size):
+            size += len(text)
+            if size > most:
+                raise UserError(
+                    f"{source}: expected a gzip file that unpacks to at most {_MOST_UNPACKED} times its "
+                    "size, found more; unpack it yourself if it is meant to."
+                )
             yield Chunk(text, first_line)
             first_line += count_lines(text)
     if first_line == 1 and not may_be_empty:

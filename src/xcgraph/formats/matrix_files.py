@@ -5,23 +5,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, load_npz
+from scipy.sparse import coo_array, csr_array
 
 from xcgraph.artifacts import ArtifactStore, save_csr
 from xcgraph.errors import UserError
 from xcgraph.formats.entries import Entries
 from xcgraph.formats.folder_files import content_hash
-from xcgraph.formats.lines import open_file
 from xcgraph.formats.mend import Merge, mend_rows
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.formats.stored_csr import CsrWriter, open_csr
 from xcgraph.formats.write import write_rows
+from xcgraph.npz import load_sparse
 
 __all__ = ["FileMatrix", "binary_labels", "read_matrix", "write_predictions"]
 
 _log = logging.getLogger(__name__)
-
-_LARGEST = np.iinfo(np.int32).max  # rows and columns
 
 
 class FileMatrix(NamedTuple):
@@ -95,28 +93,12 @@ def write_predictions(path: Path, scores: csr_array) -> None:
 
 
 def _convert_npz(source: Path, folder: Path, merge: Merge) -> None:
-    matrix = _load_npz(source)
+    matrix = coo_array(load_sparse(source))
     part = mend_rows(_entries(matrix), merge)
     if not np.isfinite(part.values).all():
         raise UserError(f"{source}: expected finite values, found NaN or infinity; write the file without.")
     with CsrWriter(folder, "rows", matrix.shape[1]) as writer:
         writer.append(part)
-
-
-def _load_npz(source: Path) -> coo_array:
-    with open_file(source) as file:
-        try:
-            matrix = load_npz(file)  # scipy never allows a pickle here
-            if hasattr(matrix, "check_format"):  # for scipy's loops do not look where they read
-                matrix.check_format(full_check=True)
-            if len(matrix.shape) != 2 or max(matrix.shape) > _LARGEST or matrix.dtype.kind not in "biuf":
-                raise ValueError(f"shape {matrix.shape} of {matrix.dtype}")
-            return coo_array(matrix)
-        except Exception as error:  # zipfile, zlib, numpy and scipy raise a dozen kinds
-            raise UserError(
-                f"{source}: expected a sparse matrix as scipy.sparse.save_npz writes it, found another "
-                f"file ({error}); fetch or write it anew."
-            ) from error
 
 
 def _entries(matrix: coo_array) -> Entries:

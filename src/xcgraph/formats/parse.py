@@ -1,6 +1,7 @@
 """Rows of ``index:value`` out of the bytes of a chunk, and what can be wrong with them."""
 
 import re
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,8 +92,7 @@ def _token(text: bytes, start: int) -> bytes:
 
 def _decide(entries: Entries, text: bytes) -> Entries:
     """Let Python read the few values that the compiled parser left open; what is not finite is refused."""
-    for entry in np.flatnonzero(~np.isfinite(entries.values)):
-        start = _value_start(entries, int(entry), text)
+    for entry, start in _value_starts(entries, np.flatnonzero(~np.isfinite(entries.values)), text):
         token = _token(text, start)
         with np.errstate(over="ignore"):
             value = np.float32(float(token))
@@ -104,12 +104,19 @@ def _decide(entries: Entries, text: bytes) -> Entries:
     return entries
 
 
-def _value_start(entries: Entries, entry: int, text: bytes) -> int:
-    """Find a value in the text again, which is cheaper than to keep where all of them are."""
-    row = int(np.searchsorted(entries.ends, entry, side="right"))
-    start = 0
-    for _ in range(row):
-        start = text.index(b"\n", start) + 1
-    tokens = list(_TOKEN.finditer(text, start, text.index(b"\n", start)))
-    token = tokens[entry - int(entries.ends[row])]  # counted from the line's end, for labels may come first
-    return text.index(b":", token.start()) + 1
+def _value_starts(entries: Entries, wanted: NDArray[np.int64], text: bytes) -> Iterator[tuple[int, int]]:
+    """Find values in the text again, which is cheaper than to keep where all of them are.
+
+    Each line is gone through once, for all of a hostile file's values may be of this kind.
+    """
+    rows = np.searchsorted(entries.ends, wanted, side="right")
+    at = start = 0
+    found, first = np.unique(rows, return_index=True)
+    for row, of_row in zip(found.tolist(), np.split(wanted, first)[1:], strict=True):
+        for _ in range(row - at):
+            start = text.index(b"\n", start) + 1
+        at = row
+        tokens = [token.start() for token in _TOKEN.finditer(text, start, text.index(b"\n", start))]
+        behind = int(entries.ends[row])  # counted from the line's end, for labels may come first
+        for entry in of_row.tolist():
+            yield entry, text.index(b":", tokens[entry - behind]) + 1

@@ -4,17 +4,23 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, no_type_check
 
+import numba
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
+from xcgraph.errors import UserError
+from xcgraph.files import read_json
+
 __all__ = ["CsrFacts", "CsrPart", "CsrWriter", "open_csr", "read_facts"]
 
 _MOST_ENTRIES_OF_INT32 = np.iinfo(np.int32).max
 _BLOCK = 1 << 20
+_LONGEST_REASON = 300
+_MOST = 1 << 40  # rows, columns or entries
 
 
 class CsrPart(NamedTuple):
@@ -153,26 +159,67 @@ def open_csr(folder: Path, name: str) -> csr_array:
     Indices and values stay on disk; row pointers are read into memory, as wide as the indices.
 
     Raises:
-        ValueError: the files do not fit together.
+        UserError: the files are none of these, or do not fit together.
     """
     facts = read_facts(folder, name)
-    indptr, indices, values = (
-        np.load(folder / f"{name}.{part}.npy", mmap_mode="r", allow_pickle=False)
-        for part in ("indptr", "indices", "values")
-    )
-    found = (len(indptr) - 1, len(indices), len(values))
-    if found != (facts.rows, facts.entries, facts.entries):
-        raise ValueError(
-            f"{folder / name}: expected {facts.rows} rows and {facts.entries} entries, found {found}."
+    try:
+        indptr, indices, values = (
+            np.asarray(npy.open_memmap(folder / f"{name}.{part}.npy", mode="r"))
+            for part in ("indptr", "indices", "values")
         )
+        _check(facts, indptr, indices, values)
+    except Exception as error:  # numpy raises what Python's tokenizer does
+        raise _damaged(folder, name, error) from error
     matrix: Any = csr_array((facts.rows, facts.columns), dtype=np.float32)
     # Set one by one, for the constructor would bring row pointers and indices to one width by copying.
     matrix.indptr = np.array(indptr, indices.dtype)
-    matrix.indices, matrix.data = np.asarray(indices), np.asarray(values)
+    matrix.indices, matrix.data = indices, values
     matrix.has_canonical_format = True
     return matrix
 
 
 def read_facts(folder: Path, name: str) -> CsrFacts:
-    """Read what is known of a stored matrix, what was mended in its source included."""
-    return CsrFacts(**json.loads((folder / f"{name}.shape.json").read_text("utf-8")))
+    """Read what is known of a stored matrix, what was mended in its source included.
+
+    Raises:
+        UserError: the file is something else.
+    """
+    try:
+        facts = CsrFacts(**read_json(folder / f"{name}.shape.json"))
+        if not all(type(value) is int and 0 <= value <= _MOST for value in asdict(facts).values()):
+            raise ValueError(f"expected counts, found {facts}")
+    except (OSError, TypeError, ValueError) as error:
+        raise _damaged(folder, name, error) from error
+    return facts
+
+
+def _check(facts: CsrFacts, indptr: NDArray, indices: NDArray, values: NDArray) -> None:
+    """Look at every index: a cache may come from anybody, and compiled loops do not look where they read."""
+    dtypes = (indptr.dtype == np.int64, indices.dtype in (np.int32, np.int64), values.dtype == np.float32)
+    shapes = (indptr.shape, indices.shape, values.shape)
+    expected = ((facts.rows + 1,), (facts.entries,), (facts.entries,))
+    if not all(dtypes) or shapes != expected:
+        raise ValueError(f"expected {facts.rows} rows and {facts.entries} entries, found {shapes}")
+    ascends = indptr[0] == 0 and indptr[-1] == facts.entries and bool((indptr[1:] >= indptr[:-1]).all())
+    if not ascends or not is_canonical(indptr, indices, facts.columns):
+        raise ValueError(f"expected ascending indices below {facts.columns}, found others")
+
+
+@numba.njit(cache=True)
+@no_type_check
+def is_canonical(indptr: NDArray[np.int64], indices: NDArray, columns: int) -> bool:
+    """Say whether the indices of each row ascend from 0 to below the number of columns."""
+    for row in range(len(indptr) - 1):
+        before = -1
+        for entry in range(indptr[row], indptr[row + 1]):
+            if indices[entry] <= before or indices[entry] >= columns:
+                return False
+            before = indices[entry]
+    return True
+
+
+def _damaged(folder: Path, name: str, error: Exception) -> UserError:
+    return UserError(
+        f"{folder / name}: expected a stored matrix, found {str(error)[:_LONGEST_REASON]}; remove the "
+        "folder, and it is made anew."
+    )

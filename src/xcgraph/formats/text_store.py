@@ -12,12 +12,15 @@ from scipy.sparse import csr_array
 from xcgraph.artifacts import ArtifactStore, write_atomically
 from xcgraph.data.reader import TextReader
 from xcgraph.data.text import TextFeatures
+from xcgraph.errors import UserError
+from xcgraph.files import read_json
 from xcgraph.formats.stored_csr import CsrPart, CsrWriter, open_csr
 
 __all__ = ["StoredFeatures", "TextSource", "read_features"]
 
 _log = logging.getLogger(__name__)
 
+_LONGEST_REASON = 200
 _PARTS = ("train", "test", "labels")
 
 
@@ -81,14 +84,21 @@ def read_features(
 
     inputs = {"text": text, "reader": "kept", **{part: files[part].inputs() for part in _PARTS}}
     artifact = cache.make("text-features", inputs, build)
-    for part, note in json.loads(artifact.path("notes.json").read_text("utf-8")).items():
+    try:
+        notes = read_json(artifact.path("notes.json"))
+        vocabulary = tuple(map(str, read_json(artifact.path("vocabulary.json"))))
+        reader = TextReader.load(artifact.folder, vocabulary)
+        found = {part: notes[part] for part in _PARTS}
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{artifact.folder}: expected stored texts, found {str(error)[:_LONGEST_REASON]}; remove the "
+            "folder, and it is made anew."
+        ) from error
+    for part, note in found.items():
         if note:
             _log.warning("%s: %s.", files[part].source, note)
-    vocabulary = tuple(json.loads(artifact.path("vocabulary.json").read_text("utf-8")))
     return StoredFeatures(
-        **{part: open_csr(artifact.folder, part) for part in _PARTS},
-        vocabulary=vocabulary,
-        reader=TextReader.load(artifact.folder, vocabulary),
+        **{part: open_csr(artifact.folder, part) for part in _PARTS}, vocabulary=vocabulary, reader=reader
     )
 
 

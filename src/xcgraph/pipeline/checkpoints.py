@@ -8,6 +8,11 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from xcgraph.errors import UserError
+from xcgraph.files import open_regular
+
+_LONGEST_REASON = 200
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the target, syncs and renames.
@@ -49,6 +54,20 @@ def save_tensors(path: Path, state: dict[str, Any]) -> None:
 
 
 def load_tensors(path: Path, map_location: Callable[..., Any] | None = None) -> dict[str, Any]:
-    """Read what :func:`save_tensors` wrote, on the CPU unless told otherwise."""
-    state: dict[str, Any] = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+    """Read what :func:`save_tensors` wrote, on the CPU unless told otherwise.
+
+    Raises:
+        UserError: it is something else, such as a pickle of objects: none of them is made.
+    """
+    with open_regular(path) as file:
+        try:
+            state = torch.load(file, map_location=map_location or "cpu", weights_only=True)
+        except Exception as error:  # torch raises a dozen kinds
+            reason = str(error).partition("\n")[0][:_LONGEST_REASON]
+            raise UserError(
+                f"{path}: expected a checkpoint of tensors and plain values, found another file ({reason}); "
+                "remove it, and what it held is made anew."
+            ) from error
+    if not isinstance(state, dict):
+        raise UserError(f"{path}: expected a checkpoint, found {type(state).__name__}; remove it.")
     return state

@@ -11,12 +11,15 @@ from torch import Tensor
 from xcgraph.artifacts import Artifact, ArtifactStore, checksum, content_key, describe
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
+from xcgraph.files import inside, read_json
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import LabelGraphLayer
 from xcgraph.pipeline.ensemble import Ensemble
 from xcgraph.pipeline.run import Model, Recipe, Validation
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.tasks.xc_task import XCTask
+
+_LONGEST_REASON = 200
 
 
 class StoredStages(ArtifactStore):
@@ -39,8 +42,8 @@ class StoredStages(ArtifactStore):
         del build
         folder = self.root / name
         try:
-            manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-            sums = {file: checksum(folder / file) for file in manifest["files"]}
+            manifest = read_json(folder / "manifest.json")
+            sums = {file: checksum(inside(folder, file)) for file in manifest["files"]}
             intact = sums == manifest["files"]
             same = manifest["inputs"] == json.loads(json.dumps(describe(inputs)))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -71,7 +74,14 @@ def reopen(folder: Path, recipe: Recipe, validation: Validation, *, data: XCData
         validation_fraction=validation.fraction,
         validation_seed=validation.seed,
     )
-    return recipe.fit(work)
+    try:
+        return recipe.fit(work)
+    # Checksums tell what has been damaged, not what somebody has made up.
+    except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:_LONGEST_REASON]
+        raise UserError(
+            f"{folder}: expected the stages of this run, found others ({reason}); train it again."
+        ) from error
 
 
 def view_shares(model: Model, labels: Sequence[int]) -> dict[str, list[float]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from torch import Tensor
 
-from xcgraph.artifacts import ArtifactStore, load_arrays, load_csr, save_arrays, save_csr
+from xcgraph.artifacts import ArtifactStore, save_arrays, save_csr
 from xcgraph.data.batching import FullTargets, token_bag
 from xcgraph.data.holdout import hold_out_rows
 from xcgraph.data.metadata import GraphMetadata
@@ -21,6 +21,7 @@ from xcgraph.data.xc_data import Split, XCData
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
+from xcgraph.npz import load_arrays, load_csr
 from xcgraph.pipeline.stage import Stage, load_weights
 from xcgraph.pipeline.watch import Watch
 from xcgraph.tasks.task import AnyTask

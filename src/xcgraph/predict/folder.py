@@ -1,10 +1,10 @@
 """A portable model as a folder: ``model.json``, ``weights.safetensors``, and names and texts in JSON."""
 
 import json
+import reprlib
 import shutil
-import zipfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,11 +12,13 @@ from xcgraph import __version__
 from xcgraph.artifacts import checksum, sync_file, write_atomically
 from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
+from xcgraph.files import inside, read_json
 from xcgraph.predict.manifest import FORMAT, VERSION, BlockPart, Manifest, ScoringPart, TreePart
 from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
 from xcgraph.predict.tensors import TensorReader, TensorWriter
 
 MANIFEST = "model.json"
+_LONGEST_REASON = 200
 _WEIGHTS, _LABELS, _VOCABULARY = "weights.safetensors", "label_names.json", "vocabulary.json"
 
 
@@ -25,8 +27,15 @@ def is_model(folder: Path) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def save_model(model: PortableModel, folder: Path) -> None:
+def save_model(
+    model: PortableModel, folder: Path, *, beside: Sequence[Callable[[PortableModel, Path], None]] = ()
+) -> None:
     """Write a model into a folder, which appears when it is complete.
+
+    Args:
+        model: the model.
+        folder: the new folder.
+        beside: what writes further forms of the model into the folder; :func:`load_model` never reads them.
 
     Raises:
         UserError: the folder is there already.
@@ -38,6 +47,8 @@ def save_model(model: PortableModel, folder: Path) -> None:
     try:
         draft.mkdir(parents=True)
         _write(model, draft)
+        for write in beside:
+            write(model, draft)
         draft.replace(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -52,13 +63,14 @@ def load_model(folder: Path) -> PortableModel:
     manifest = _read_manifest(folder / MANIFEST)
     try:
         for name, expected in manifest.files.items():
-            if Path(name).name != name or checksum(folder / name) != expected:
+            if checksum(inside(folder, name)) != expected:
                 raise ValueError(f"{name} does not match its checksum")
         return _read(manifest, folder)
     # Checksums tell what has been damaged, not what somebody has made up.
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, LookupError, TypeError, UserError) as error:
+        reason = str(error)[:_LONGEST_REASON]
         raise UserError(
-            f"{folder}: expected an intact model, found a damaged one ({error}); export it again."
+            f"{folder}: expected an intact model, found a damaged one ({reason}); export it again."
         ) from error
 
 
@@ -119,23 +131,24 @@ def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> Scoring
 
 def _read_manifest(path: Path) -> Manifest:
     try:
-        content: Any = json.loads(path.read_text("utf-8"))
+        content = read_json(path)
     except FileNotFoundError as error:
         raise UserError(f"{path.parent}: expected a model folder with {MANIFEST}, found none.") from error
-    except (OSError, ValueError, RecursionError) as error:
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: expected JSON, found {error}; export the model again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise UserError(f"{path}: expected a model of xcgraph, found something else.")
     if content.get("version") != VERSION:
+        found = reprlib.repr(content.get("version"))
         raise UserError(
-            f"{path}: expected version {VERSION} of the format, found {content.get('version')!r}; export the "
+            f"{path}: expected version {VERSION} of the format, found {found}; export the "
             "model again with this version of xcgraph, or predict with the one that wrote it."
         )
     try:
-        return Manifest.model_validate_json(json.dumps(content))
+        return Manifest.model_validate(content)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(map(str, first["loc"]))
+        place = ".".join(map(str, first["loc"]))[:_LONGEST_REASON]
         raise UserError(
             f"{path}: expected an intact model, found {place}: {first['msg']}; export it again."
         ) from error
@@ -193,7 +206,8 @@ def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
 
 
 def _read_names(path: Path) -> tuple[str, ...]:
-    names = json.loads(path.read_text("utf-8"))
+    names = read_json(path)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{path.name}: expected a list of texts")
+    "".join(names).encode()  # refuses halves of characters, which JSON can hold, but no output
     return tuple(names)

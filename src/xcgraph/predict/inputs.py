@@ -1,6 +1,6 @@
 """What can be given to a model: raw texts, bags of tokens, or sparse rows."""
 
-import math
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -96,7 +96,7 @@ class InputReader:
                     f"vocabulary; give numbers from 0 to {count - 1}."
                 )
         elif isinstance(token, bool) or not isinstance(token, int | np.integer) or not 0 <= token < count:
-            raise UserError(f"expected columns of tokens from 0 to {count - 1}, found {token!r}.")
+            raise UserError(f"expected columns of tokens from 0 to {count - 1}, found {reprlib.repr(token)}.")
 
     def _checked(self, rows: csr_array) -> csr_array:
         if rows.ndim != 2 or rows.shape[1] != self._model.num_tokens:
@@ -119,8 +119,9 @@ class InputReader:
 
 def _check_weight(token: object, weight: object) -> None:
     is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
-    if not is_number or not math.isfinite(weight) or abs(weight) > _LARGEST_WEIGHT:  # type: ignore[arg-type]
+    size: Any = weight
+    if not is_number or not abs(size) <= _LARGEST_WEIGHT:  # as NaN is not either
         raise UserError(
-            f"expected a finite weight of at most {_LARGEST_WEIGHT:g} for the token {token!r}, found "
-            f"{weight!r}."
+            f"expected a finite weight of at most {_LARGEST_WEIGHT:g} for the token {reprlib.repr(token)}, "
+            f"found {reprlib.repr(weight)}."
         )

@@ -14,6 +14,10 @@ Link = Literal["logistic", "cosine", "softmax"]
 
 Vectors = NDArray[np.float32]
 
+# Of a point: for so many, and for so many trees, memory is taken whatever the sizes of the files.
+MOST_LABELS = 1 << 16
+MOST_TREES = 256
+
 
 @dataclass(frozen=True, kw_only=True)
 class Block:
@@ -82,7 +86,7 @@ class Scoring:
         for name, (array, expected) in shapes.items():
             if array.shape != expected:
                 raise ValueError(f"{name}: expected shape {expected}, found {array.shape}")
-        if not 0 <= self.game_mix <= 1 or not 1 <= self.top_k <= count:
+        if not 0 <= self.game_mix <= 1 or not 1 <= self.top_k <= min(count, MOST_LABELS):
             found = f"game_mix {self.game_mix}, top_k {self.top_k} of {count} labels"
             raise ValueError(f"expected values in range, found {found}")
 
@@ -109,6 +113,8 @@ class PortableTree:
         metas, labels = self.members.shape
         if metas != len(self.shortlister.vectors):
             raise ValueError(f"members: expected {len(self.shortlister.vectors)} meta-labels, found {metas}")
+        if self.members.nnz != len(np.unique(self.members.indices)):
+            raise ValueError("members: expected each label in one meta-label at most, found one in several")
         scored = len((self.ranker or self.shortlister).vectors)
         if scored != labels:
             raise ValueError(f"vectors: expected {labels} labels, found {scored}")
@@ -137,8 +143,8 @@ class PortableModel:
     reader: TextReader | None = None
 
     def __post_init__(self) -> None:
-        if not self.trees:
-            raise ValueError("expected a tree, found none")
+        if not 1 <= len(self.trees) <= MOST_TREES:
+            raise ValueError(f"expected 1 to {MOST_TREES} trees, found {len(self.trees)}")
         counts = {tree.members.shape[1] for tree in self.trees}
         tokens = {len(scoring.encoder.embedding) for scoring in self.scorings()}
         if len(counts) > 1 or len(tokens) > 1:

@@ -1,6 +1,7 @@
 """Lines in, JSON lines out: answered in their order, bad ones with what is wrong with them."""
 
 import json
+import reprlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from xcgraph.predict.explain import Expanded, TreePath
 from xcgraph.predict.predictor import Prediction, Predictor
 
 LONGEST_LINE = 1 << 20  # bytes; a longer line is a bad one, and is not held in memory
+_LONGEST_KEY = 1000
 _CHUNK = 1 << 16
 _GIVEN = ("text", "tokens", "features")
 _MOST_NEIGHBOURS = 5
@@ -99,6 +101,7 @@ def _parsed(text: str) -> tuple[object, object]:
     except (ValueError, RecursionError) as error:
         raise UserError(f"expected JSON, found {error}.") from None
     if isinstance(record, str):
+        _check_text(record)
         return record, None
     given = [name for name in _GIVEN if name in record] if isinstance(record, dict) else []
     if len(given) != 1:
@@ -106,19 +109,39 @@ def _parsed(text: str) -> tuple[object, object]:
         raise UserError(f"expected an object with one of {', '.join(_GIVEN)}, found {found}.")
     (name,) = given
     value, key = record[name], record.get("id")
+    _check_key(key)
     if isinstance(value, str) != (name == "text") or not isinstance(value, str | Mapping):
         expected = "a text" if name == "text" else "an object of weights"
         raise UserError(f"{name}: expected {expected}, found {type(value).__name__}.")
+    if isinstance(value, str):
+        _check_text(value)
     if name == "features":
         value = {_column(token): weight for token, weight in record[name].items()}
     return value, key
+
+
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UserError("text: expected whole characters, found half of one (a surrogate).") from None
+
+
+def _check_key(key: object) -> None:
+    """Refuse an ``id`` that could not be written into the answer."""
+    try:
+        if len(json.dumps(key, ensure_ascii=False, allow_nan=False).encode()) <= _LONGEST_KEY:
+            return
+    except (ValueError, RecursionError):
+        pass
+    raise UserError(f"id: expected JSON of at most {_LONGEST_KEY} bytes, found {reprlib.repr(key)}.")
 
 
 def _column(token: str) -> int:
     try:
         return int(token)
     except ValueError:
-        raise UserError(f"features: expected numbers of columns, found {token!r}.") from None
+        raise UserError(f"features: expected numbers of columns, found {reprlib.repr(token)}.") from None
 
 
 def _label(found: Prediction, names: Sequence[str]) -> dict[str, Any]:

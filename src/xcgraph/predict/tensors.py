@@ -62,7 +62,7 @@ class TensorReader:
     def __init__(self, path: Path) -> None:
         try:
             self._arrays: Mapping[str, NDArray] = load_file(path)
-        except SafetensorError as error:
+        except (SafetensorError, LookupError, TypeError, OverflowError) as error:  # a type that numpy lacks
             raise ValueError(f"{path.name}: {error}") from error
 
     def get(self, name: str, dimensions: int) -> NDArray[np.float32]:

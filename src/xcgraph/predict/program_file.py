@@ -1,0 +1,63 @@
+"""A portable model as one file for runtimes that have torch but not xcgraph."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from torch import Tensor, nn
+
+from xcgraph.artifacts import sync_file
+from xcgraph.predict.engine import Engine
+from xcgraph.predict.model import PortableModel
+from xcgraph.predict.program import Program
+
+PROGRAM = "program.pt2"
+_CHECKED_POINTS = 64
+_TOLERANCE = 2e-5
+
+
+def save_program(model: PortableModel, folder: Path) -> None:
+    """Write the program of a model into a new folder as ``program.pt2``, once it ranks as the model does.
+
+    Raises:
+        UserError: a graph of the model has too many neighbours of one label for a table.
+        RuntimeError: it ranks otherwise.
+    """
+    program = Program(model).eval()
+    entries, points = torch.export.Dim("entries"), torch.export.Dim("points")
+    exported = torch.export.export(
+        program,
+        _bags(model, points=3),
+        dynamic_shapes={"tokens": {0: entries}, "weights": {0: entries}, "offsets": {0: points}},
+        strict=False,
+    )
+    _check(exported.module(), model)
+    torch.export.save(exported, folder / PROGRAM)
+    sync_file(folder / PROGRAM)
+
+
+def _bags(model: PortableModel, points: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Draw texts of a few tokens each."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(2, 9, points)
+    tokens = rng.integers(0, model.num_tokens, lengths.sum())
+    weights = rng.random(len(tokens), np.float32) + 0.1
+    offsets = np.cumsum(lengths) - lengths
+    return torch.from_numpy(tokens), torch.from_numpy(weights), torch.from_numpy(offsets)
+
+
+def _check(program: nn.Module, model: PortableModel) -> None:
+    """Compare with the engine; labels whose scores differ in the last bits may change places."""
+    tokens, weights, offsets = _bags(model, _CHECKED_POINTS)
+    rows = csr_array(
+        (weights.numpy(), tokens.numpy(), np.append(offsets.numpy(), len(tokens))),
+        shape=(_CHECKED_POINTS, model.num_tokens),
+    )
+    expected = Engine(model).top(rows, model.top_k)
+    labels, scores = (part.numpy() for part in program(tokens, weights, offsets))
+    far = np.abs(np.diff(expected.scores, axis=1)) > _TOLERANCE
+    certain = np.pad(far, ((0, 0), (1, 0)), constant_values=True) & np.pad(far, ((0, 0), (0, 1)))
+    alike = np.allclose(scores, expected.scores, atol=_TOLERANCE)
+    if not alike or not (labels == expected.labels)[certain].all():
+        raise RuntimeError("The exported program ranks other labels than the model that it was made of.")
