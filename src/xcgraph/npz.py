@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
-from scipy.sparse import csr_array, load_npz, sparray, spmatrix
+from scipy.sparse import coo_array, csr_array, load_npz, sparray, spmatrix
 
 from xcgraph.errors import UserError
 from xcgraph.files import open_regular
@@ -25,6 +25,7 @@ _MOST_COLUMNS = np.iinfo(np.int32).max
 _HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _DTYPES = tuple(map(np.dtype, "?bBhHiIlLqQfd"))  # what scipy's loops compute with
 _LONGEST_REASON = 200
+_MATRIX = "a sparse matrix as scipy.sparse.save_npz writes it"
 
 
 def load_arrays(path: Path) -> dict[str, NDArray]:
@@ -42,28 +43,41 @@ def load_arrays(path: Path) -> dict[str, NDArray]:
 
 
 def load_csr(path: Path) -> csr_array:
-    """Read a sparse matrix as rows; see :func:`load_sparse`."""
-    matrix = load_sparse(path)
-    return csr_array(matrix)
+    """Read a sparse matrix as rows; see :func:`load_coo`."""
+    with _opened(path, _MATRIX) as (file, unpacked):
+        return csr_array(_checked(load_npz(file), unpacked))
 
 
-def load_sparse(path: Path) -> sparray | spmatrix:
+def load_coo(path: Path) -> coo_array:
     """Read a sparse matrix whose every index lies within: compiled loops trust them.
+
+    Entries that are there twice stay there twice.
 
     Raises:
         FileNotFoundError: there is no such file.
         UserError: it is something else than ``scipy.sparse.save_npz`` writes.
     """
-    with _opened(path, "a sparse matrix as scipy.sparse.save_npz writes it") as (file, unpacked):
-        matrix = load_npz(file)  # scipy never allows a pickle here
-        if hasattr(matrix, "check_format"):
-            matrix.check_format(full_check=True)
-        most = max(_ROWS_SURELY_FIT, unpacked)
-        if len(matrix.shape) != 2 or matrix.shape[0] > most or matrix.shape[1] > _MOST_COLUMNS:
-            raise ValueError(f"shape {matrix.shape}")
-        if matrix.dtype not in _DTYPES:
-            raise ValueError(f"values of {matrix.dtype}")
-        return matrix
+    with _opened(path, _MATRIX) as (file, unpacked):
+        return coo_array(_checked(load_npz(file), unpacked))
+
+
+def _checked(matrix: sparray | spmatrix, unpacked: int) -> sparray | spmatrix:
+    """Return a matrix that scipy has loaded, without a pickle, but not looked at.
+
+    Raises:
+        ValueError: an index lies outside, or it is of a size or type that nothing here takes.
+    """
+    if hasattr(matrix, "check_format"):
+        matrix.check_format(full_check=True)
+    # scipy does not look where the last is 0 or less; a difference could overflow.
+    if hasattr(matrix, "indptr") and (matrix.indptr[1:] < matrix.indptr[:-1]).any():
+        raise ValueError("row pointers that descend")
+    most = max(_ROWS_SURELY_FIT, unpacked)
+    if len(matrix.shape) != 2 or matrix.shape[0] > most or matrix.shape[1] > _MOST_COLUMNS:
+        raise ValueError(f"shape {matrix.shape}")
+    if matrix.dtype not in _DTYPES:
+        raise ValueError(f"values of {matrix.dtype}")
+    return matrix
 
 
 @contextlib.contextmanager

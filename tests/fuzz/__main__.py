@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import logging
 import math
 import os
 import shutil
@@ -27,6 +28,7 @@ def counts(inputs, names):
 def work(options, scratch):
     """Fuzz in this process, from where an earlier one ended; write down how far it came."""
     limit_memory()
+    logging.getLogger("xcgraph").setLevel(logging.ERROR)
     started = time.perf_counter()
     runner, progress = Runner(scratch, Path(options.failures)), scratch / "progress.json"
     done = json.loads(progress.read_text()) if progress.exists() else {}

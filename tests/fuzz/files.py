@@ -1,7 +1,6 @@
 """Targets: the readers of data sets."""
 
 import gzip
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,6 @@ from xcgraph.formats.text_lines import TextLines, read_names
 from .arrays import mutate_npz, npz_bytes
 from .mutate import bomb, deep, mutate_bytes, mutate_json, pack
 from .target import Target
-
-logging.getLogger("xcgraph").setLevel(logging.ERROR)
 
 ROWS = b"3 4\n0:0.5 2:0.25\n1:1\n\n"
 POINTS = b"3 4 3\n0,2 0:0.5 2:0.25\n1 1:1\n 2:1e-3 3:1234567.875\n"

@@ -15,7 +15,7 @@ from xcgraph.formats.mend import Merge, mend_rows
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.formats.stored_csr import CsrWriter, open_csr
 from xcgraph.formats.write import write_rows
-from xcgraph.npz import load_sparse
+from xcgraph.npz import load_coo
 
 __all__ = ["FileMatrix", "binary_labels", "read_matrix", "write_predictions"]
 
@@ -93,7 +93,7 @@ def write_predictions(path: Path, scores: csr_array) -> None:
 
 
 def _convert_npz(source: Path, folder: Path, merge: Merge) -> None:
-    matrix = coo_array(load_sparse(source))
+    matrix = load_coo(source)
     part = mend_rows(_entries(matrix), merge)
     if not np.isfinite(part.values).all():
         raise UserError(f"{source}: expected finite values, found NaN or infinity; write the file without.")

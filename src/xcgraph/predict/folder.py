@@ -67,7 +67,7 @@ def load_model(folder: Path) -> PortableModel:
                 raise ValueError(f"{name} does not match its checksum")
         return _read(manifest, folder)
     # Checksums tell what has been damaged, not what somebody has made up.
-    except (OSError, ValueError, LookupError, TypeError, UserError) as error:
+    except (ArithmeticError, LookupError, OSError, TypeError, UserError, ValueError) as error:
         reason = str(error)[:_LONGEST_REASON]
         raise UserError(
             f"{folder}: expected an intact model, found a damaged one ({reason}); export it again."

@@ -91,7 +91,7 @@ class TensorReader:
             and indices.shape == data.shape
             and indptr[0] == 0
             and indptr[-1] == len(indices)
-            and (np.diff(indptr) >= 0).all()
+            and (indptr[1:] >= indptr[:-1]).all()  # a difference could overflow
             and (indices >= 0).all()
             and (indices < columns).all()
         )

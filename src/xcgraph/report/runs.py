@@ -20,7 +20,8 @@ Loaded = TypeVar("Loaded")
 _NEEDED = {"data": ("name", "propensity_a", "propensity_b"), "validation": ("fraction", "seed")}
 # A run folder has one of these from its first moment on.
 _MARKS = ("config.yaml", "metrics.json", "run.json", ".hydra")
-_LONGEST_CONFIG = 1 << 20
+_LONGEST_CONFIG = 1 << 17
+_MOST_BRACKETS = 1000  # the scanner goes through all that are open at each of its steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +135,8 @@ def _read_config(path: Path) -> Any:  # noqa: ANN401 - whatever the file says
         text = file.read(_LONGEST_CONFIG + 1).decode("utf-8")
     if len(text) > _LONGEST_CONFIG:
         raise ValueError(f"{path.name}: expected at most {_LONGEST_CONFIG} characters, found more")
+    if text.count("[") + text.count("{") > _MOST_BRACKETS:
+        raise ValueError(f"{path.name}: expected at most {_MOST_BRACKETS} brackets, found more")
     try:
         if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
             raise ValueError(f"{path.name}: expected plain YAML, found an anchor")
