@@ -56,9 +56,7 @@ def test_is_a_way_to_turn_texts_into_features():
 
 @pytest.mark.parametrize(("shortest", "longest"), [(0, 3), (4, 3), (3, 21)])
 def test_lengths_out_of_range(shortest, longest):
-    with pytest.raises(
-        UserError, match=f"longest ≤ 20, got {shortest} and {longest}"
-    ):
+    with pytest.raises(UserError, match=f"longest ≤ 20, got {shortest} and {longest}"):
         Subwords(shortest=shortest, longest=longest)
     with pytest.raises(ValueError, match="Expected 1 ≤ shortest ≤ longest"):
         WordsAndGrams(shortest, longest)
