@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -19,6 +20,7 @@ from scipy.sparse import csr_array, load_npz, save_npz
 
 from xcgraph import __version__
 from xcgraph.errors import UserError
+from xcgraph.files import drafted
 from xcgraph.locks import one_at_a_time
 from xcgraph.memory import peak_memory_mib
 
@@ -92,9 +94,7 @@ class ArtifactStore:
         self.used: dict[str, Artifact] = {}
         try:
             root.mkdir(parents=True, exist_ok=True)
-            probe = root / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            tempfile.TemporaryFile(dir=root).close()  # without a name that a kill could leave
         except OSError as error:
             raise UserError(
                 f"Cannot write to the artifact folder {root} ({error.strerror}): "
@@ -170,7 +170,8 @@ def save_arrays(path: Path, **arrays: np.ndarray) -> None:
         if array.dtype.hasobject:
             raise TypeError(f"Array {name} holds Python objects.")
     named: dict[str, Any] = arrays  # before numpy 2.2, allow_pickle would be stored as one more of them
-    np.savez(path, **named)
+    with drafted(path) as file:
+        np.savez(file, **named)
 
 
 def load_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -181,7 +182,8 @@ def load_arrays(path: Path) -> dict[str, np.ndarray]:
 
 def save_csr(path: Path, matrix: csr_array) -> None:
     """Write a sparse matrix as :func:`scipy.sparse.load_npz` reads it."""
-    save_npz(path, matrix, compressed=False)
+    with drafted(path) as file:
+        save_npz(file, matrix, compressed=False)
 
 
 def load_csr(path: Path) -> csr_array:
@@ -191,12 +193,8 @@ def load_csr(path: Path) -> csr_array:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader finds the old content or the new, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    with drafted(path) as file:
+        file.write(text.encode())
 
 
 def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind

@@ -1,0 +1,108 @@
+"""A training whose loss is no number any more: stopped, with all that the step needs to be taken again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from pytorch_lightning import Callback, Trainer
+from torch import Tensor
+
+from xcgraph.batch import LabelSets, Movable, Shortlist, TokenBag, XCBatch
+from xcgraph.errors import DivergedError
+from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
+from xcgraph.tasks.task import RandomState, Task
+
+DIVERGED = "diverged.ckpt"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadStep:
+    """A training step whose loss was no finite number.
+
+    Attributes:
+        epoch: counted from 1.
+        step: within the epoch, counted from 1.
+        loss: what came out.
+        batch: the points.
+        weights: the task's state before the step.
+        random_state: of the generators before the step, from which dropout is drawn.
+    """
+
+    epoch: int
+    step: int
+    loss: float
+    batch: XCBatch
+    weights: dict[str, Tensor]
+    random_state: RandomState
+
+    def save(self, path: Path) -> None:
+        """Write it as tensors and plain values."""
+        save_tensors(path, {**vars(self), "batch": _tensors(self.batch)})
+
+    @classmethod
+    def load(cls, path: Path) -> "BadStep":
+        """Read what :meth:`save` wrote."""
+        state = load_tensors(path)
+        parts = state.pop("batch")
+        kinds = {"tokens": TokenBag, "truth": LabelSets, "filtered": LabelSets, "shortlist": Shortlist}
+        parts |= {name: kind(**parts[name]) for name, kind in kinds.items() if parts[name] is not None}
+        return cls(batch=XCBatch(**parts), **state)
+
+    def broken_weights(self) -> list[str]:
+        """Name the weights that were no finite numbers before the step already."""
+        return [name for name, weight in self.weights.items() if not weight.isfinite().all()]
+
+
+class StopAtDivergence(Callback):
+    """Looks at the loss of every step before anything is learned from it; it waits for this one number.
+
+    Args:
+        path: gets the step.
+        title: the stage's name for people.
+    """
+
+    def __init__(self, path: Path, title: str) -> None:
+        self._path = path
+        self._title = title
+        self._batch: XCBatch | None = None
+        self._index = 0
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Task, batch: XCBatch, batch_idx: int) -> None:
+        """Remember the batch."""
+        del trainer, pl_module
+        self._batch, self._index = batch, batch_idx
+
+    def on_before_backward(self, trainer: Trainer, pl_module: Task, loss: Tensor) -> None:
+        """Stop if the loss is not finite.
+
+        Raises:
+            DivergedError: it is not; the step is saved.
+        """
+        if torch.isfinite(loss) or self._batch is None or pl_module.random_state is None:
+            return
+        bad = BadStep(
+            epoch=trainer.current_epoch + 1,
+            step=self._index + 1,
+            loss=float(loss),
+            batch=self._batch.to("cpu"),
+            weights=pl_module.state_dict(),
+            random_state=pl_module.random_state,
+        )
+        bad.save(self._path)
+        raise DivergedError(self._sentence(bad))
+
+    def _sentence(self, bad: BadStep) -> str:
+        broken = bad.broken_weights()
+        since = f", with {broken[0]} no numbers since the step before" if broken else ""
+        return (
+            f"{self._title} diverged: expected a finite loss in step {bad.step} of epoch {bad.epoch}, found "
+            f"{bad.loss}{since}; lower the learning rate (stages.*.lr). The batch and the weights before it "
+            f"are in {self._path}, for xcgraph.configured.replay."
+        )
+
+
+def _tensors(part: Any) -> Any:  # noqa: ANN401 - a movable, a tensor or None
+    if not isinstance(part, Movable):
+        return part
+    return {name: _tensors(value) for name, value in vars(part).items()}
