@@ -31,9 +31,14 @@ def test_file_appears_when_it_is_complete(tmp_path):
 def test_failure_leaves_the_old_file_and_no_draft(tmp_path, error):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
-    with pytest.raises(type(error)), drafted(path) as file:
-        file.write(b"half")
-        raise error
+
+    def fail():
+        with drafted(path) as file:
+            file.write(b"half")
+            raise error
+
+    with pytest.raises(type(error)):
+        fail()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -39,25 +39,13 @@ def while_handling(first, second):
         (UserError("wrong"), 2, "wrong"),
         (DivergedError("no number"), 1, "no number"),
         (OmegaConfBaseException("config"), 2, "config"),
-        (
-            OSError(errno.ENOSPC, "", "a"),
-            2,
-            "The disk is full (a): free some space and give the same command",
-        ),
+        (OSError(errno.ENOSPC, "", "a"), 2, "The disk is full (a): free some space and give the same"),
         (OSError(errno.EDQUOT, "", "a"), 2, "The quota is used up (a): free some space"),
         (OSError(errno.EFBIG, "", "a"), 2, "A file would be larger than allowed (a): raise the limit"),
-        (
-            OSError(errno.EROFS, "", "a"),
-            2,
-            "Cannot write the output (a): Read-only file system. Choose another",
-        ),
+        (OSError(errno.EROFS, "", "a"), 2, "Cannot write the output (a): Read-only file system. Choose"),
         (OSError(errno.ENOMEM, ""), 1, "Out of memory: take less."),
         (MemoryError(), 1, "Out of memory: take less."),
-        (
-            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB."),
-            1,
-            "(2.50 GiB were asked",
-        ),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.5 GiB."), 1, "(2.5 GiB were asked"),
         (BrokenProcessPool("terminated"), 1, "a process that ran a cell was killed"),
     ],
 )

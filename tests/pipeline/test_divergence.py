@@ -44,9 +44,8 @@ def test_step_comes_back_from_the_disk(toy, tmp_path, shortlist):
     targets = toy.shortlisted(work.train) if shortlist else FullTargets(work.train)
     batch = targets[torch.arange(8).numpy()]
     weights = {"bias": torch.ones(1), "vectors": torch.tensor([1.0, torch.nan])}
-    bad = BadStep(
-        epoch=2, step=3, loss=1.0, batch=batch, weights=weights, random_state={"cpu": torch.ones(3)}
-    )
+    state = {"cpu": torch.ones(3)}
+    bad = BadStep(epoch=2, step=3, loss=1.0, batch=batch, weights=weights, random_state=state)
     bad.save(tmp_path / "bad.ckpt")
 
     found = BadStep.load(tmp_path / "bad.ckpt")
@@ -95,7 +94,8 @@ def test_weights_that_were_no_numbers_before_are_named(toy, tmp_path):
     assert BadStep.load(tmp_path / DIVERGED).broken_weights()
 
 
-def test_training_that_goes_on_well_leaves_no_step_behind(toy, tmp_path, breaker):
+@pytest.mark.usefixtures("breaker")
+def test_training_that_goes_on_well_leaves_no_step_behind(toy, tmp_path):
     with pytest.raises(DivergedError):
         fit(toy, tmp_path)
     fit(toy, tmp_path)  # the broken step was the thirteenth of all
