@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
-from pytorch_lightning import Callback, Trainer
+from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from xcgraph.batch import LabelSets, Movable, Shortlist, TokenBag, XCBatch
@@ -14,6 +14,9 @@ from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
 from xcgraph.tasks.task import RandomState, Task
 
 DIVERGED = "diverged.ckpt"
+# Numbers in a buffer that a step may change as it goes, such as the vectors of a spectral norm; buffers of graphs
+# and texts are larger, and stay as they are.
+_SMALL = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +30,7 @@ class BadStep:
         batch: the points.
         weights: the task's state before the step.
         random_state: of the generators before the step, from which dropout is drawn.
+        broken: names of the weights that were no finite numbers before the step already.
     """
 
     epoch: int
@@ -35,6 +39,7 @@ class BadStep:
     batch: XCBatch
     weights: dict[str, Tensor]
     random_state: RandomState
+    broken: list[str]
 
     def save(self, path: Path) -> None:
         """Write it as tensors and plain values."""
@@ -48,10 +53,6 @@ class BadStep:
         kinds = {"tokens": TokenBag, "truth": LabelSets, "filtered": LabelSets, "shortlist": Shortlist}
         parts |= {name: kind(**parts[name]) for name, kind in kinds.items() if parts[name] is not None}
         return cls(batch=XCBatch(**parts), **state)
-
-    def broken_weights(self) -> list[str]:
-        """Name the weights that were no finite numbers before the step already."""
-        return [name for name, weight in self.weights.items() if not weight.isfinite().all()]
 
 
 class StopAtDivergence(Callback):
@@ -67,34 +68,46 @@ class StopAtDivergence(Callback):
         self._title = title
         self._batch: XCBatch | None = None
         self._index = 0
+        self._changing: list[str] = []
+        self._before: dict[str, Tensor] = {}
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: Task, batch: XCBatch, batch_idx: int) -> None:
-        """Remember the batch."""
-        del trainer, pl_module
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """List the buffers that a step may change."""
+        del trainer
+        kept, buffers = pl_module.state_dict().keys(), pl_module.named_buffers()
+        self._changing = [name for name, buffer in buffers if name in kept and buffer.numel() <= _SMALL]
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: XCBatch, batch_idx: int
+    ) -> None:
+        """Remember the batch, and what the step will change before its loss is known."""
+        del trainer
         self._batch, self._index = batch, batch_idx
+        self._before = {name: pl_module.get_buffer(name).clone() for name in self._changing}
 
-    def on_before_backward(self, trainer: Trainer, pl_module: Task, loss: Tensor) -> None:
+    def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
         """Stop if the loss is not finite.
 
         Raises:
             DivergedError: it is not; the step is saved.
         """
-        if torch.isfinite(loss) or self._batch is None or pl_module.random_state is None:
+        if torch.isfinite(loss):
             return
+        weights = pl_module.named_parameters()
         bad = BadStep(
             epoch=trainer.current_epoch + 1,
             step=self._index + 1,
             loss=float(loss),
-            batch=self._batch.to("cpu"),
-            weights=pl_module.state_dict(),
-            random_state=pl_module.random_state,
+            batch=cast(XCBatch, self._batch).to("cpu"),
+            weights={**pl_module.state_dict(), **self._before},
+            random_state=cast(Task, pl_module).random_state or {},
+            broken=[name for name, weight in weights if not weight.isfinite().all()],
         )
         bad.save(self._path)
         raise DivergedError(self._sentence(bad))
 
     def _sentence(self, bad: BadStep) -> str:
-        broken = bad.broken_weights()
-        since = f", with {broken[0]} no numbers since the step before" if broken else ""
+        since = f", with {bad.broken[0]} no numbers since the step before" if bad.broken else ""
         return (
             f"{self._title} diverged: expected a finite loss in step {bad.step} of epoch {bad.epoch}, found "
             f"{bad.loss}{since}; lower the learning rate (stages.*.lr). The batch and the weights before it "

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
@@ -147,10 +146,7 @@ class Stage:
         trainer = self._trainer(**_ONE_DEVICE)
         MatmulPrecision(self.matmul_precision).setup(trainer, task, "fit")
         task.to(trainer.strategy.root_device).train()
-        state = task.random_state or {"cpu": torch.get_rng_state()}
-        torch.set_rng_state(state["cpu"])
-        if "cuda" in state:
-            torch.cuda.set_rng_state(state["cuda"], task.device)
+        task.restore_randomness()
         with trainer.precision_plugin.train_step_context(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*self.log.*")  # nobody keeps what the step logs
             return task.training_step(batch.to(task.device))

@@ -116,6 +116,14 @@ class Task(LightningModule, ABC):
         if self.device.type == "cuda":
             self.random_state["cuda"] = torch.cuda.get_rng_state(self.device)
 
+    def restore_randomness(self) -> None:
+        """Bring the generators back to where they were before the step of ``random_state``."""
+        for kind, state in (self.random_state or {}).items():
+            if kind == "cpu":
+                torch.set_rng_state(state)
+            else:
+                torch.cuda.set_rng_state(state, self.device)
+
     def on_validation_epoch_start(self) -> None:
         """Compute once what the whole pass needs."""
         self.start_ranking()

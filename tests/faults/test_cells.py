@@ -1,0 +1,34 @@
+"""Cells of a sweep that run out of memory or diverge: each is a sentence at the end, and the rest goes on."""
+
+import math
+import re
+import sys
+
+from tests.cli.conftest import PLUGIN, SMALL, Console
+from xcgraph.configured.replay import replay
+
+LARGE = 10**12  # 160 TB of embeddings
+
+
+def test_cells_that_fail_are_listed_and_the_rest_goes_on(tmp_path, monkeypatch):
+    dims, rates = f"encoder.dim=16,{LARGE}", "stages.surrogate.lr=0.01,1e30"
+    status, _, errors = Console(tmp_path).run("xcgraph-train", "-m", *SMALL, dims, rates)
+
+    assert status == 1
+    assert "Traceback" not in errors
+    assert re.search("4 cells in .*, 3 of them failed:", errors)
+    lines = [line for line in errors.splitlines() if line.startswith("  ")]
+    small = f"{LARGE}" not in lines[0] and "0.01" in lines[0]
+    assert small
+    assert "validation P@1" in lines[0]
+    assert sum("Out of memory (160" in line and "lower stages.*.batch_size" in line for line in lines) == 2
+    diverged = [line for line in lines if "surrogate diverged: expected a finite loss in step" in line]
+    assert len(diverged) == 1
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(PLUGIN)
+    found = replay(tmp_path / "runs" / "sweeps" / diverged[0].split()[0], trust=["toy_data"])
+    sys.modules.pop("toy_data")
+    assert found.name == "surrogate"
+    assert not math.isfinite(found.loss().item())
+    assert found.bad.broken
