@@ -95,5 +95,4 @@ def test_failed_cell_keeps_no_data_alive():
     gc.collect()
     assert alive() is not None
     _let_go(error)
-    gc.collect()
     assert alive() is None

@@ -1,6 +1,7 @@
 """Sweeps: a folder per cell whose name depends on its config alone, and a list of the cells at the end."""
 
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -118,6 +119,7 @@ def _let_go(error: BaseException) -> None:
     while cause is not None:
         traceback.clear_frames(cause.__traceback__)
         cause = cause.__cause__ or cause.__context__
+    gc.collect()  # trainers and tasks refer to each other
 
 
 def _folder(config: DictConfig) -> str:

@@ -14,8 +14,8 @@ from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
 from xcgraph.tasks.task import RandomState, Task
 
 DIVERGED = "diverged.ckpt"
-# Numbers in a buffer that a step may change as it goes, such as the vectors of a spectral norm; buffers of graphs
-# and texts are larger, and stay as they are.
+# Numbers in a buffer that a step may change as it goes, such as the vectors of a spectral norm;
+# buffers of graphs and texts are larger, and stay as they are.
 _SMALL = 1 << 16
 
 
