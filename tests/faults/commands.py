@@ -44,8 +44,8 @@ class Command:
     before: Sequence[tuple[str, ...]] = ()
 
     def prepare(self, folder: Path) -> None:
-        """Make what the command reads, and the place for temporary files."""
-        (folder / "tmp").mkdir()
+        """Make a folder with what the command reads and a place for temporary files, to be copied."""
+        (folder / "tmp").mkdir(parents=True)
         for arguments in self.before:
             if fork_script("train", arguments, folder).wait():
                 raise RuntimeError(f"{self.name}: preparing it failed, see {log_of(folder)}.")
@@ -117,7 +117,8 @@ COMMANDS = (
 
 def stage_of(folder: Path, before: set[Path]) -> str:
     """Say what a killed command was at, by what it has left beside the files that were there before."""
-    new = [path for path in folder.rglob("*") if path not in before and "tmp" not in path.parts]
+    scratch = folder / "tmp"
+    new = [path for path in folder.rglob("*") if path not in before and scratch not in path.parents]
     unfinished = [path for path in new if path.name.endswith(".partial")]
     if unfinished:
         found = max(unfinished, key=lambda path: path.stat().st_mtime_ns)

@@ -11,6 +11,7 @@ to end with the same bytes as one that always had room. It needs a mount namespa
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -81,8 +82,10 @@ def _call(*command: str) -> None:
 
 def try_disks(command: Command, sizes: int, place: Path) -> Iterator[Trial]:
     """Run a command on disks of so many sizes, and on one that is read-only."""
+    template = place.with_name(f"{command.name} before")
+    command.prepare(template)
     with Disk(place) as disk:
-        command.prepare(place)
+        shutil.copytree(template, place, dirs_exist_ok=True)
         before = disk.used()
         status = fork_script(command.script, command.arguments, place).wait()
         expected, needed = command.found(place), disk.used() - before
@@ -90,14 +93,16 @@ def try_disks(command: Command, sizes: int, place: Path) -> Iterator[Trial]:
             raise RuntimeError(f"{command.name} ended with {status}: {log_of(place).read_text('utf-8')}")
     for number in range(sizes):
         room = needed * number // sizes
-        yield _try(command, f"{room} of {needed} KiB free", room, place, expected)
-    yield _try(command, "read-only", None, place, expected)
+        yield _try(command, f"{room} of {needed} KiB free", room, (template, place), expected)
+    yield _try(command, "read-only", None, (template, place), expected)
 
 
-def _try(command: Command, name: str, room: int | None, place: Path, expected: dict[str, bytes]) -> Trial:
-    log_of(place).unlink(missing_ok=True)
+def _try(
+    command: Command, name: str, room: int | None, places: tuple[Path, Path], expected: dict[str, bytes]
+) -> Trial:
+    template, place = places
     with Disk(place) as disk:
-        command.prepare(place)
+        shutil.copytree(template, place, dirs_exist_ok=True)
         disk.become("ro" if room is None else f"size={max(disk.used() + room, 4)}k")
         log_of(place).write_text("")
         status = fork_script(command.script, command.arguments, place).wait()

@@ -46,10 +46,12 @@ class Undisturbed:
     """What a command leaves that nobody killed.
 
     Attributes:
+        before: a folder as it was before.
         seconds: that it took.
         results: content by name.
     """
 
+    before: Path
     seconds: float
     results: dict[str, bytes]
 
@@ -60,18 +62,20 @@ def run_undisturbed(command: Command, folder: Path) -> Undisturbed:
     Raises:
         RuntimeError: it failed, or left other things than results.
     """
-    command.prepare(folder)
+    before = folder.with_name(f"{folder.name}-before")
+    command.prepare(before)
+    shutil.copytree(before, folder)
     started = time.monotonic()
     status = fork_script(command.script, command.arguments, folder).wait()
     seconds, results = time.monotonic() - started, command.found(folder)
     if status or not results or left_behind(folder):
         raise RuntimeError(f"{command.name} ended with {status}: {log_of(folder).read_text('utf-8')}")
-    return Undisturbed(seconds, results)
+    return Undisturbed(before, seconds, results)
 
 
 def kill_once(command: Command, expected: Undisturbed, folder: Path, draw: random.Random) -> Kill | None:
     """Kill a command once and give it again; None if it ended before it was killed."""
-    command.prepare(folder)
+    shutil.copytree(expected.before, folder)
     before = set(folder.rglob("*"))
     seconds = draw.uniform(0, expected.seconds)
     if not fork_script(command.script, command.arguments, folder).kill_after(seconds):
@@ -100,9 +104,8 @@ def kill_commands(commands: Sequence[Command], kills: int, seed: int, root: Path
         command = commands[done % len(commands)]
         if command.name not in undisturbed:
             folder = root / command.name.replace(" ", "-")
-            folder.mkdir()
             undisturbed[command.name] = run_undisturbed(command, folder)
-        folder = Path(tempfile.mkdtemp(prefix=f"kill-{done}-", dir=root))
+        folder = root / f"kill-{done}"
         outcome = kill_once(command, undisturbed[command.name], folder, draw)
         if outcome is not None:
             done += 1
