@@ -97,7 +97,7 @@ class StopAtDivergence(Callback):
         bad = BadStep(
             epoch=trainer.current_epoch + 1,
             step=self._index + 1,
-            loss=float(loss),
+            loss=loss.item(),
             batch=cast(XCBatch, self._batch).to("cpu"),
             weights={**pl_module.state_dict(), **self._before},
             random_state=cast(Task, pl_module).random_state or {},
