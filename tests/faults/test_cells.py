@@ -7,7 +7,7 @@ import sys
 from tests.cli.conftest import PLUGIN, SMALL, Console
 from xcgraph.configured.replay import replay
 
-LARGE = 10**12  # 160 TB of embeddings
+LARGE = 10**12  # 4 TB for the embedding of one token
 
 
 def test_cells_that_fail_are_listed_and_the_rest_goes_on(tmp_path, monkeypatch):
@@ -21,7 +21,13 @@ def test_cells_that_fail_are_listed_and_the_rest_goes_on(tmp_path, monkeypatch):
     small = f"{LARGE}" not in lines[0] and "0.01" in lines[0]
     assert small
     assert "validation P@1" in lines[0]
-    assert sum("Out of memory (160" in line and "lower stages.*.batch_size" in line for line in lines) == 2
+    assert (
+        sum(
+            "Out of memory (4000000000000 bytes" in line and "lower stages.*.batch_size" in line
+            for line in lines
+        )
+        == 2
+    )
     diverged = [line for line in lines if "surrogate diverged: expected a finite loss in step" in line]
     assert len(diverged) == 1
 
