@@ -1,5 +1,6 @@
 """The step at which a run diverged, taken again as often as one likes."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,7 @@ def replay(run: Path, trust: Sequence[str] = ()) -> Replay:
         described = ConfigSources(trust, run).run(RunFolder(path=run, config=config, metrics={}, facts={}))
     except (OSError, TypeError, AttributeError, yaml.YAMLError) as error:
         raise UserError(f"{run}: expected the folder of a run, found no config of one: {error}.") from error
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(described.num_threads)
     work = _Replayed.of(
         described.data.read(),
