@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
