@@ -81,8 +81,8 @@ def test_failed_cell_keeps_no_data_alive():
     class Data:
         pass
 
-    data = Data()
-    alive = weakref.ref(data)
+    held = [Data()]
+    alive = weakref.ref(held[0])
 
     def fail(data):
         try:
@@ -90,8 +90,7 @@ def test_failed_cell_keeps_no_data_alive():
         except MemoryError:
             raise RuntimeError(str(type(data))) from None
 
-    error = raised(lambda: fail(data))
-    del data
+    error = raised(lambda: fail(held.pop()))
     gc.collect()
     assert alive() is not None
     _let_go(error)
