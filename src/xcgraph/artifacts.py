@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -18,6 +19,7 @@ import numpy as np
 from scipy.sparse import csr_array, save_npz
 
 from xcgraph import __version__
+from xcgraph.drafts import drafted
 from xcgraph.errors import UserError
 from xcgraph.files import inside, open_regular, read_json
 from xcgraph.locks import one_at_a_time
@@ -93,9 +95,7 @@ class ArtifactStore:
         self.used: dict[str, Artifact] = {}
         try:
             root.mkdir(parents=True, exist_ok=True)
-            probe = root / f".probe-{os.getpid()}"
-            probe.touch()
-            probe.unlink()
+            tempfile.TemporaryFile(dir=root).close()  # without a name that a kill could leave
         except OSError as error:
             raise UserError(
                 f"Cannot write to the artifact folder {root} ({error.strerror}): "
@@ -171,22 +171,20 @@ def save_arrays(path: Path, **arrays: np.ndarray) -> None:
         if array.dtype.hasobject:
             raise TypeError(f"Array {name} holds Python objects.")
     named: dict[str, Any] = arrays  # before numpy 2.2, allow_pickle would be stored as one more of them
-    np.savez(path, **named)
+    with drafted(path) as file:
+        np.savez(file, **named)
 
 
 def save_csr(path: Path, matrix: csr_array) -> None:
     """Write a sparse matrix as :func:`xcgraph.npz.load_csr` and :func:`scipy.sparse.load_npz` read it."""
-    save_npz(path, matrix, compressed=False)
+    with drafted(path) as file:
+        save_npz(file, matrix, compressed=False)
 
 
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader finds the old content or the new, never half of it."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    with drafted(path) as file:
+        file.write(text.encode())
 
 
 def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind

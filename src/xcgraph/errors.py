@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The exceptions that mean: the user can mend this."""
 
 
 class UserError(Exception):
@@ -7,3 +7,7 @@ class UserError(Exception):
     The message names what was expected, what was found and how to mend it. The command line prints it
     without a traceback and exits with status 2; library callers see an ordinary exception.
     """
+
+
+class DivergedError(UserError):
+    """A training whose loss is no number any more: this run is over, others may go well."""

@@ -58,6 +58,17 @@ def test_journal_tells_how_far_each_cell_is(tmp_path):
     assert count_cells(cells) == "1 done, 2 running, 1 failed"
 
 
+def test_half_a_line_of_a_full_disk_is_no_cell(tmp_path):
+    (tmp_path / "journal").write_text('{"cell": [], "folder": "0", "error": "full"}\n{"cell": ["see')
+    assert [cell["folder"] for cell in read_journal(tmp_path / "journal")] == ["0"]
+
+
+@pytest.mark.parametrize("config", ["data: [1,", "", "a: b: c"])
+def test_half_a_config_is_of_no_finished_cell(tmp_path, config):
+    (tmp_path / "config.yaml").write_text(config)
+    assert finished_metrics(tmp_path, composed()) is None
+
+
 # --- whole sweeps ---------------------------------------------------------------------------------------
 
 

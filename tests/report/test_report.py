@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -170,12 +171,13 @@ def test_a_full_disk_leaves_the_last_report(tmp_path, monkeypatch, broken):
 
 def test_what_a_killed_report_left_is_cleared_away(tmp_path):
     (tmp_path / "figures").mkdir()
-    old, young = tmp_path / "figures" / ".a.svg.draft-1", tmp_path / ".report.md.draft-2"
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    old, running = tmp_path / "figures" / f".a.svg.{gone.pid}", tmp_path / f".report.md.{os.getppid()}"
     old.write_text("half")
-    young.write_text("half")
-    os.utime(old, (1, 1))
+    running.write_text("half")
 
-    write_files(tmp_path, {"report.md": "new"})
+    write_files(tmp_path, {"figures/a.svg": "new", "report.md": "new"})
 
     assert not old.exists()
-    assert young.exists()
+    assert running.exists()

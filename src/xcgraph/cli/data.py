@@ -5,7 +5,6 @@ import dataclasses
 import json
 import logging
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from logging.handlers import BufferingHandler
@@ -14,7 +13,8 @@ from pathlib import Path
 from rich.console import Console
 
 from xcgraph.artifacts import write_atomically
-from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.command import run_command
+from xcgraph.cli.mishap import Advice
 from xcgraph.cli.sources import find_config, open_source
 from xcgraph.cli.statistics import print_statistics
 from xcgraph.data.download import REPOSITORY, fetch_archive, unpack_archive
@@ -23,10 +23,11 @@ from xcgraph.data.statistics import describe_data, label_frequency
 from xcgraph.errors import UserError
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.write_folder import write_folder
+from xcgraph.locks import scratch_folder
 
 _LAYOUTS = [layout.name for layout in all_layouts()]
 _ADVICE = Advice(
-    interrupted="nothing half-written is left, and a download goes on where it stopped", output="--out"
+    interrupted="nothing half-written is left, and a download goes on where it stopped", output="OUT or --out"
 )
 
 
@@ -156,8 +157,8 @@ def _cache(folder: str | None) -> Iterator[Path]:
     if folder is not None:
         yield Path(folder)
     else:
-        with tempfile.TemporaryDirectory(prefix="xcgraph-data-") as temporary:
-            yield Path(temporary)
+        with scratch_folder("data") as temporary:
+            yield temporary
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.command import run_command
+from xcgraph.cli.mishap import Advice
 from xcgraph.cli.trust import add_trust
 from xcgraph.predict.folder import MANIFEST, save_model
 from xcgraph.predict.from_run import portable_run

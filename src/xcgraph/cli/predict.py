@@ -12,7 +12,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.command import run_command
+from xcgraph.cli.mishap import Advice
 from xcgraph.cli.trust import add_trust
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor

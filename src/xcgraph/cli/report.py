@@ -2,15 +2,16 @@
 
 import argparse
 import logging
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from xcgraph.cli.command import Advice, hush_libraries, run_command
+from xcgraph.cli.command import hush_libraries, run_command
+from xcgraph.cli.mishap import Advice
 from xcgraph.cli.trust import add_trust
 from xcgraph.configured.sources import ConfigSources
+from xcgraph.locks import scratch_folder
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown
 from xcgraph.report.report import BASE, build_report, write_files
@@ -20,8 +21,8 @@ _ADVICE = Advice(interrupted="the report that was there before is still there", 
 
 def report(options: argparse.Namespace) -> None:
     """Write the report."""
-    with tempfile.TemporaryDirectory(prefix="xcgraph-report-") as cache:
-        sources = ConfigSources(options.trust, Path(cache))
+    with scratch_folder("report") as cache:
+        sources = ConfigSources(options.trust, cache)
         found = build_report([Path(place) for place in options.runs], sources, base=options.base)
     out = Path(options.out)
     write_files(out, {**render_markdown(found), **render_html(found)})

@@ -5,7 +5,6 @@ import json
 import logging
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +12,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as Printed
 
-from xcgraph.cli.command import USER_ERROR, Advice, hush_libraries, run_command
+from xcgraph.cli.command import hush_libraries, run_command
+from xcgraph.cli.mishap import USER_ERROR, Advice
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
+from xcgraph.locks import scratch_folder
 from xcgraph.pipeline.provenance import code_digest
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown, table_lines
@@ -130,8 +131,8 @@ def _metrics(runs: Sequence[CellRun]) -> dict[str, list[Mapping[str, float]]]:
 
 
 def _report(runs: Sequence[CellRun], suite: Suite, out: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="xcgraph-reproduce-") as cache:
-        sources = ConfigSources((), Path(cache))
+    with scratch_folder("reproduce") as cache:
+        sources = ConfigSources((), cache)
         finished = [run.folder for run in runs if run.metrics is not None]
         found = build_report(finished, sources, base=suite.base)
     write_files(out, {**render_markdown(found), **render_html(found)})

@@ -1,5 +1,7 @@
 """Sweeps: a folder per cell whose name depends on its config alone, and a list of the cells at the end."""
 
+import contextlib
+import gc
 import json
 import logging
 import os
@@ -16,8 +18,8 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
-from xcgraph.artifacts import content_key
-from xcgraph.errors import UserError
+from xcgraph.artifacts import content_key, write_atomically
+from xcgraph.cli.mishap import explain
 
 _log = logging.getLogger(__name__)
 
@@ -43,8 +45,8 @@ OmegaConf.register_new_resolver("cell", lambda _root_: cell_key(_root_), replace
 def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, float]] | None:
     """Return the metrics of a folder whose run is complete and had this config, else None."""
     try:
-        before = OmegaConf.load(folder / "config.yaml")
         found = json.loads((folder / "metrics.json").read_text("utf-8"))
+        before = OmegaConf.load(folder / "config.yaml")
     except FileNotFoundError:
         return None
     if not isinstance(before, DictConfig) or cell_key(before) != cell_key(config):
@@ -97,10 +99,10 @@ class Cells(Callback):
         if job_return.status is JobStatus.COMPLETED:
             line["validation P@1"] = result
         else:
-            line["error"] = (
-                f"{result}" if isinstance(result, UserError) else f"{type(result).__name__}: {result}"
-            )
-            error.write_text("".join(traceback.format_exception(result)), "utf-8")
+            mishap = explain(result)
+            line["error"] = f"{type(result).__name__}: {result}" if mishap is None else mishap.sentence
+            write_atomically(error, "".join(traceback.format_exception(result)))
+            _let_go(result)
         self._write(line)
 
     def _write(self, line: Mapping[str, Any]) -> None:
@@ -111,6 +113,15 @@ class Cells(Callback):
             _log.info("Sweep: %s", count_cells(read_journal(self._journal)))
 
 
+def _let_go(error: BaseException) -> None:
+    """Forget the variables of a cell that failed: Hydra keeps its exception, and so its data and weights."""
+    cause: BaseException | None = error
+    while cause is not None:
+        traceback.clear_frames(cause.__traceback__)
+        cause = cause.__cause__ or cause.__context__
+    gc.collect()  # trainers and tasks refer to each other
+
+
 def _folder(config: DictConfig) -> str:
     return str(config.hydra.runtime.output_dir)
 
@@ -119,8 +130,9 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     """Return the newest line of each cell, in the order in which they began."""
     newest: dict[str, dict[str, Any]] = {}
     for text in path.read_text("utf-8").splitlines():
-        line = json.loads(text)
-        newest[line["folder"]] = line
+        with contextlib.suppress(json.JSONDecodeError):  # a disk that is full takes half a line
+            line = json.loads(text)
+            newest[line["folder"]] = line
     return list(newest.values())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
+from xcgraph.artifacts import write_atomically
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
 from xcgraph.cli.origin import describe_start, find_origin
@@ -23,7 +24,7 @@ def train(config: DictConfig) -> float:
     run: Run = build(config, "train")
     metrics = finished_metrics(Path(run.folder), config)
     if metrics is None:
-        OmegaConf.save(config, f"{run.folder}/config.yaml", resolve=True)
+        write_atomically(Path(run.folder) / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
         session = Session(build_node(config.logger), describe_start(config, run.folder))
         metrics = session.follow(lambda: run.execute(find_origin(), session.report))
     else:

@@ -77,13 +77,22 @@ class ConfigSources:
             UserError: a stage is missing, damaged or of another run, or the config names a class of a
                 package that is not trusted.
         """
+        built = self.run(run, most_trees)
+        return reopen(run.path, built.recipe, built.validation, data=self.data(run), seed=run.seed)
+
+    def run(self, run: RunFolder, most_trees: int | None = None) -> Run:
+        """Build what the config of a run describes, or the part of it with the first trees.
+
+        Raises:
+            UserError: it describes no run, or names a class of a package that is not trusted.
+        """
         node = OmegaConf.create(dict(run.config.get("run") or {}))
         if most_trees is not None and OmegaConf.select(node, "recipe.num_trees") is not None:
             node.recipe.num_trees = min(most_trees, node.recipe.num_trees)
         built = self._build(node)
         if not isinstance(built, Run):
             raise UserError(f"{run.path}: its config describes no run; name the folder of one.")
-        return reopen(run.path, built.recipe, built.validation, data=self.data(run), seed=run.seed)
+        return built
 
     def _module(self, run: RunFolder) -> XCDataModule:
         node = OmegaConf.create(dict(run.config["data"]))

@@ -6,6 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from xcgraph.drafts import drafted
+
 _GREY, _DARK = "0.75", "0.15"
 
 
@@ -47,7 +49,8 @@ def plot_label_frequency(frequency: NDArray[np.int64], name: str, path: Path) ->
     axes.spines[["top", "right"]].set_visible(False)
     if len(histogram) > 8:  # else neighbours touch
         axes.tick_params(axis="x", labelrotation=30)
-    figure.savefig(path, dpi=150)
+    with drafted(path) as file:
+        figure.savefig(file, dpi=150, format="png")
 
 
 def _range_name(digits: int) -> str:

@@ -12,6 +12,7 @@ from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 from scipy.sparse import csr_array
 
+from xcgraph.drafts import naming
 from xcgraph.errors import UserError
 from xcgraph.files import read_json
 
@@ -128,16 +129,20 @@ class _GrowingArray:
         self._write_header()
 
     def append(self, array: NDArray) -> None:
-        self._file.write(np.ascontiguousarray(array, self._dtype).data)
+        with naming(self._path):
+            self._file.write(np.ascontiguousarray(array, self._dtype).data)
         self.size += len(array)
 
     def close(self, *, keep: bool) -> None:
-        if keep:
-            self._file.seek(0)
-            self._write_header()
-        self._file.close()
-        if not keep:
-            self._path.unlink()
+        try:
+            with naming(self._path):
+                if keep:
+                    self._file.seek(0)
+                    self._write_header()
+                self._file.close()
+        finally:
+            if not keep:
+                self._path.unlink()
 
     def widen(self) -> None:
         """Turn int32 into int64 on disk, block by block."""

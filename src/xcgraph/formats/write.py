@@ -10,6 +10,7 @@ from types import TracebackType
 import numpy as np
 from scipy.sparse import csr_array
 
+from xcgraph.drafts import naming
 from xcgraph.formats.text_rows import points_text, rows_text
 
 __all__ = ["RowsWriter", "TextFile", "write_points", "write_rows"]
@@ -122,19 +123,21 @@ class TextFile:
 
     def write(self, text: bytes) -> None:
         """Write some more text."""
-        self._text.write(text)
+        with naming(self._path):
+            self._text.write(text)
 
     def close(self, *, keep: bool) -> None:
         """Give the file its name, or remove it."""
-        if self._text is not self._raw:
-            self._text.close()
-        self._raw.flush()
-        os.fsync(self._raw.fileno())
-        self._raw.close()
-        if keep:
-            self._draft.replace(self._path)
-        else:
-            self._draft.unlink()
+        try:
+            with naming(self._path), self._raw:
+                if self._text is not self._raw:
+                    self._text.close()
+                self._raw.flush()
+                os.fsync(self._raw.fileno())
+            if keep:
+                self._draft.replace(self._path)
+        finally:
+            self._draft.unlink(missing_ok=True)
 
     def __enter__(self) -> "TextFile":
         return self

@@ -1,6 +1,5 @@
 """Checkpoints that are whole or absent, and that cannot run code when they are read."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import torch
 from pytorch_lightning.plugins.io import TorchCheckpointIO
 
+from xcgraph.drafts import drafted
 from xcgraph.errors import UserError
 from xcgraph.files import open_regular
 
@@ -45,12 +45,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 def save_tensors(path: Path, state: dict[str, Any]) -> None:
     """Write tensors and plain values so that a reader finds the old file or the new, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    with draft.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    with drafted(path) as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:  # torch's own, when it cannot close what the disk has no room for
+            raise (error.__context__ if isinstance(error.__context__, OSError) else error) from None
 
 
 def load_tensors(path: Path, map_location: Callable[..., Any] | None = None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from xcgraph.artifacts import ArtifactStore, save_csr, write_atomically
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import Split, XCData
+from xcgraph.drafts import remove_drafts
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.pipeline.curves import Report
@@ -113,6 +114,7 @@ class Run:
         if "labels" in self.data.statistics:
             self.recipe.check(self.data.statistics["labels"])
         store, folder = ArtifactStore(Path(self.artifacts)), Path(self.folder)
+        remove_drafts(folder)
         data = self.data.read()
         work = Workspace.of(
             data,

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from scipy.sparse import csr_array
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
@@ -25,6 +27,7 @@ from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
 from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.pipeline.curves import CURVES, EpochCurves
+from xcgraph.pipeline.divergence import DIVERGED, StopAtDivergence
 from xcgraph.pipeline.kept_memory import KeptMemory
 from xcgraph.pipeline.precision import MatmulPrecision
 from xcgraph.pipeline.watch import Watch
@@ -113,13 +116,18 @@ class Stage:
             title: the stage's name for people.
             seed: of the order of points and of dropout.
             watch: who looks on.
+
+        Raises:
+            DivergedError: a step's loss is no finite number; the step is in ``diverged.ckpt``.
         """
         watch = watch or Watch()
         optimizer = functools.partial(self.optimizer, lr=self.lr)
         task.prepare(Learning(optimizer, self.schedule, self.max_epochs, seed), metrics)
         train, valid = points
-        unfinished = folder / _UNFINISHED
+        unfinished, diverged = folder / _UNFINISHED, folder / DIVERGED
+        diverged.unlink(missing_ok=True)
         trainer = self._trainer(
+            StopAtDivergence(diverged, title),
             EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
             watch.progress(title),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
@@ -133,6 +141,16 @@ class Stage:
             )
         save_tensors(folder / WEIGHTS, task.state_dict())
         unfinished.unlink()
+
+    def take_step(self, task: Task, batch: XCBatch) -> Tensor:
+        """Return the loss of one training step from a task's random state, with the precision of training."""
+        trainer = self._trainer(**_ONE_DEVICE)
+        MatmulPrecision(self.matmul_precision).setup(trainer, task, "fit")
+        task.to(trainer.strategy.root_device).train()
+        task.restore_randomness()
+        with trainer.precision_plugin.train_step_context(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*self.log.*")  # nobody keeps what the step logs
+            return task.training_step(batch.to(task.device))
 
     def predict(self, task: Task, points: FullTargets, top_k: int) -> csr_array:
         """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""

@@ -1,6 +1,8 @@
 """The arrays of a portable model by name: each stored once, sparse matrices as three of them."""
 
 import hashlib
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -45,8 +47,18 @@ class TensorWriter:
         return known
 
     def save(self, path: Path) -> None:
-        """Write all of them."""
-        save_file(self._arrays, path)
+        """Write all of them.
+
+        Raises:
+            OSError: the disk does not take them.
+        """
+        try:
+            save_file(self._arrays, path)
+        except SafetensorError as error:
+            number = re.search(r"\(os error (\d+)\)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 class TensorReader:

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from xcgraph.drafts import naming, remove_drafts
 from xcgraph.errors import UserError
 from xcgraph.report.examples import neighbour_table, prediction_table
 from xcgraph.report.figures import DRAWINGS, NothingToShow, Picture
@@ -133,13 +133,14 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
         folder: made if it is not there.
         files: content by name; the last one is renamed last.
     """
-    _remove_drafts(folder)
     drafts = {folder / name: _draft(folder / name) for name in files}
+    for place in {path.parent for path in drafts}:
+        remove_drafts(place)
     try:
         for (path, draft), content in zip(drafts.items(), files.values(), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with draft.open("w", encoding="utf-8") as file:
-                file.write(content)
+            with naming(path), draft.open("wb") as file:
+                file.write(content.encode())
                 file.flush()
                 os.fsync(file.fileno())
         for path, draft in drafts.items():
@@ -151,15 +152,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _draft(path: Path) -> Path:
-    return path.with_name(f".{path.name}.draft-{os.getpid()}")
-
-
-def _remove_drafts(folder: Path) -> None:
-    """Take away what killed reports have left; a young draft may be of one that is running."""
-    for draft in folder.rglob(".*.draft-*"):
-        with contextlib.suppress(OSError):
-            if time.time() - draft.stat().st_mtime > 60:
-                draft.unlink()
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _summary(sections: Sequence[Section], left_out: Sequence[LeftOut]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from xcgraph.artifacts import write_atomically
 from xcgraph.errors import UserError
 from xcgraph.report.published import Published
 from xcgraph.report.statistics import Summary, summarize
@@ -182,7 +183,7 @@ def write_recorded(
         for cell, runs in found.items()
     }
     try:
-        path.write_text(_HEADER + yaml.safe_dump(content, sort_keys=False, default_flow_style=None), "utf-8")
+        write_atomically(path, _HEADER + yaml.safe_dump(content, sort_keys=False, default_flow_style=None))
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror}.") from error
 

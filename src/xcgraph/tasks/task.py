@@ -19,6 +19,7 @@ from xcgraph.optim import Schedule
 
 Part = TypeVar("Part")
 AnyTask = TypeVar("AnyTask", bound="Task")
+RandomState = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,11 @@ class Task(LightningModule, ABC):
 
     Attributes:
         top_k: how many labels :meth:`predict_step` returns for a point.
+        random_state: of the generators before the training step that is under way, by kind of device.
     """
 
     top_k: int = 100
+    random_state: RandomState | None = None
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,11 +106,23 @@ class Task(LightningModule, ABC):
         """Seed each epoch by itself, so that a resumed run draws what an undisturbed one would have.
 
         Not before the first batch: a new loader draws a number too, in a resumed run earlier than otherwise.
+        The state of the generators is remembered, for a step that has to be taken again.
         """
         del batch
         if batch_idx == 0:
             seed = _required(self._learning).seed * 1_000_003 + self.current_epoch
             torch.manual_seed(seed + self.global_rank * 1_000_003**2)  # else all drop the same units
+        self.random_state = {"cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            self.random_state["cuda"] = torch.cuda.get_rng_state(self.device)
+
+    def restore_randomness(self) -> None:
+        """Bring the generators back to where they were before the step of ``random_state``."""
+        for kind, state in (self.random_state or {}).items():
+            if kind == "cpu":
+                torch.set_rng_state(state)
+            else:
+                torch.cuda.set_rng_state(state, self.device)
 
     def on_validation_epoch_start(self) -> None:
         """Compute once what the whole pass needs."""

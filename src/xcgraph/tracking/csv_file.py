@@ -4,6 +4,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
+from xcgraph.drafts import naming
 from xcgraph.tracking.tracker import RunEnd, RunStart
 
 EPOCHS = "epochs.csv"
@@ -21,7 +22,7 @@ class CsvTracker:
     def start(self, run: RunStart) -> None:
         """Begin the table anew."""
         self._path = run.folder / EPOCHS
-        with self._path.open("w", newline="", encoding="utf-8") as file:
+        with naming(self._path), self._path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(("stage", "epoch", "metric", "value"))
 
     def log(self, stage: str, row: Mapping[str, float | int]) -> None:

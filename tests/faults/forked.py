@@ -1,0 +1,86 @@
+"""Console scripts in processes that are forked with all libraries loaded: kills fall into the work itself."""
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPTS = ("train", "data", "report", "export")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
+
+
+def load_libraries() -> None:
+    """Import what the scripts import; nothing is computed, so that no thread is there to be forked."""
+    for script in SCRIPTS:
+        importlib.import_module(f"xcgraph.cli.{script}")
+
+
+@dataclass(frozen=True)
+class Forked:
+    """A console script that runs in a process group of its own.
+
+    Attributes:
+        pid: of process and group.
+        started: when, by the monotonic clock.
+    """
+
+    pid: int
+    started: float
+
+    def kill_after(self, seconds: float) -> bool:
+        """Kill the whole group so many seconds after its start; return False if it ended before."""
+        while (left := self.started + seconds - time.monotonic()) > 0:
+            if os.waitpid(self.pid, os.WNOHANG)[0]:
+                return False
+            time.sleep(min(left, 0.01))
+        os.killpg(self.pid, signal.SIGKILL)
+        return os.WIFSIGNALED(os.waitpid(self.pid, 0)[1])
+
+    def wait(self) -> int:
+        """Wait for the end; return the exit status."""
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+def log_of(folder: Path) -> Path:
+    """Return where the output of a folder's scripts goes: beside it, for its disk may be full."""
+    return folder.with_name(f"{folder.name}.log")
+
+
+def fork_script(script: str, arguments: Sequence[str], folder: Path) -> Forked:
+    """Start a script in a folder; what it prints is added to :func:`log_of` the folder."""
+    pid = os.fork()
+    if pid:
+        return Forked(pid, time.monotonic())
+    try:
+        _become(script, arguments, folder)
+    finally:
+        os._exit(70)  # never back into the caller's code
+
+
+def _become(script: str, arguments: Sequence[str], folder: Path) -> None:
+    os.setpgid(0, 0)  # no session of its own, which Linux may schedule apart from the caller's
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    os.chdir(folder)
+    tempfile.tempdir = str(folder / "tmp")
+    output = os.open(log_of(folder), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.argv = [f"xcgraph-{script}", *arguments]
+    status = 0
+    try:
+        importlib.import_module(f"xcgraph.cli.{script}").main()
+    except SystemExit as leaving:
+        status = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
