@@ -103,7 +103,11 @@ def test_json_lines(content, item, key, predictor):
         (b'{"tokens": {"red": "1"}}', "expected a finite weight"),
         (b'{"tokens": {"red": 1e999}}', "expected a finite weight"),
         (b'{"tokens": {"red": NaN}}', "expected a finite weight"),
+        (b'{"tokens": {"red": 1%s}}' % (b"0" * 400), "expected a finite weight"),
+        (rb'{"text": "red \ud800"}', "expected Unicode, found half a character"),
         (b'{"features": {"red": 1}}', "features: expected numbers of columns, found 'red'"),
+        (b'{"features": {"+1": 1}}', "features: expected numbers of columns, found '+1'"),
+        (b'{"features": {"%s": 1}}' % (b"9" * 5000), "features: expected numbers of columns, found '999"),
         (b'{"features": {"3": 1}}', "expected columns of tokens from 0 to 2, found 3"),
     ],
 )

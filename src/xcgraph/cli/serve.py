@@ -22,7 +22,7 @@ _MOST_CONNECTIONS = 1024
 
 def serve(options: argparse.Namespace) -> None:
     """Load the model, and answer until a signal comes."""
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise UserError(f"The server needs {', '.join(missing)}: pip install 'xcgraph[serve]'.")
     import uvicorn

@@ -46,7 +46,8 @@ class _LimitedReceive:
             message = await asyncio.wait_for(self._receive(), self._settings.time_limit - self._seconds)
         except TimeoutError:
             limit = f"{self._settings.time_limit:g} seconds"
-            raise HTTPException(408, f"expected a body within {limit}, found none, or a part.") from None
+            expected = f"expected a body within {limit}, found none, or a part of it."
+            raise HTTPException(408, expected, {"Connection": "close"}) from None
         self._seconds += time.monotonic() - started
         self._size += len(message.get("body", b""))
         self._check_size(self._size)
