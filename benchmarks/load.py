@@ -5,7 +5,8 @@
 
 A server process for each way to gather requests listens on loopback; every client keeps one connection and
 asks for the labels of one text at a time. Clients write and read HTTP themselves, to leave the cores to the
-server. A random model has the sizes of a trained one, and texts of random words.
+server. A random model has the sizes of a trained one, and texts of random words. CPU time is what the server
+worked for a request, all its threads: on a machine that others use too, it is the steadier number.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +36,7 @@ SETTINGS = {
 }
 _SIZES = {"labels": 8_436, "meta_labels": 4_096, "dim": 256, "tokens": 20_000, "beam": 100, "trees": 1}
 _WORDS_PER_TEXT = 10
+_CPU = re.compile(r"^process_cpu_seconds_total (\S+)$", re.MULTILINE)
 _LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
 
 
@@ -99,6 +102,12 @@ async def load(port: int, requests: Sequence[bytes], clients: int, seconds: floa
     return [each for times in asked for each in times]
 
 
+def cpu_seconds(port: int) -> float:
+    """Ask a server how long its process has worked."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+        return float(_CPU.search(page.read().decode())[1])
+
+
 def save_random_model(folder: Path, rng: np.random.Generator) -> list[str]:
     """Write a random model that reads text, and return texts for it."""
     model = random_model(argparse.Namespace(**_SIZES))
@@ -110,19 +119,27 @@ def save_random_model(folder: Path, rng: np.random.Generator) -> list[str]:
     return [" ".join(words[word] for word in row) for row in picked.tolist()]
 
 
+def measured(port: int, requests: Sequence[bytes], clients: int, seconds: float) -> str:
+    """Load a server, and return the row's figures."""
+    worked, started = cpu_seconds(port), time.perf_counter()
+    times = np.array(asyncio.run(load(port, requests, clients, seconds)))
+    rate = len(times) / (time.perf_counter() - started)
+    p50, p99 = 1e3 * np.percentile(times, [50, 99])
+    cpu = 1e3 * (cpu_seconds(port) - worked) / len(times)
+    return f"{rate:,.0f} | {p50:.1f} | {p99:.1f} | {cpu:.2f}"
+
+
 def measure(model: Path, texts: Sequence[str], options: argparse.Namespace) -> None:
     """Print a row per way to gather requests and number of clients."""
     requests = [request(text, options.top_k) for text in texts]
-    sys.stdout.write("| predicted | clients | requests/s | p50, ms | p99, ms |\n|---|---|---|---|---|\n")
+    sys.stdout.write("| predicted | clients | requests/s | p50, ms | p99, ms | CPU, ms |\n")
+    sys.stdout.write("|---|---|---|---|---|---|\n")
     for name, settings in SETTINGS.items():
         with serving(model, settings) as port:
             asyncio.run(load(port, requests, 1, min(1.0, options.seconds)))
             for clients in options.clients:
-                started = time.perf_counter()
-                times = 1e3 * np.array(asyncio.run(load(port, requests, clients, options.seconds)))
-                rate = len(times) / (time.perf_counter() - started)
-                p50, p99 = np.percentile(times, [50, 99])
-                sys.stdout.write(f"| {name} | {clients} | {rate:,.0f} | {p50:.1f} | {p99:.1f} |\n")
+                row = measured(port, requests, clients, options.seconds)
+                sys.stdout.write(f"| {name} | {clients} | {row} |\n")
                 sys.stdout.flush()
 
 
