@@ -107,6 +107,7 @@ def test_json_lines(content, item, key, predictor):
         (rb'{"text": "red \ud800"}', "expected Unicode, found half a character"),
         (b'{"features": {"red": 1}}', "features: expected numbers of columns, found 'red'"),
         (b'{"features": {"+1": 1}}', "features: expected numbers of columns, found '+1'"),
+        (b'{"features": {"01": 1}}', "features: expected numbers of columns, found '01'"),
         (b'{"features": {"%s": 1}}' % (b"9" * 5000), "features: expected numbers of columns, found '999"),
         (b'{"features": {"3": 1}}', "expected columns of tokens from 0 to 2, found 3"),
     ],

@@ -1,6 +1,7 @@
 """Points and labels as JSON has them, alike in a line of the shell and in the body of a request."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from reprlib import repr as short
@@ -12,6 +13,7 @@ from xcgraph.predict.predictor import Prediction
 
 GIVEN = ("text", "tokens", "features")
 _MOST_NEIGHBOURS = 5
+_COLUMN = re.compile("0|[1-9][0-9]{0,17}")  # one way to write each: no two keys mean one column
 
 
 def read_record(record: object) -> object:
@@ -58,7 +60,7 @@ def to_json(record: Mapping[str, Any]) -> str:
 
 
 def _column(token: str) -> int:
-    if not (token.isascii() and token.isdigit() and len(token) < 20):
+    if not _COLUMN.fullmatch(token):
         raise UserError(f"features: expected numbers of columns, found {short(token)}.")
     return int(token)
 

@@ -18,7 +18,7 @@ from xcgraph.predict.records import to_json
 from xcgraph.serve.batching import Batcher, Question, QueueFullError
 from xcgraph.serve.limits import LimitedBodies
 from xcgraph.serve.metrics import MeasuredApp, Metrics
-from xcgraph.serve.schema import Failure, Health, PredictAnswer, PredictRequest, request_model
+from xcgraph.serve.schema import AnyRequest, Failure, Health, PredictAnswer, request_model
 from xcgraph.serve.settings import ServeSettings
 
 _RETRY_AFTER = "1"  # second
@@ -78,7 +78,7 @@ def _add_predict(app: FastAPI, predictor: Predictor, batcher: Batcher, settings:
         return Response(await batcher.ask(_question(body, settings)), media_type="application/json")
 
 
-def _question(body: PredictRequest, settings: ServeSettings) -> Question:
+def _question(body: AnyRequest, settings: ServeSettings) -> Question:
     if body.explain and len(body.inputs) > settings.max_explained:
         raise UserError(
             f"inputs: expected at most {settings.max_explained} to explain, found {len(body.inputs)}."

@@ -2,19 +2,20 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, create_model
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
-from xcgraph.predict.records import read_record
+from xcgraph.predict.records import GIVEN, read_record
 from xcgraph.serve.settings import ServeSettings
 
 _TOP_K = 5
 _WEIGHT = {"type": "number", "minimum": -1e6, "maximum": 1e6}
 
 
-class PredictRequest(BaseModel):
+class AnyRequest(BaseModel):
     """What all requests for predictions have; :func:`request_model` narrows it to one model's.
 
     Attributes:
@@ -101,7 +102,7 @@ class Failure(BaseModel):
     error: str
 
 
-def request_model(predictor: Predictor, settings: ServeSettings) -> type[PredictRequest]:
+def request_model(predictor: Predictor, settings: ServeSettings) -> type[AnyRequest]:
     """Narrow requests to what a model can read and keeps, and to what the settings allow."""
 
     def read(record: object) -> object:
@@ -114,29 +115,46 @@ def request_model(predictor: Predictor, settings: ServeSettings) -> type[Predict
 
     top_k = predictor.model.top_k
     checked = Annotated[object, PlainValidator(read), WithJsonSchema(_input_schema(predictor))]
-    kept = Field(default=min(_TOP_K, top_k), ge=1, le=top_k, description="Labels per input.")
-    return create_model(
-        "PredictRequest",
-        __base__=PredictRequest,
-        __doc__="Inputs, and what is wanted of them.",
-        inputs=(list[checked], Field(max_length=settings.max_inputs)),
-        top_k=(int, kept),
-    )
+    explains: JsonDict = {"properties": {"explain": {"const": True}}, "required": ["explain"]}
+    fewer: JsonDict = {"properties": {"inputs": {"maxItems": settings.max_explained}}}
+
+    class PredictRequest(AnyRequest):
+        """Inputs, and what is wanted of them."""
+
+        model_config = ConfigDict(json_schema_extra={"if": explains, "then": fewer})
+
+        inputs: list[checked] = Field(max_length=settings.max_inputs)
+        top_k: int = Field(default=min(_TOP_K, top_k), ge=1, le=top_k, description="Labels per input.")
+
+    return PredictRequest
 
 
 def _input_schema(predictor: Predictor) -> dict[str, Any]:
     """Describe an input: a text where the model reads text, names of tokens where it has a vocabulary."""
     model = predictor.model
-    columns = {"pattern": "^[0-9]+$", "description": f"Columns of tokens, from 0 to {model.num_tokens - 1}."}
-    choices: list[dict[str, Any]] = [
-        _object("features", {"type": "object", "propertyNames": columns, "additionalProperties": _WEIGHT})
-    ]
+    columns = {"pattern": f"^({numbers_below(model.num_tokens)})$", "description": "Columns of tokens."}
+    weights = {"type": "object", "additionalProperties": _WEIGHT}
+    choices = [_object("features", {**weights, "propertyNames": columns})]
     if model.vocabulary:
-        choices.insert(0, _object("tokens", {"type": "object", "additionalProperties": _WEIGHT}))
+        choices.insert(0, _object("tokens", weights))
     if model.reader is not None:
         choices = [{"type": "string"}, _object("text", {"type": "string"}), *choices]
     return {"oneOf": choices}
 
 
 def _object(name: str, value: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "properties": {name: value}, "required": [name]}
+    """Describe an object that has this and none of the others; what else it has counts for nothing."""
+    properties = {other: value if other == name else False for other in GIVEN}
+    return {"type": "object", "properties": properties, "required": [name]}
+
+
+def numbers_below(limit: int) -> str:
+    """Return a regular expression of the whole numbers from 0 to limit − 1, without leading zeros."""
+    last = str(limit - 1)
+    shorter = ["0", *(f"[1-9][0-9]{{{rest}}}" for rest in range(len(last) - 1))]
+    below = [
+        f"{last[:place]}[{int(place == 0)}-{int(digit) - 1}][0-9]{{{len(last) - place - 1}}}"
+        for place, digit in enumerate(last)
+        if int(digit) > int(place == 0)
+    ]
+    return "|".join([*shorter, *below, last])
