@@ -113,7 +113,7 @@ def request_model(predictor: Predictor, settings: ServeSettings) -> type[AnyRequ
             raise PydanticCustomError("input", "{sentence}", {"sentence": str(error)}) from None
         return item
 
-    top_k = predictor.model.top_k
+    kept = predictor.model.top_k
     checked = Annotated[object, PlainValidator(read), WithJsonSchema(_input_schema(predictor))]
     explains: JsonDict = {"properties": {"explain": {"const": True}}, "required": ["explain"]}
     fewer: JsonDict = {"properties": {"inputs": {"maxItems": settings.max_explained}}}
@@ -124,7 +124,7 @@ def request_model(predictor: Predictor, settings: ServeSettings) -> type[AnyRequ
         model_config = ConfigDict(json_schema_extra={"if": explains, "then": fewer})
 
         inputs: list[checked] = Field(max_length=settings.max_inputs)
-        top_k: int = Field(default=min(_TOP_K, top_k), ge=1, le=top_k, description="Labels per input.")
+        top_k: int = Field(default=min(_TOP_K, kept), ge=1, le=kept, description="Labels per input.")
 
     return PredictRequest
 
