@@ -77,8 +77,11 @@ def test_a_full_queue_sends_away(predictor, connect):
             second = post(client, "red", "pear")
             await waiting(client, 2)
             refused = await post(client, "red", "pear")
+            empty = post(client)
+            await waiting(client, 3)
+            assert (await post(client)).status_code == 503  # nor is there room to ask about nothing
             predictor.go.set()
-            return refused, await asyncio.gather(first, second, post(client, "red"))
+            return refused, await asyncio.gather(first, second, empty)
 
     refused, answers = asyncio.run(scenario())
 

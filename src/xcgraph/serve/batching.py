@@ -30,6 +30,11 @@ class Question:
     top_k: int
     explain: bool
 
+    @property
+    def size(self) -> int:
+        """The room that it takes in the queue: a question about nothing takes some, too."""
+        return max(len(self.items), 1)
+
 
 @dataclass(frozen=True)
 class _Waiting:
@@ -61,12 +66,12 @@ class Batcher:
             QueueFullError: there is no room for the question.
             TimeoutError: the answer took too long.
         """
-        if self.num_waiting + len(question.items) > self._settings.queue_size:
+        if self.num_waiting + question.size > self._settings.queue_size:
             raise QueueFullError(
-                f"expected room for {len(question.items)} inputs in a queue of {self._settings.queue_size}, "
+                f"expected room for {question.size} inputs in a queue of {self._settings.queue_size}, "
                 f"found {self.num_waiting} waiting; come again later."
             )
-        self._count(len(question.items))
+        self._count(question.size)
         waiting = _Waiting(question, asyncio.get_running_loop().create_future())
         self._queue.put_nowait(waiting)
         async with asyncio.timeout(self._settings.time_limit):
@@ -104,12 +109,12 @@ class Batcher:
     async def _gather(self) -> list[_Waiting]:
         """Wait for a question, and for others a little longer; they stay in order."""
         batch = [await self._queue.get()]
-        size = len(batch[0].question.items)
+        size = batch[0].question.size
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.gather_ms / 1000):
                 while size < self._settings.batch_size:
                     batch.append(await self._queue.get())
-                    size += len(batch[-1].question.items)
+                    size += batch[-1].question.size
         self._count(-size)
         return batch
 
