@@ -55,16 +55,6 @@ def serving(model: Path, settings: Sequence[str]) -> Iterator[int]:
             process.terminate()
 
 
-async def connect(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a connection; the server says its port just before it listens."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                return await asyncio.open_connection("127.0.0.1", port)
-            except ConnectionRefusedError:
-                await asyncio.sleep(0.01)
-
-
 def request(text: str, top_k: int) -> bytes:
     """Write a request for the labels of one text."""
     body = json.dumps({"inputs": [text], "top_k": top_k}).encode()
@@ -74,7 +64,7 @@ def request(text: str, top_k: int) -> bytes:
 
 async def ask(port: int, requests: Iterator[bytes], until: float) -> list[float]:
     """Be one client: send request after request, and return the seconds that each took."""
-    reader, writer = await connect(port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     seconds = []
     while (started := time.perf_counter()) < until:
         writer.write(next(requests))

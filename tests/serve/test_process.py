@@ -43,8 +43,7 @@ def serving(*arguments):
 
 def test_a_signal_lets_those_that_wait_have_their_answers(folder, model):
     with serving(folder, "--gather-ms", 1500) as (process, address), ThreadPoolExecutor(2) as clients:
-        transport = httpx2.HTTPTransport(retries=5)  # the address is said just before the port listens
-        with httpx2.Client(base_url=address, transport=transport, timeout=60) as client:
+        with httpx2.Client(base_url=address, timeout=60) as client:
 
             def ask(text):
                 return client.post("/predict", json={"inputs": [text], "top_k": 2})

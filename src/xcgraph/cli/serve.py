@@ -3,7 +3,6 @@
 import argparse
 import importlib.util
 import logging
-import math
 import socket
 import sys
 from collections.abc import Sequence
@@ -17,7 +16,6 @@ from xcgraph.serve.settings import ServeSettings
 
 _ADVICE = Advice(interrupted="all requests that had come are answered", output="another folder")
 _NEEDED = ("fastapi", "uvicorn", "prometheus_client")
-_MOST_CONNECTIONS = 1024
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -25,28 +23,14 @@ def serve(options: argparse.Namespace) -> None:
     missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise UserError(f"The server needs {', '.join(missing)}: pip install 'xcgraph[serve]'.")
-    import uvicorn
-
-    from xcgraph.serve.app import create_app
+    from xcgraph.serve.server import run
 
     settings = ServeSettings(**{each.name: getattr(options, each.name) for each in fields(ServeSettings)})
     with _bound(options.host, options.port) as listener:
         predictor = Predictor.load(options.model, trust=options.trust)
         # The first prediction loads compiled code; what a model lacks, such as a package, shows, too.
         predictor.predict(["" if predictor.model.reader is not None else {}], top_k=1)
-        config = uvicorn.Config(
-            create_app(predictor, settings),
-            log_level="warning",
-            access_log=False,
-            ws="none",
-            limit_concurrency=_MOST_CONNECTIONS,
-            timeout_graceful_shutdown=math.ceil(2 * settings.time_limit),
-        )
-        host, port = listener.getsockname()[:2]
-        name = f"[{host}]" if ":" in host else host
-        sys.stdout.write(f"{predictor.model.data} on http://{name}:{port}/predict, described by /docs\n")
-        sys.stdout.flush()
-        uvicorn.Server(config).run(sockets=[listener])
+        run(predictor, settings, listener)
 
 
 def _bound(host: str, port: int) -> socket.socket:
