@@ -4,7 +4,6 @@ import argparse
 import importlib.util
 import logging
 import socket
-import sys
 from collections.abc import Sequence
 from dataclasses import fields
 
