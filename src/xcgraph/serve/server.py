@@ -44,5 +44,6 @@ class _AnnouncedServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        sys.stdout.write(self._announcement)
-        sys.stdout.flush()
+        if self.started:
+            sys.stdout.write(self._announcement)
+            sys.stdout.flush()
