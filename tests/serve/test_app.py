@@ -58,6 +58,10 @@ def test_an_answer_has_what_the_page_says_and_no_more(client, model):
             assert mean == pytest.approx(label.score, rel=1e-4)
 
 
+def test_json_has_one_kind_of_number(client):
+    assert len(labels_of(client.post("/predict", json={"inputs": ["red"], "top_k": 2.0}))[0]) == 2
+
+
 def test_nothing_asked_is_nothing_answered(client):
     assert client.post("/predict", json={"inputs": []}).json() == {"predictions": []}
 
@@ -70,6 +74,7 @@ def test_nothing_asked_is_nothing_answered(client):
         ({"inputs": ["a"] * 11}, "inputs: List should have at most 10 items"),
         ({"inputs": ["a"], "top_k": 0}, "top_k: Input should be greater than or equal to 1"),
         ({"inputs": ["a"], "top_k": 101}, "top_k: Input should be less than or equal to 100"),
+        ({"inputs": ["a"], "top_k": 2.5}, "top_k: Input should be a valid integer"),
         ({"inputs": ["a"], "top_k": True}, "top_k: Input should be a valid integer"),
         ({"inputs": ["a"], "topk": 3}, "topk: Extra inputs are not permitted"),
         ({"inputs": ["a"], "explain": 1}, "explain: Input should be a valid boolean"),

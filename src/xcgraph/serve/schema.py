@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
@@ -124,9 +124,16 @@ def request_model(predictor: Predictor, settings: ServeSettings) -> type[AnyRequ
         model_config = ConfigDict(json_schema_extra={"if": explains, "then": fewer})
 
         inputs: list[checked] = Field(max_length=settings.max_inputs)
-        top_k: int = Field(default=min(_TOP_K, kept), ge=1, le=kept, description="Labels per input.")
+        top_k: Annotated[int, BeforeValidator(_whole)] = Field(
+            default=min(_TOP_K, kept), ge=1, le=kept, description="Labels per input."
+        )
 
     return PredictRequest
+
+
+def _whole(value: object) -> object:
+    """Take 5.0 for 5, which JSON does not tell apart."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _input_schema(predictor: Predictor) -> dict[str, Any]:
