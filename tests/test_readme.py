@@ -13,7 +13,10 @@ from xcgraph.cli.report import build_parser as build_report_parser
 from xcgraph.cli.sources import find_config
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text("utf-8")
+# The section on prediction is no list of commands: tests/serve/test_page.py runs it.
+README = re.sub(
+    r"^## Predict\n.*?(?=^## )", "", (ROOT / "README.md").read_text("utf-8"), flags=re.DOTALL | re.M
+)
 BLOCKS = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
 LINES = [line.partition(" #")[0].strip() for block in BLOCKS for line in block.splitlines() if line.strip()]
 EXPERIMENT_LINES = [

@@ -1,7 +1,6 @@
 """xcgraph-predict: label the lines of a file or of standard input."""
 
 import argparse
-import json
 import logging
 import os
 import sys
@@ -17,6 +16,7 @@ from xcgraph.cli.mishap import Advice
 from xcgraph.cli.trust import add_trust
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
+from xcgraph.predict.records import to_json
 from xcgraph.predict.stream import Line, answers, batches_of_lines, parse_line
 
 BAD_LINES = 1
@@ -55,7 +55,7 @@ def _answer_all(
             ]
             number += len(lines)
             for answer in answers(lines, predictor, options.top_k, explain=options.explain):
-                sys.stdout.write(json.dumps(answer, ensure_ascii=False) + "\n")
+                sys.stdout.write(to_json(answer) + "\n")
             sys.stdout.flush()
             bad += [line for line in lines if line.error]
             advance(len(lines))

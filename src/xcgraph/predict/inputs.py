@@ -1,7 +1,7 @@
 """What can be given to a model: raw texts, bags of tokens, or sparse rows."""
 
-import reprlib
 from collections.abc import Mapping, Sequence
+from reprlib import repr as short
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -55,6 +55,7 @@ class InputReader:
         if isinstance(item, str):
             if self._model.reader is None:
                 raise UserError(self._no_text())
+            _check_text(item)
         elif isinstance(item, Mapping):
             for token, weight in item.items():
                 self._check_token(token)
@@ -96,7 +97,7 @@ class InputReader:
                     f"vocabulary; give numbers from 0 to {count - 1}."
                 )
         elif isinstance(token, bool) or not isinstance(token, int | np.integer) or not 0 <= token < count:
-            raise UserError(f"expected columns of tokens from 0 to {count - 1}, found {reprlib.repr(token)}.")
+            raise UserError(f"expected columns of tokens from 0 to {count - 1}, found {short(token)}.")
 
     def _checked(self, rows: csr_array) -> csr_array:
         if rows.ndim != 2 or rows.shape[1] != self._model.num_tokens:
@@ -117,11 +118,18 @@ class InputReader:
         )
 
 
+def _check_text(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"expected Unicode, found half a character, {text[error.start]!r}.") from None
+
+
 def _check_weight(token: object, weight: object) -> None:
     is_number = isinstance(weight, int | float | np.number) and not isinstance(weight, bool)
-    size: Any = weight
-    if not is_number or not abs(size) <= _LARGEST_WEIGHT:  # as NaN is not either
+    # Also NaN and whole numbers that no float can hold fail the comparison.
+    if not is_number or not abs(weight) <= _LARGEST_WEIGHT:  # type: ignore[arg-type]
         raise UserError(
-            f"expected a finite weight of at most {_LARGEST_WEIGHT:g} for the token {reprlib.repr(token)}, "
-            f"found {reprlib.repr(weight)}."
+            f"expected a finite weight of at most {_LARGEST_WEIGHT:g} for the token {short(token)}, found "
+            f"{short(weight)}."
         )

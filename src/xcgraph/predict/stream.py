@@ -2,19 +2,17 @@
 
 import json
 import reprlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from xcgraph.errors import UserError
-from xcgraph.predict.explain import Expanded, TreePath
-from xcgraph.predict.predictor import Prediction, Predictor
+from xcgraph.predict.predictor import Predictor
+from xcgraph.predict.records import label_record, read_record
 
 LONGEST_LINE = 1 << 20  # bytes; a longer line is a bad one, and is not held in memory
 _LONGEST_KEY = 1000
 _CHUNK = 1 << 16
-_GIVEN = ("text", "tokens", "features")
-_MOST_NEIGHBOURS = 5
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def answers(
         if line.error:
             answer["error"] = line.error
         else:
-            answer["labels"] = [_label(each, found.label_names) for each in next(predictions)]
+            answer["labels"] = [label_record(each, found.label_names) for each in next(predictions)]
         yield answer
 
 
@@ -95,36 +93,14 @@ def _decoded(content: bytes) -> str:
 
 
 def _parsed(text: str) -> tuple[object, object]:
-    """Read an object with ``text``, ``tokens`` or ``features``, and perhaps ``id``; or a text alone."""
+    """Read a point, and the ``id`` that an object may have."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise UserError(f"expected JSON, found {error}.") from None
-    if isinstance(record, str):
-        _check_text(record)
-        return record, None
-    given = [name for name in _GIVEN if name in record] if isinstance(record, dict) else []
-    if len(given) != 1:
-        found = "none" if not given else " and ".join(given)
-        raise UserError(f"expected an object with one of {', '.join(_GIVEN)}, found {found}.")
-    (name,) = given
-    value, key = record[name], record.get("id")
+    key = record.get("id") if isinstance(record, dict) else None
     _check_key(key)
-    if isinstance(value, str) != (name == "text") or not isinstance(value, str | Mapping):
-        expected = "a text" if name == "text" else "an object of weights"
-        raise UserError(f"{name}: expected {expected}, found {type(value).__name__}.")
-    if isinstance(value, str):
-        _check_text(value)
-    if name == "features":
-        value = {_column(token): weight for token, weight in record[name].items()}
-    return value, key
-
-
-def _check_text(text: str) -> None:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise UserError("text: expected whole characters, found half of one (a surrogate).") from None
+    return read_record(record), key
 
 
 def _check_key(key: object) -> None:
@@ -135,48 +111,3 @@ def _check_key(key: object) -> None:
     except (ValueError, RecursionError):
         pass
     raise UserError(f"id: expected JSON of at most {_LONGEST_KEY} bytes, found {reprlib.repr(key)}.")
-
-
-def _column(token: str) -> int:
-    try:
-        return int(token)
-    except ValueError:
-        raise UserError(f"features: expected numbers of columns, found {reprlib.repr(token)}.") from None
-
-
-def _label(found: Prediction, names: Sequence[str]) -> dict[str, Any]:
-    label: dict[str, Any] = {"label": found.label, "name": found.name, "score": _rounded(found.score)}
-    if found.paths:
-        label["trees"] = [_path(path, names) for path in found.paths]
-    return label
-
-
-def _path(path: TreePath, names: Sequence[str]) -> dict[str, Any]:
-    steps: dict[str, Any] = _rounded(
-        {
-            "meta_label": path.meta_label,
-            "rank": path.rank,
-            "meta": None if path.meta is None else _expanded(path.meta, ()),
-            "probability": path.probability,
-            "score": _expanded(path.label, names),
-            "views": dict(path.views),
-        }
-    )
-    return steps
-
-
-def _expanded(step: Expanded, names: Sequence[str]) -> dict[str, Any]:
-    neighbours = [asdict(neighbour) for neighbour in step.neighbours[:_MOST_NEIGHBOURS]]
-    for neighbour in neighbours:
-        if names:
-            neighbour["name"] = names[neighbour["label"]]
-    return {"own": step.own, "kept": step.kept, "score": step.score, "neighbours": neighbours}
-
-
-def _rounded(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
-    """Round numbers to what float32 means."""
-    if isinstance(value, float):
-        return float(f"{value:.6g}")
-    if isinstance(value, dict):
-        return {key: _rounded(part) for key, part in value.items()}
-    return [_rounded(part) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,1 @@
+"""Prediction over HTTP: requests that come together are answered together."""

@@ -1,0 +1,84 @@
+"""A model of random vectors that reads three words; what is asked of it can be held back."""
+
+import asyncio
+import contextlib
+import threading
+from argparse import Namespace
+from dataclasses import replace
+
+import httpx2
+import numpy as np
+import pytest
+
+from benchmarks.latency import random_model
+from xcgraph.data.reader import TextReader
+from xcgraph.predict.predictor import Predictor
+from xcgraph.serve.app import create_app
+
+WORDS = ("apple", "pear", "red")
+
+
+class HeldPredictor(Predictor):
+    """Notes what it is asked, and answers when it is let go.
+
+    Attributes:
+        asked: the inputs of each call.
+        started: set while a call waits.
+        go: lets calls pass.
+        error: raised in place of an answer, if any.
+    """
+
+    def __init__(self, model):
+        super().__init__(model)
+        self.asked, self.error = [], None
+        self.started, self.go = threading.Event(), threading.Event()
+        self.go.set()
+
+    def predict(self, inputs, top_k=5, *, explain=False):
+        self.asked.append(list(inputs))
+        self.started.set()
+        assert self.go.wait(20)
+        if self.error is not None:
+            raise self.error
+        return super().predict(inputs, top_k, explain=explain)
+
+
+@pytest.fixture(scope="session")
+def sparse_model():
+    """A model without words or names."""
+    sizes = {"labels": 120, "meta_labels": 30, "dim": 8, "tokens": len(WORDS), "beam": 4, "trees": 2}
+    return random_model(Namespace(**sizes))
+
+
+@pytest.fixture(scope="session")
+def model(sparse_model):
+    reader = TextReader(WORDS, np.array([1, 2, 3], np.float32))
+    names = tuple(f"label {number} ☃" for number in range(sparse_model.num_labels))
+    return replace(sparse_model, vocabulary=WORDS, reader=reader, label_names=names)
+
+
+@pytest.fixture
+def predictor(model):
+    return HeldPredictor(model)
+
+
+@pytest.fixture
+def connect():
+    """Open a running app to a client."""
+
+    @contextlib.asynccontextmanager
+    async def connected(predictor, settings):
+        app = create_app(predictor, settings)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
+        client = httpx2.AsyncClient(transport=transport, base_url="http://server")
+        async with app.router.lifespan_context(app), client:
+            yield client
+
+    return connected
+
+
+async def until(condition):
+    """Let others run until something holds."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)
