@@ -25,10 +25,10 @@ from xcgraph.data.batching import FullTargets
 from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.memory import keep_freed_memory
-from xcgraph.nn.classifier import binary_loss
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import Propagation
+from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import RefinementVectors
 from xcgraph.optim import SparseDenseAdam
 from xcgraph.tasks.builder import Labels, TaskBuilder
@@ -118,7 +118,7 @@ def steps(found: Setting) -> Iterator[None]:
     while True:
         batch = found.batches[count % len(found.batches)]
         optimizer.zero_grad()
-        binary_loss(found.task(batch), batch.positives).backward()
+        Logistic().loss(found.task(batch), batch.positives).backward()
         optimizer.step()
         count += 1
         yield

@@ -10,7 +10,7 @@ import pytest
 import torch
 from omegaconf.errors import OmegaConfBaseException
 
-from xcgraph.cli.mishap import Advice, explain
+from xcgraph.cli.mishap import Advice, chain, explain
 from xcgraph.cli.sweep import _let_go
 from xcgraph.errors import DivergedError, UserError
 
@@ -95,3 +95,10 @@ def test_failed_cell_keeps_no_data_alive():
     assert alive() is not None
     _let_go(error)
     assert alive() is None
+
+
+def test_a_chain_of_exceptions_may_be_a_circle():
+    one, two = ValueError("one"), KeyError("two")
+    one.__cause__, two.__context__ = two, one
+
+    assert list(chain(one)) == [one, two]

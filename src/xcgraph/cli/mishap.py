@@ -62,7 +62,7 @@ def explain(error: BaseException, advice: Advice = OF_RUNS) -> Mishap | None:
         return Mishap(f"Interrupted: {advice.interrupted}.", INTERRUPTED)
     if isinstance(error, UserError):
         return Mishap(str(error), FAILED if isinstance(error, DivergedError) else USER_ERROR)
-    for cause in _chain(error):
+    for cause in chain(error):
         if _is_of_memory(cause):
             return Mishap(f"Out of memory{_asked_for(cause)}: {advice.memory}.", FAILED)
         if isinstance(cause, OSError) and cause.errno in _FULL:
@@ -80,10 +80,12 @@ def explain(error: BaseException, advice: Advice = OF_RUNS) -> Mishap | None:
     return None
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Give an exception and those that led to it: a library may fail anew while it cleans up."""
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Give an exception and those that led to it, each once: a library may fail anew while it cleans up."""
     cause: BaseException | None = error
-    while cause is not None:
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:  # one raised again from what it caused is a circle
+        seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 

@@ -7,7 +7,8 @@ import socket
 from collections.abc import Sequence
 from dataclasses import fields
 
-from xcgraph.cli.command import Advice, run_command
+from xcgraph.cli.command import run_command
+from xcgraph.cli.mishap import Advice
 from xcgraph.cli.trust import add_trust
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor

@@ -19,7 +19,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 
 from xcgraph.artifacts import content_key, write_atomically
-from xcgraph.cli.mishap import explain
+from xcgraph.cli.mishap import chain, explain
 
 _log = logging.getLogger(__name__)
 
@@ -115,10 +115,8 @@ class Cells(Callback):
 
 def _let_go(error: BaseException) -> None:
     """Forget the variables of a cell that failed: Hydra keeps its exception, and so its data and weights."""
-    cause: BaseException | None = error
-    while cause is not None:
+    for cause in chain(error):
         traceback.clear_frames(cause.__traceback__)
-        cause = cause.__cause__ or cause.__context__
     gc.collect()  # trainers and tasks refer to each other
 
 
