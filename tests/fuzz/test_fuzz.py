@@ -82,8 +82,9 @@ def test_a_bad_reader_is_noticed_and_its_input_kept(how, found, tmp_path, monkey
     kept = tmp_path / "failures" / "bad" / "7-0"
     assert (kept / "error.txt").read_text().startswith(found)
     assert len((kept / "a" / "b").read_bytes()) == 3
-    with pytest.raises(FailureError):
-        runner.attempt(target, kept)
+    if how != "takes memory":  # of which this process has reached its peak
+        with pytest.raises(FailureError):
+            runner.attempt(target, kept)
 
 
 def test_a_good_reader_counts_as_such(tmp_path):

@@ -1,5 +1,4 @@
 import csv
-import pickle
 import signal
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -219,7 +218,7 @@ def test_resume_after_the_last_epoch(job, tmp_path, monkeypatch, undisturbed, ow
     original = getattr(owner, method)
 
     def fail(path, *args, **kwargs):
-        if path.suffix == ".ckpt":
+        if path.name in ("weights.ckpt", "last.ckpt"):
             raise OSError("killed")
         return original(path, *args, **kwargs)
 
@@ -263,7 +262,7 @@ def test_planted_checkpoint_is_not_run(job, tmp_path):
             return Path.touch, (tmp_path / "harm",)
 
     torch.save({"state_dict": Bomb(), "epoch": 1}, tmp_path / "last.ckpt")
-    with pytest.raises(pickle.UnpicklingError, match="Weights only load failed"):
+    with pytest.raises(UserError, match=r"last\.ckpt: expected a checkpoint of tensors and plain values"):
         job.fit(tmp_path)
     assert not (tmp_path / "harm").exists()
 

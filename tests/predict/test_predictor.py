@@ -82,7 +82,7 @@ def test_an_explanation_adds_up_to_the_score(kind, trained, toy):
                     assert tree.members.toarray()[path.meta_label, found.label] == 1
                 if path.views:
                     assert sum(path.views.values()) == pytest.approx(1, abs=1e-4)
-    assert (neighbours > 0) == (kind not in ("no_game", "ramen"))
+    assert (neighbours > 0) == (kind not in ("no_game", "ramen", "joint"))
 
 
 def test_nothing_to_predict_is_no_error(predictor):
