@@ -1,49 +1,74 @@
+"""Kept memory is looked at in processes of its own: one that was out of memory before allocates elsewhere."""
+
 import ctypes
-import resource
-from pathlib import Path
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
-from xcgraph.memory import keep_freed_memory, peak_memory_mib, return_freed_memory
+from xcgraph.memory import peak_memory_mib
 
 MIB = 1 << 20
+GLIBC = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
+MEASURED = """
+import resource
+from pathlib import Path
+
+import numpy as np
+
+from xcgraph.memory import keep_freed_memory, return_freed_memory
 
 
-@pytest.fixture
-def _glibc():
-    if not hasattr(ctypes.CDLL(None), "mallopt"):
-        pytest.skip("the C library is not glibc")
-    yield
-    return_freed_memory()
-
-
-def faults_of_allocating(mib):
-    """Fill so much memory, free it, and count the pages that the system had to hand out."""
+def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(mib * MIB, np.uint8)
+    np.ones(256 << 20, np.uint8)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 def resident_mib():
-    pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
-    return pages * resource.getpagesize() // MIB
+    return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize() >> 20
+"""
 
 
-@pytest.mark.usefixtures("_glibc")
+def assert_in_a_fresh_process(script):
+    done = subprocess.run([sys.executable, "-c", MEASURED + script], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@GLIBC
 def test_kept_memory_is_handed_out_once_and_goes_back_at_the_end():
-    return_freed_memory()
-    faults_of_allocating(256)
-    anew = faults_of_allocating(256)
-    keep_freed_memory()
-    faults_of_allocating(256)
-    kept = faults_of_allocating(256)
-    assert kept < anew / 10
+    assert_in_a_fresh_process("""
+return_freed_memory()
+faults()
+anew = faults()
+keep_freed_memory()
+faults()
+kept = faults()
+assert kept < anew / 10, (kept, anew)
+before = resident_mib()
+return_freed_memory()
+assert resident_mib() < before - 200
+assert faults() > 10 * kept
+""")
 
-    before = resident_mib()
-    return_freed_memory()
-    assert resident_mib() < before - 200
-    assert faults_of_allocating(256) > 10 * kept
+
+@GLIBC
+def test_memory_is_kept_while_a_trainer_is_at_work_and_given_back():
+    assert_in_a_fresh_process("""
+from pytorch_lightning import LightningModule, Trainer
+
+from xcgraph.pipeline.kept_memory import KeptMemory
+
+callback, trainer = KeptMemory(), Trainer(logger=False, enable_checkpointing=False)
+callback.teardown(trainer, LightningModule(), "fit")
+before = resident_mib()
+callback.setup(trainer, LightningModule(), "fit")
+np.ones(256 << 20, np.uint8)
+assert resident_mib() > before + 200
+callback.teardown(trainer, LightningModule(), "fit")
+assert resident_mib() < before + 50
+""")
 
 
 def test_peak_is_what_was_held():
