@@ -180,6 +180,11 @@ def set_in_tree(part, key, value):
     return change
 
 
+def rename_a_view(manifest, _folder):
+    """Half a character, which JSON can hold, but no output."""
+    manifest["trees"][0]["views"][0] = "\ud800"
+
+
 def in_two_meta_labels(_manifest, folder):
     arrays = load_file(folder / "weights.safetensors")
     arrays["tree.0.members.indices"][1] = arrays["tree.0.members.indices"][0]
@@ -220,6 +225,8 @@ class Planted:
         set_in_tree("ranker", "game_mix", 2.0),
         set_in_tree("ranker", "bias", "x"),
         set_in_tree(None, "views", ["text"]),
+        rename_a_view,
+        lambda manifest, _folder: manifest.update(data="\ud800"),
         set_in_tree(None, "ranker", None),
         lambda manifest, _folder: manifest.update(trees=[]),
         lambda manifest, _folder: manifest.update(num_labels=10**9),

@@ -159,7 +159,7 @@ def _read(manifest: Manifest, folder: Path) -> PortableModel:
     label_names = _read_names(folder / _LABELS)
     vocabulary = _read_names(folder / _VOCABULARY)
     model = PortableModel(
-        data=manifest.data,
+        data=_whole([manifest.data])[0],
         trees=tuple(_tree(part, tensors, manifest.num_labels) for part in manifest.trees),
         label_names=label_names,
         vocabulary=vocabulary,
@@ -176,7 +176,7 @@ def _tree(part: TreePart, tensors: TensorReader, num_labels: int) -> PortableTre
         shortlister=shortlister,
         members=tensors.get_matrix(part.members, (len(shortlister.vectors), num_labels)),
         ranker=None if part.ranker is None else _scoring(part.ranker, tensors),
-        views=tuple(part.views),
+        views=_whole(part.views),
         shares=tensors.get(part.shares, 2),
     )
 
@@ -209,5 +209,10 @@ def _read_names(path: Path) -> tuple[str, ...]:
     names = read_json(path)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"{path.name}: expected a list of texts")
-    "".join(names).encode()  # refuses halves of characters, which JSON can hold, but no output
+    return _whole(names)
+
+
+def _whole(names: Sequence[str]) -> tuple[str, ...]:
+    """Refuse halves of characters, which JSON can hold, but no output."""
+    "".join(names).encode()
     return tuple(names)
