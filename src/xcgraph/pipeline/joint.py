@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets, SoftTargets
-from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
 from xcgraph.pipeline.points import Points
-from xcgraph.pipeline.retriever import Retriever
+from xcgraph.pipeline.retriever import Retriever, check_top_k
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.tasks.builder import Labels, TaskBuilder
@@ -36,8 +35,7 @@ class Joint:
     top_k: int = 100
 
     def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise UserError(f"recipe.top_k must be ≥ 1, got {self.top_k}.")
+        check_top_k(self.top_k)
 
     def check(self, num_labels: int) -> None:
         """Refuse what cannot be with so many labels, before anything is read or trained.
@@ -46,8 +44,7 @@ class Joint:
             UserError: a part refuses a value, or the number of predictions is too large.
         """
         self.stage.check(self.tasks.check())
-        if self.top_k > num_labels:
-            raise UserError(f"recipe.top_k={self.top_k} is larger than the number of labels, {num_labels}.")
+        check_top_k(self.top_k, num_labels)
 
     def epochs(self) -> dict[str, int]:
         """Return how many epochs the training takes."""

@@ -6,7 +6,7 @@ from xcgraph.data.batching import FullTargets
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import Encoder
 from xcgraph.pipeline.anchors import AnchorSource, check_anchors
-from xcgraph.pipeline.retriever import Retriever
+from xcgraph.pipeline.retriever import Retriever, check_top_k
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.truth import Truth
 from xcgraph.pipeline.workspace import Keyed, Workspace
@@ -33,8 +33,7 @@ class Ramen:
     top_k: int = 100
 
     def __post_init__(self) -> None:
-        if self.top_k < 1:
-            raise UserError(f"recipe.top_k must be ≥ 1, got {self.top_k}.")
+        check_top_k(self.top_k)
 
     def check(self, num_labels: int) -> None:
         """Refuse what cannot be with so many labels, before anything is read or trained.
@@ -51,8 +50,7 @@ class Ramen:
                 "Anchors from metadata have sums of texts, which this encoder cannot embed: take "
                 "anchors=label_graph or encoder=bag_of_tokens."
             )
-        if self.top_k > num_labels:
-            raise UserError(f"recipe.top_k={self.top_k} is larger than the number of labels, {num_labels}.")
+        check_top_k(self.top_k, num_labels)
 
     def epochs(self) -> dict[str, int]:
         """Return how many epochs the training takes."""

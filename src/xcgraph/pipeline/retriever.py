@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets
+from xcgraph.errors import UserError
 from xcgraph.pipeline.shortlister import unlabelled
 from xcgraph.pipeline.stage import Stage
 from xcgraph.tasks.task import Task
@@ -29,3 +30,15 @@ class Retriever:
     def score(self, features: csr_array) -> csr_array:
         """Return (points, labels) scores of (points, tokens) texts, for the best labels."""
         return self.stage.predict(self.task, FullTargets(unlabelled(features, self.num_labels)), self.top_k)
+
+
+def check_top_k(top_k: int, num_labels: int | None = None) -> None:
+    """Refuse a number of predictions per point that cannot be, as far as the number of labels is known.
+
+    Raises:
+        UserError: it is not positive, or larger than the number of labels.
+    """
+    if top_k < 1:
+        raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
+    if num_labels is not None and top_k > num_labels:
+        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")
