@@ -20,9 +20,14 @@ import numpy as np
 from xcgraph.memory import keep_freed_memory, return_freed_memory
 
 
+def use(mib, each=16):
+    # Hold so much at once, in arrays of so many MiB, and free it.
+    [np.ones(each << 20, np.uint8) for _ in range(mib // each)]
+
+
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    np.ones(256 << 20, np.uint8)
+    use(256)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
@@ -54,6 +59,16 @@ assert faults() > 10 * kept
 
 
 @GLIBC
+def test_what_is_larger_goes_back_at_once():
+    assert_in_a_fresh_process("""
+keep_freed_memory()
+before = resident_mib()
+use(256, each=64)
+assert resident_mib() < before + 50
+""")
+
+
+@GLIBC
 def test_memory_is_kept_while_a_trainer_is_at_work_and_given_back():
     assert_in_a_fresh_process("""
 from pytorch_lightning import LightningModule, Trainer
@@ -64,7 +79,7 @@ callback, trainer = KeptMemory(), Trainer(logger=False, enable_checkpointing=Fal
 callback.teardown(trainer, LightningModule(), "fit")
 before = resident_mib()
 callback.setup(trainer, LightningModule(), "fit")
-np.ones(256 << 20, np.uint8)
+use(256)
 assert resident_mib() > before + 200
 callback.teardown(trainer, LightningModule(), "fit")
 assert resident_mib() < before + 50

@@ -4,7 +4,8 @@ import ctypes
 import resource
 
 # What mallopt sets: numbers of glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_LARGEST_KEPT = 32 << 20  # the most that glibc takes as threshold; it stops adapting one that was set
 
 
 def peak_memory_mib() -> int:
@@ -13,18 +14,19 @@ def peak_memory_mib() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory serve what is allocated next, however large.
+    """Let freed memory serve what is allocated next, if it has at most 32 MiB.
 
     Otherwise glibc gives each large tensor back, and the system hands out its pages one by one, zeroed, when
-    the next step asks for as many: a quarter of a training step. With another C library, nothing changes.
+    the next step asks for as many. Larger ones go back all the same: kept, they leave holes that the next
+    ones, of other sizes, do not fit, and a ranker of 131,073 labels took 6.8 instead of 3.7 GiB. With another
+    C library, nothing changes.
     """
-    _set({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
+    _set({_MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: -1})
 
 
 def return_freed_memory() -> None:
     """Give back to the system what is free, now and, above some MiB, from now on."""
-    # The most that glibc allows itself; it stops adapting them once anything has been set.
-    _set({_MMAP_MAX: 65_536, _MMAP_THRESHOLD: 32 << 20, _TRIM_THRESHOLD: 64 << 20})
+    _set({_MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: 2 * _LARGEST_KEPT})
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(ctypes.c_size_t(0))
