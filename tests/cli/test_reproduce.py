@@ -1,4 +1,5 @@
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from xcgraph.cli import reproduce
+from xcgraph.cli.mishap import USER_ERROR
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.errors import UserError
 from xcgraph.report.tables import MAIN_METRICS
@@ -120,6 +122,42 @@ def test_failed_run_stops_no_other_and_is_listed(suite, capsys, monkeypatch):
     assert run_reproduce() == 1
     assert suite == [(cell, 0) for cell in CELLS]
     assert f"FAILED {CELLS[1]} seed=1" in capsys.readouterr().out
+
+
+def test_runs_side_by_side(suite, capsys, monkeypatch):
+    both, one = threading.Barrier(2), threading.Lock()
+
+    def execute(run):
+        both.wait(timeout=30)  # passes only if two runs are under way
+        with one:  # Hydra composes one config at a time
+            leave_run(run)
+        return True
+
+    monkeypatch.setattr(reproduce, "_execute", execute)
+    assert run_reproduce("--jobs", "2") == 0
+    assert suite == []
+    output = capsys.readouterr().out
+    assert "0 done, 0 failed, 4 to run" in output
+    assert "Reproduced: all 12 values lie within their tolerances." in output
+
+
+def test_refused_run_stops_those_that_have_not_begun(suite, monkeypatch):
+    begun = []
+
+    def refuse(run):
+        begun.append(run)
+        raise UserError("Stopped.")
+
+    monkeypatch.setattr(reproduce, "_execute", refuse)
+    assert run_reproduce("--jobs", "2") == USER_ERROR
+    assert len(begun) <= 2
+    assert suite == []
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two"])
+def test_number_of_jobs_that_is_none_is_refused(jobs, capsys):
+    assert run_reproduce("--jobs", jobs) == USER_ERROR
+    assert "expected a number of 1 or more" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("suite")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from rich.console import Console
@@ -49,7 +50,7 @@ def reproduce(options: argparse.Namespace) -> int:
     _show_plan(suite, runs, recorded)
     if options.plan:
         return 0
-    failed = _train(missing, recorded.seconds if recorded else {})
+    failed = _train(missing, recorded.seconds if recorded else {}, options.jobs)
     runs = find_cell_runs(suite, str(root)) if missing else runs
     out = Path(options.out or root / f"{options.data}-{options.suite}")
     found = _metrics(runs)
@@ -82,18 +83,36 @@ def _show_plan(suite: Suite, runs: Sequence[CellRun], recorded: Recorded | None)
     _say(f"{len(missing)} of {len(runs)} runs are missing: {least}{total / 60:.0f} min as recorded.")
 
 
-def _train(missing: Sequence[CellRun], recorded: Mapping[str, float]) -> list[CellRun]:
-    """Train run after run, and say before each how far the suite is; return those that failed."""
+def _train(missing: Sequence[CellRun], recorded: Mapping[str, float], jobs: int) -> list[CellRun]:
+    """Train the runs, say before each how far the suite is; return those that failed.
+
+    Args:
+        missing: what to train, in this order.
+        recorded: seconds of each cell where the recorded values come from.
+        jobs: runs at a time. Each has its own process and threads, so its results don't depend on this.
+    """
+    ended: list[CellRun] = []
     failed: list[CellRun] = []
-    taken = 0.0
-    for done, run in enumerate(missing):
-        left = _minutes_left(missing[:done], missing[done:], recorded, taken)
-        state = f"{done - len(failed)} done, {len(failed)} failed, {len(missing) - done} to run{left}"
-        _say(f"{state}: {run.cell} seed={run.seed}")
-        start = time.monotonic()
-        if not _execute(run):
-            failed.append(run)
-        taken += time.monotonic() - start
+    running: dict[Future[bool], CellRun] = {}
+    start = time.monotonic()
+
+    def settle(until: str) -> None:
+        for future in wait(running, return_when=until).done:
+            run = running.pop(future)
+            if not future.result():
+                failed.append(run)
+            ended.append(run)
+
+    with ThreadPoolExecutor(jobs) as pool:
+        for run in missing:
+            if len(running) == jobs:
+                settle(FIRST_COMPLETED)
+            rest = [each for each in missing if each not in ended]
+            left = _minutes_left(ended, rest, recorded, time.monotonic() - start)
+            state = f"{len(ended) - len(failed)} done, {len(failed)} failed, {len(rest)} to run{left}"
+            _say(f"{state}: {run.cell} seed={run.seed}")
+            running[pool.submit(_execute, run)] = run
+        settle(ALL_COMPLETED)
     return failed
 
 
@@ -192,9 +211,16 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--suite", default="main", help="a file in that folder (%(default)s)")
     parser.add_argument("--root", default="runs", help="everything that is written lies below (%(default)s)")
     parser.add_argument("--out", metavar="DIR", help="gets the report and the verdict")
+    parser.add_argument("--jobs", type=_count, default=1, help="runs at a time (%(default)s)")
     parser.add_argument("--plan", action="store_true", help="only show what would run")
     parser.add_argument("--record", metavar="FILE", help="write what was reached as the values to repeat")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of 1 or more, got {text!r}")
+    return int(text)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
