@@ -1,4 +1,5 @@
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def suite(tmp_path, monkeypatch):
         leave_run(run)
         return True
 
-    declared = Suite(cells=CELLS, seeds=(0, 1), base="smoke", published={})
+    declared = Suite(cells=CELLS, seeds=(0, 1), base="smoke")
     metrics = dict.fromkeys(MAIN_METRICS, Summary(0.3, 0.01, 2))
     recorded = Recorded(metrics=dict.fromkeys(CELLS, metrics), seconds=dict.fromkeys(CELLS, 90.0))
     monkeypatch.setattr(reproduce, "read_suite", lambda data, suite: declared)  # noqa: ARG005
@@ -152,6 +153,25 @@ def test_refused_run_stops_those_that_have_not_begun(suite, monkeypatch):
     assert run_reproduce("--jobs", "2") == USER_ERROR
     assert len(begun) <= 2
     assert suite == []
+
+
+@pytest.mark.parametrize(
+    ("threads", "cores", "memory", "jobs"),
+    [(None, 8, 64, 1), (1, 8, 64, 8), (2, 8, 64, 4), (1, 8, 9, 2), (4, 2, 64, 1), (1, 8, 2, 1)],
+)
+def test_as_many_runs_at_a_time_as_cores_and_memory_hold(threads, cores, memory, jobs, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
+    monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": memory * 2**18, "SC_PAGE_SIZE": 4096}.get)
+    assert Suite(cells=CELLS, seeds=(0,), base="smoke", num_threads=threads).default_jobs() == jobs
+
+
+def test_runs_have_the_threads_that_their_suite_declares():
+    by_threads = {
+        threads: find_cell_runs(Suite(cells=CELLS, seeds=(0,), base="smoke", num_threads=threads), "runs")[0]
+        for threads in (None, 1)
+    }
+    assert "num_threads=1" in by_threads[1].overrides
+    assert "num_threads=1" not in by_threads[None].overrides
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])

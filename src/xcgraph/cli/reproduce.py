@@ -50,7 +50,7 @@ def reproduce(options: argparse.Namespace) -> int:
     _show_plan(suite, runs, recorded)
     if options.plan:
         return 0
-    failed = _train(missing, recorded.seconds if recorded else {}, options.jobs)
+    failed = _train(missing, recorded.seconds if recorded else {}, options.jobs or suite.default_jobs())
     runs = find_cell_runs(suite, str(root)) if missing else runs
     out = Path(options.out or root / f"{options.data}-{options.suite}")
     found = _metrics(runs)
@@ -211,7 +211,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--suite", default="main", help="a file in that folder (%(default)s)")
     parser.add_argument("--root", default="runs", help="everything that is written lies below (%(default)s)")
     parser.add_argument("--out", metavar="DIR", help="gets the report and the verdict")
-    parser.add_argument("--jobs", type=_count, default=1, help="runs at a time (%(default)s)")
+    parser.add_argument("--jobs", type=_count, help="runs at a time (as many as suit cores and memory)")
     parser.add_argument("--plan", action="store_true", help="only show what would run")
     parser.add_argument("--record", metavar="FILE", help="write what was reached as the values to repeat")
     return parser
