@@ -58,6 +58,17 @@ class Folder:
 
 
 @pytest.fixture
+def cache(tmp_path: Path) -> ArtifactStore:
+    return ArtifactStore(tmp_path / "cache")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Return where a test writes one text."""
+    return tmp_path / "source.txt"
+
+
+@pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     (tmp_path / "drinks").mkdir()
     return Folder(tmp_path / "drinks", ArtifactStore(tmp_path / "cache"))

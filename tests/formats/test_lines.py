@@ -15,11 +15,6 @@ BOM = b"\xef\xbb\xbf"
 ON_ONE_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
-@pytest.fixture
-def source(tmp_path):
-    return tmp_path / "source.txt"
-
-
 @given(
     text=st.lists(st.sampled_from([b"", b"1:2", b"3:4 5:6 7:8", b"\r", b"\xc3\xa9"]), min_size=1).map(
         b"\n".join

@@ -7,7 +7,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array, random_array
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.formats import write
 from xcgraph.formats.sparse_text import read_points, read_rows
 from xcgraph.formats.write import RowsWriter, write_points, write_rows
@@ -18,11 +17,6 @@ finite_bits = st.integers(1, 0x7F7F_FFFF) | st.integers(0x8000_0001, 0xFF7F_FFFF
 ON_ONE_FOLDER = settings(
     deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return ArtifactStore(tmp_path / "cache")
 
 
 @st.composite
