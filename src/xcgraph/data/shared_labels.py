@@ -1,4 +1,4 @@
-"""Batches whose points are all scored against the same labels: those that any of them carries, and some more."""
+"""Batches whose points are all scored against the same labels: those that they carry, and some more."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Which labels the points of a step are scored against: all, or those of the batch and a sample of the rest."""
+"""Which labels the points of a step are scored against: all, or those of the batch and some of the rest."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
