@@ -102,7 +102,7 @@ def child(kind: str, labels: Sequence[int], steps: int, overrides: Sequence[str]
 
 def plot(found: Growth, path: Path) -> None:
     """Draw seconds of an epoch over labels, log-log, with the exponents in the legend."""
-    with mpl.rc_context({"font.size": 8}):
+    with mpl.rc_context({"font.size": 8, "svg.hashsalt": "xcgraph"}):
         figure = Figure(figsize=(5, 3.6), layout="constrained")
         axes = figure.add_subplot()
         for kind, by_labels in found.items():
@@ -112,7 +112,7 @@ def plot(found: Growth, path: Path) -> None:
         axes.set_xlabel("labels; points grow alike")
         axes.set_ylabel("seconds of CPU, an epoch")
         axes.legend(title="exponent")
-        figure.savefig(path, dpi=120)
+        figure.savefig(path, metadata={"Date": None})
 
 
 def table(found: Growth) -> str:
@@ -155,7 +155,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[Any, list[str]]:
 
 
 def main() -> None:
-    """Print a Markdown table, and leave the plot in ``negatives.png``."""
+    """Print a Markdown table, and leave the plot in ``negatives.svg``."""
     options, overrides = parse()
     if options.child:
         child(options.child, options.labels, options.steps, overrides)
@@ -165,7 +165,7 @@ def main() -> None:
         flags = ["--child", kind, "--steps", options.steps, "--labels", *options.labels]
         found[kind] = dict(run_module("benchmarks.negatives", *flags, *overrides)["found"])
     options.out.mkdir(parents=True, exist_ok=True)
-    plot(found, options.out / "negatives.png")
+    plot(found, options.out / "negatives.svg")
     say_line(table(found))
 
 

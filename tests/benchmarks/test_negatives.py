@@ -30,10 +30,10 @@ def test_kinds_are_measured_tabulated_and_drawn(tmp_path):
             run = compose_run([*overrides, "data.sizes.tokens=600"], tmp_path)
             work = workspace(run, run.data.read(), ArtifactStore(tmp_path / "artifacts"))
             found[kind][labels] = negatives.measure(run.recipe, work, steps=1)
-    negatives.plot(found, tmp_path / "negatives.png")
+    negatives.plot(found, tmp_path / "negatives.svg")
 
     assert [each["scored"] for each in found["all labels"].values()] == [128, 256]
     assert max(each["scored"] for each in found["shared negatives"].values()) < 128
     assert min(min(each.values()) for of_kind in found.values() for each in of_kind.values()) > 0
     assert len(negatives.table(found).splitlines()) == 2 + 2 * 3
-    assert (tmp_path / "negatives.png").read_bytes().startswith(b"\x89PNG")
+    assert (tmp_path / "negatives.svg").read_bytes().startswith(b"<?xml")
