@@ -33,6 +33,7 @@ from xcgraph.optim import LinearSchedule, SparseDenseAdam
 from xcgraph.pipeline.anchors import LabelAnchors
 from xcgraph.pipeline.eclare import Eclare, Stages
 from xcgraph.pipeline.joint import Joint
+from xcgraph.pipeline.negatives import AllLabels
 from xcgraph.pipeline.points import LabelTextPoints
 from xcgraph.pipeline.ramen import Ramen
 from xcgraph.pipeline.ranker import RankerConfig
@@ -196,6 +197,7 @@ class Toy:
         parts = {
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
             "points": LabelTextPoints(),
+            "negatives": AllLabels(),
             "tasks": tasks,
             "stage": self.stage(),
             "top_k": 10,

@@ -1,10 +1,10 @@
-from dataclasses import FrozenInstanceError, fields
+from dataclasses import FrozenInstanceError, fields, replace
 
 import pytest
 import torch
 from pytorch_lightning.utilities import move_data_to_device
 
-from xcgraph.batch import LabelSets, Shortlist, TokenBag, XCBatch
+from xcgraph.batch import LabelSets, SharedLabels, Shortlist, TokenBag, XCBatch
 
 
 def make_batch(shortlist=True):
@@ -92,3 +92,13 @@ def test_rows_of_a_bag(ids):
     assert found.weights.tolist() == [weight for row in ids for weight in texts[row][1]]
     assert found.offsets.diff().tolist() == [len(texts[row][0]) for row in ids]
     assert found.offsets[0] == 0
+
+
+def test_which_labels_are_scored_and_what_each_stands_for():
+    full, shortlisted = make_batch(shortlist=False), make_batch()
+    shared = replace(full, shared=SharedLabels(torch.tensor([0, 5]), torch.tensor([1.0, 8.0])))
+    assert [batch.label_ids is None for batch in (full, shortlisted, shared)] == [True, False, False]
+    assert (shortlisted.label_ids.tolist(), shared.label_ids.tolist()) == ([1, 2], [0, 5])
+    assert full.label_weights is shortlisted.label_weights is None
+    assert shared.to("cpu").label_weights.tolist() == [1, 8]
+    assert {tensor.device.type for _, tensor in tensors_of(shared.to("meta"))} == {"meta"}

@@ -62,6 +62,20 @@ class Shortlist(Movable):
 
 
 @dataclass(frozen=True)
+class SharedLabels(Movable):
+    """Which labels to score for all points of a batch alike.
+
+    Attributes:
+        label_ids: ascending, each once.
+        weights: how many labels each stands for in a sum over all: 1 for one that any of the points
+            carries, more for one that was drawn from many.
+    """
+
+    label_ids: Int[Tensor, "shared"]
+    weights: Float[Tensor, "shared"]
+
+
+@dataclass(frozen=True)
 class XCBatch(Movable):
     """A batch of points.
 
@@ -70,10 +84,11 @@ class XCBatch(Movable):
         truth: their labels; predictions are measured against these.
         filtered: labels that must not count as predictions for a point.
         positives: (row, column) of the true entries of the score matrix that this batch asks for:
-            columns are labels, or places in the shortlist if there is one.
-        shortlist: the labels to score, or None to score all.
+            columns are labels, or places in the shortlist or among the shared labels if there are such.
+        shortlist: the labels to score for each point, or None to score all points against the same.
         rows: the points' numbers in their split, for tasks that know more of them than the batch tells.
         relevance: how true each of the positives is, in (0, 1]; None: entirely.
+        shared: the labels to score for all points, or None, without a shortlist, to score all labels.
     """
 
     tokens: TokenBag
@@ -83,9 +98,21 @@ class XCBatch(Movable):
     shortlist: Shortlist | None = None
     rows: Int[Tensor, "batch"] | None = None
     relevance: Float[Tensor, "positives"] | None = None
+    shared: SharedLabels | None = None
 
     def __len__(self) -> int:
         return len(self.tokens.offsets) - 1
+
+    @property
+    def label_ids(self) -> Int[Tensor, "labels"] | None:
+        """The distinct labels that are scored, or None for all."""
+        chosen = self.shortlist or self.shared
+        return None if chosen is None else chosen.label_ids
+
+    @property
+    def label_weights(self) -> Float[Tensor, "labels"] | None:
+        """How many labels each column of the scores stands for; None: one."""
+        return None if self.shared is None else self.shared.weights
 
 
 def entries_of(

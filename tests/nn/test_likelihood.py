@@ -73,15 +73,25 @@ def test_softmax_loss_is_the_cross_entropy_of_each_positive(seed):
 
 @pytest.mark.parametrize("block", [1, 1 << 17])
 @pytest.mark.parametrize("weighed", [False, True])
+@pytest.mark.parametrize("weights", [None, torch.arange(1, 8.0)], ids=["each", "many"])
 @pytest.mark.parametrize("likelihood", [Logistic(), Softmax()])
-def test_gradients_in_blocks_of_any_size(likelihood, weighed, block, monkeypatch):
+def test_gradients_in_blocks_of_any_size(likelihood, weights, weighed, block, monkeypatch):
     monkeypatch.setattr(row_blocks, "_BLOCK", block)
     scores, _, target = random_scores()
     positives = torch.cat([target.nonzero(), target.nonzero()[:2]])  # some count twice
     relevance = torch.linspace(0.1, 1, len(positives)).double() if weighed else None
     assert gradcheck(
-        lambda scores: likelihood.loss(scores, positives, relevance), scores.double().requires_grad_()
+        lambda scores: likelihood.loss(scores, positives, relevance, weights),
+        scores.double().requires_grad_(),
     )
+
+
+@pytest.mark.parametrize("likelihood", [Logistic(), Softmax()])
+def test_a_column_that_stands_for_many_counts_as_often(likelihood):
+    scores, positives = random_scores()[0], torch.tensor([[0, 0], [3, 1]])
+    weights = torch.tensor([1, 1, 3, 1, 2, 1, 1])
+    found = likelihood.loss(scores, positives, None, weights.float())
+    torch.testing.assert_close(found, likelihood.loss(scores.repeat_interleave(weights, dim=1), positives))
 
 
 def test_a_point_without_labels_to_score_has_no_softmax_gradient():

@@ -1,9 +1,12 @@
 """A loss that is no number stops the training, and its step can be taken again to the bit."""
 
+from functools import partial
+
 import pytest
 import torch
 
 from xcgraph.data.batching import FullTargets
+from xcgraph.data.shared_labels import SharedTargets
 from xcgraph.errors import DivergedError
 from xcgraph.pipeline.checkpoints import load_tensors
 from xcgraph.pipeline.divergence import DIVERGED, BadStep
@@ -38,10 +41,14 @@ def fit(toy, folder, **changes):
     return stage
 
 
-@pytest.mark.parametrize("shortlist", [False, True])
-def test_step_comes_back_from_the_disk(toy, tmp_path, shortlist):
+@pytest.mark.parametrize("kind", ["all labels", "shortlist", "shared labels"])
+def test_step_comes_back_from_the_disk(toy, tmp_path, kind):
     work = toy.workspace(tmp_path / "store")
-    targets = toy.shortlisted(work.train) if shortlist else FullTargets(work.train)
+    targets = {
+        "all labels": FullTargets,
+        "shortlist": toy.shortlisted,
+        "shared labels": partial(SharedTargets, num_drawn=5, seed=0),
+    }[kind](work.train)
     batch = targets[torch.arange(8).numpy()]
     bad = BadStep(
         epoch=2,
@@ -59,7 +66,10 @@ def test_step_comes_back_from_the_disk(toy, tmp_path, shortlist):
     assert (found.epoch, found.step, found.loss, found.broken) == (2, 3, torch.inf, ["bias"])
     assert torch.equal(found.batch.tokens.weights, batch.tokens.weights)
     assert torch.equal(found.batch.positives, batch.positives)
-    assert (found.batch.shortlist is None) == (batch.shortlist is None)
+    for name in ("shortlist", "shared"):
+        before, after = getattr(batch, name), getattr(found.batch, name)
+        assert type(after) is type(before)
+        assert before is None or torch.equal(after.label_ids, before.label_ids)
 
 
 def test_training_stops_before_anything_is_learned_from_the_step(toy, tmp_path, breaker):

@@ -10,6 +10,7 @@ from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import NoRefinement, RefinementVectors
+from xcgraph.pipeline.negatives import SharedNegatives
 from xcgraph.pipeline.points import GivenPoints, LabelTextPoints
 from xcgraph.pipeline.shortlister import unlabelled
 from xcgraph.tasks.xc_task import XCTask
@@ -33,6 +34,7 @@ def undisturbed(toy, tmp_path_factory):
     [
         {},
         {"points": GivenPoints()},
+        {"negatives": SharedNegatives(num_negatives=8)},
         {"points": LabelTextPoints(neighbour_relevance=0.0)},
         {"tasks.likelihood": Logistic()},
         {"tasks.refinement": NoRefinement},
@@ -107,6 +109,7 @@ def test_killed_fit_goes_on_and_ends_with_the_same_bits(
         ("top_k", 5, set()),
         ("stage.lr", 0.5, {"joint"}),
         ("points", GivenPoints(), {"joint"}),
+        ("negatives", SharedNegatives(), {"joint"}),
         ("tasks.likelihood", Logistic(), {"joint"}),
         ("graph.walk_length", 41, {"graph", "joint"}),
     ],

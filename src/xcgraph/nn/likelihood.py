@@ -22,6 +22,7 @@ class Likelihood(ABC):
         scores: Float[Tensor, "batch width"],
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
+        weights: Float[Tensor, "width"] | None = None,
     ) -> Float[Tensor, ""]:
         """Return a negative log-likelihood, summed over the labels of a point and averaged over points.
 
@@ -29,6 +30,9 @@ class Likelihood(ABC):
             scores: logits; -inf is padding.
             positives: (row, column) of the true entries.
             relevance: how true each of them is, in (0, 1]; None: entirely.
+            weights: how many labels each column stands for, 1 where a point may be positive; None: each
+                for itself. With labels drawn from others at random, and these numbers, sums over columns
+                are unbiased estimates of sums over all labels (D. G. Horvitz and D. J. Thompson, 1952).
         """
 
     @abstractmethod
@@ -50,9 +54,10 @@ class Logistic(Likelihood):
         scores: Float[Tensor, "batch width"],
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
+        weights: Float[Tensor, "width"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return Σ softplus(s) − Σ r_l s_l per point."""
-        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance)
+        """Return Σ c_l softplus(s_l) − Σ r_l s_l per point, with the weights c."""
+        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance, weights)
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -74,9 +79,11 @@ class Softmax(Likelihood):
         scores: Float[Tensor, "batch width"],
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
+        weights: Float[Tensor, "width"] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return Σ r_l (log Σ_k exp(s_k) − s_l) per point."""
-        loss: Tensor = _SoftmaxLoss.apply(scores, positives, relevance)
+        """Return Σ r_l (log Σ_k c_k exp(s_k) − s_l) per point, with the weights c."""
+        weighed = scores if weights is None else scores + weights.log()
+        loss: Tensor = _SoftmaxLoss.apply(weighed, positives, relevance)
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -89,10 +96,17 @@ class Softmax(Likelihood):
 
 class _LogisticLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:  # noqa: ANN401 - torch's
-        ctx.save_for_backward(scores, positives, relevance)
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's
+        scores: Tensor,
+        positives: Tensor,
+        relevance: Tensor | None,
+        weights: Tensor | None,
+    ) -> Tensor:
+        weights = scores.new_ones(scores.shape[1]) if weights is None else weights.to(scores.dtype)
+        ctx.save_for_backward(scores, positives, relevance, weights)
         sums = (
-            functional.softplus(scores[rows]).sum()
+            functional.softplus(scores[rows]).mul_(weights).sum()
             for rows in row_blocks(len(scores), scores.shape[1], scores)
         )
         total = sum(sums, start=scores.new_zeros(()))
@@ -101,12 +115,12 @@ class _LogisticLoss(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
-        scores, positives, relevance = ctx.saved_tensors
+        scores, positives, relevance, weights = ctx.saved_tensors
         of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
         for rows in row_blocks(len(scores), scores.shape[1], scores):
-            torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(factor)
+            torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(weights * factor)
         _take_away(of_scores, positives, relevance, factor)
-        return of_scores, None, None
+        return of_scores, None, None, None
 
 
 class _SoftmaxLoss(torch.autograd.Function):

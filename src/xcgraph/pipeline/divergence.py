@@ -8,7 +8,7 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from xcgraph.batch import LabelSets, Movable, Shortlist, TokenBag, XCBatch
+from xcgraph.batch import LabelSets, Movable, SharedLabels, Shortlist, TokenBag, XCBatch
 from xcgraph.errors import DivergedError
 from xcgraph.pipeline.checkpoints import load_tensors, save_tensors
 from xcgraph.tasks.task import RandomState, Task
@@ -50,7 +50,13 @@ class BadStep:
         """Read what :meth:`save` wrote."""
         state = load_tensors(path)
         parts = state.pop("batch")
-        kinds = {"tokens": TokenBag, "truth": LabelSets, "filtered": LabelSets, "shortlist": Shortlist}
+        kinds = {
+            "tokens": TokenBag,
+            "truth": LabelSets,
+            "filtered": LabelSets,
+            "shortlist": Shortlist,
+            "shared": SharedLabels,
+        }
         parts |= {name: kind(**parts[name]) for name, kind in kinds.items() if parts[name] is not None}
         return cls(batch=XCBatch(**parts), **state)
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets, SoftTargets
+from xcgraph.data.batching import FullTargets
 from xcgraph.graph.base import LabelGraph
+from xcgraph.pipeline.negatives import Negatives
 from xcgraph.pipeline.points import Points
 from xcgraph.pipeline.retriever import Retriever, check_top_k
 from xcgraph.pipeline.stage import Stage
@@ -15,7 +16,7 @@ from xcgraph.tasks.builder import Labels, TaskBuilder
 
 @dataclass(frozen=True, kw_only=True)
 class Joint:
-    """One stage, in which every label is a negative of every point that does not carry it.
+    """One stage, in which every label, or a sample of them, is a negative of the points that do not carry it.
 
     ECLARE freezes its embeddings after a surrogate task and shows a label only the points that shortlist it;
     here, what tells a label from all others trains the embeddings of its text at each step.
@@ -23,6 +24,7 @@ class Joint:
     Attributes:
         graph: builds the label correlation graph.
         points: chooses the points to learn from.
+        negatives: chooses the labels that they are scored against.
         tasks: encoder, propagation, fusion, refinement and likelihood.
         stage: how the training goes.
         top_k: predictions per point.
@@ -30,6 +32,7 @@ class Joint:
 
     graph: LabelGraph
     points: Points
+    negatives: Negatives
     tasks: TaskBuilder
     stage: Stage
     top_k: int = 100
@@ -61,12 +64,12 @@ class Joint:
         points = self.points.of(work.train, work.label_features, graph.value)
         task = work.keep_task(
             "joint",
-            {"graph": graph.key, "points": self.points, "tasks": self.tasks},
+            {"graph": graph.key, "points": self.points, "negatives": self.negatives, "tasks": self.tasks},
             self.stage,
             lambda: self.tasks.build(
                 Labels(work.label_features, graph.value), work.positive_rate(work.num_labels)
             ),
-            (SoftTargets(points), FullTargets(work.valid)),
+            (self.negatives.of(points, work.seed_for("negatives")), FullTargets(work.valid)),
             work.label_metrics(),
         )
         return Retriever(task=task.value, stage=self.stage, num_labels=work.num_labels, top_k=self.top_k)

@@ -42,9 +42,9 @@ class XCTask(Task):
         return self.classifier.vectors(views, label_ids)
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:
-        """Score each point against its shortlist, or against all labels if the batch has none."""
+        """Score each point against its shortlist, or all against the labels they share, or all labels."""
         points = self.encoder(batch.tokens)
-        label_ids = None if batch.shortlist is None else batch.shortlist.label_ids
+        label_ids = batch.label_ids
         if self._label_vectors is None:
             vectors = self.label_vectors(label_ids)
         else:
@@ -54,7 +54,7 @@ class XCTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch."""
-        loss = self.likelihood.loss(self(batch), batch.positives, batch.relevance)
+        loss = self.likelihood.loss(self(batch), batch.positives, batch.relevance, batch.label_weights)
         self.log_loss(batch, loss=loss)
         return loss
 

@@ -1,0 +1,173 @@
+"""How an epoch of the joint recipe grows with labels, scored against all or against shared ones.
+
+    OMP_NUM_THREADS=1 python -m benchmarks.negatives [--labels 8192 131072] [--steps 3] [--out FOLDER]
+
+Synthetic data with the proportions of LF-AmazonTitles-131K: points, labels and topics grow together, texts
+and tokens stay. A few steps are timed, cutting of batches included; an epoch is as many as points and label
+texts make. The seconds are those of the processor, on one thread: other programs change them less than the
+clock's. Each kind has a process of its own, which takes the sizes in ascending order, so that the most memory
+it has held is that of the last one. Further arguments are overrides of xcgraph-train.
+"""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+
+from benchmarks.clock import peak_memory_gib, repeat
+from benchmarks.growth import fit_exponent
+from benchmarks.process import compose_run, markdown, run_module, say, say_line, show, workspace
+from xcgraph.artifacts import ArtifactStore
+from xcgraph.cli.command import hush_libraries
+from xcgraph.data.batching import FullTargets
+from xcgraph.memory import keep_freed_memory
+from xcgraph.pipeline.joint import Joint
+from xcgraph.pipeline.workspace import Workspace
+from xcgraph.tasks.builder import Labels
+
+KINDS = {"all labels": "joint", "shared negatives": "joint_shared_negatives"}
+LABELS = (8192, 16384, 32768, 65536, 131072)
+_POINTS = 294_805 / 131_073  # per label
+
+Growth = Mapping[str, Mapping[int, Mapping[str, float]]]  # by kind and number of labels
+
+
+def sizes(labels: int) -> list[str]:
+    """Return overrides for a data set of that size; almost no test points, for nobody asks for them."""
+    return [
+        "data=synthetic_amazontitles_131k",
+        f"data.sizes.labels={labels}",
+        f"data.sizes.train_points={round(_POINTS * labels)}",
+        "data.sizes.test_points=16",
+        f"data.sizes.topics={max(1, labels // 128)}",
+    ]
+
+
+def measure(recipe: Joint, work: Workspace, steps: int) -> dict[str, float]:
+    """Take some steps, after one to warm up, and rank a batch of validation points."""
+    graph = recipe.graph.build(work.train.labels, None, work.seed)
+    targets = recipe.negatives.of(recipe.points.of(work.train, work.label_features, graph), work.seed)
+    task = recipe.tasks.build(Labels(work.label_features, graph), work.positive_rate(work.num_labels))
+    optimizer, size = recipe.stage.optimizer(task.train(), lr=recipe.stage.lr), recipe.stage.batch_size
+    order, valid = np.random.default_rng(work.seed).permutation(len(targets)), FullTargets(work.valid)
+    starts, scored = iter(range(0, len(order), size)), []
+
+    def train() -> None:
+        start = next(starts)
+        batch = targets[order[start : start + size]]
+        optimizer.zero_grad()
+        scores = task(batch)
+        scored.append(scores.shape[1])
+        task.likelihood.loss(scores, batch.positives, batch.relevance, batch.label_weights).backward()
+        optimizer.step()
+
+    @torch.no_grad()
+    def rank() -> None:
+        task.rank(valid[np.arange(min(size, len(valid)))], 5)
+
+    step = median(one.cpu_seconds for one in repeat(train, steps))
+    task.eval().start_ranking()
+    ranking = median(one.cpu_seconds for one in repeat(rank, steps))
+    return {
+        "scored": max(scored),
+        "step": step,
+        "epoch": step * math.ceil(len(targets) / size),
+        "validation": ranking * math.ceil(len(valid) / size),
+        "gib": peak_memory_gib(),
+    }
+
+
+def child(kind: str, labels: Sequence[int], steps: int, overrides: Sequence[str]) -> None:
+    """Be the process of one kind."""
+    hush_libraries()
+    found = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        for count in sorted(labels):
+            experiment = f"experiment={KINDS[kind]}"
+            run = compose_run([experiment, "num_threads=1", *sizes(count), *overrides], Path(temporary))
+            torch.set_float32_matmul_precision(run.recipe.stage.matmul_precision)  # type: ignore[attr-defined]
+            keep_freed_memory()  # as in a stage
+            work = workspace(run, run.data.read(), ArtifactStore(Path(temporary) / "artifacts"))
+            found[count] = measure(run.recipe, work, steps)  # type: ignore[arg-type]
+    say({"found": list(found.items())})
+
+
+def plot(found: Growth, path: Path) -> None:
+    """Draw seconds of an epoch over labels, log-log, with the exponents in the legend."""
+    with mpl.rc_context({"font.size": 8, "svg.hashsalt": "xcgraph"}):
+        figure = Figure(figsize=(5, 3.6), layout="constrained")
+        axes = figure.add_subplot()
+        for kind, by_labels in found.items():
+            seconds = [each["epoch"] for each in by_labels.values()]
+            exponent = fit_exponent(list(by_labels), seconds)
+            axes.loglog(list(by_labels), seconds, "o-", label=f"{kind}: {exponent:.2f}", base=2)
+        axes.set_xlabel("labels; points grow alike")
+        axes.set_ylabel("seconds of CPU, an epoch")
+        axes.legend(title="exponent")
+        figure.savefig(path, metadata={"Date": None})
+
+
+def table(found: Growth) -> str:
+    """Lay out what was found, and the exponents of an epoch."""
+    header = (
+        "scored against",
+        "labels",
+        "scored in a step",
+        "ms, a step",
+        "s, an epoch",
+        "s, validation",
+        "GiB",
+    )
+    rows = []
+    for kind, by_labels in found.items():
+        for count, each in by_labels.items():
+            times = f"{1000 * each['step']:,.0f}", show(each["epoch"]), show(each["validation"])
+            rows.append((kind, f"{count:,}", f"{each['scored']:,.0f}", *times, f"{each['gib']:.2f}"))
+        exponents = (
+            f"{fit_exponent(list(by_labels), [each[name] for each in by_labels.values()]):.2f}"
+            for name in ("step", "epoch", "validation")
+        )
+        rows.append((kind, "exponent", "", *exponents, ""))
+    return markdown(header, rows)
+
+
+def parse(arguments: Sequence[str] | None = None) -> tuple[Any, list[str]]:
+    """Tell options from overrides."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.negatives",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    parser.add_argument("--labels", nargs="+", type=int, default=list(LABELS))
+    parser.add_argument("--steps", type=int, default=3, help="that count, after one to warm up")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    parser.add_argument("--child", choices=KINDS, help=argparse.SUPPRESS)
+    return parser.parse_known_args(arguments)
+
+
+def main() -> None:
+    """Print a Markdown table, and leave the plot in ``negatives.svg``."""
+    options, overrides = parse()
+    if options.child:
+        child(options.child, options.labels, options.steps, overrides)
+        return
+    found = {}
+    for kind in options.kinds:
+        flags = ["--child", kind, "--steps", options.steps, "--labels", *options.labels]
+        found[kind] = dict(run_module("benchmarks.negatives", *flags, *overrides)["found"])
+    options.out.mkdir(parents=True, exist_ok=True)
+    plot(found, options.out / "negatives.svg")
+    say_line(table(found))
+
+
+if __name__ == "__main__":
+    main()
