@@ -64,7 +64,9 @@ class LabelClassifier(nn.Module):
 
 
 def binary_loss(
-    scores: Float[Tensor, "batch width"], positives: Int[Tensor, "positives 2"]
+    scores: Float[Tensor, "batch width"],
+    positives: Int[Tensor, "positives 2"],
+    num_points: int | None = None,
 ) -> Float[Tensor, ""]:
     """Binary cross-entropy summed over the labels of a point and averaged over points.
 
@@ -75,6 +77,7 @@ def binary_loss(
     Args:
         scores: logits; -inf is padding.
         positives: (row, column) of the true entries.
+        num_points: over how many points the mean is taken; None for those scored here.
     """
     hits = scores[positives[:, 0], positives[:, 1]]
-    return (functional.softplus(scores).sum() - hits.sum()) / len(scores)
+    return (functional.softplus(scores).sum() - hits.sum()) / (num_points or len(scores))

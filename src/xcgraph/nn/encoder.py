@@ -39,6 +39,12 @@ class Encoder(nn.Module, ABC):
     def freeze_embedding(self) -> None:
         """Keep what :meth:`embed` has learned as it is (ECLARE, Modules II to IV)."""
 
+    def freeze_points(self) -> None:
+        """Leave out what is learned for points alone, where :meth:`embed` is all that is asked for.
+
+        Processes that share a training wait for the gradients of everything that is not frozen.
+        """
+
 
 class BagOfTokens(Encoder):
     """x̂ = dropout(ReLU(R(E x))): weighted sum of token embeddings, then a residual block R.
@@ -96,3 +102,7 @@ class BagOfTokens(Encoder):
     def freeze_embedding(self) -> None:
         """Keep the token embeddings as they are."""
         self.embedding.requires_grad_(False)
+
+    def freeze_points(self) -> None:
+        """Keep the block as it is."""
+        self.block.requires_grad_(False)

@@ -6,18 +6,21 @@ from torch import Tensor, nn
 
 
 class RefinementVectors(nn.Module):
-    """One free vector per label as a further view; sparse gradients, for a batch touches few labels.
+    """One free vector per label as a further view.
 
     Args:
         start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E, and DECAF, which has none,
             the label's own text, Z E.
+        sparse_gradients: update only the vectors of labels that a step touches, which are few. NCCL, by which
+            GPUs exchange gradients, takes dense ones alone; dense Adam is not the same mathematics, for it
+            also moves a vector by its momentum in steps without it.
     """
 
     num_views = 1
 
-    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = True) -> None:
         super().__init__()
-        self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=True)
+        self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=sparse_gradients)
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Float[Tensor, "labels 1 dim"]:
         """Return the refinement vectors of the given labels, or of all."""
@@ -32,11 +35,12 @@ class RandomRefinementVectors(RefinementVectors):
 
     Args:
         start: where the others would start; only its shape and type matter.
+        sparse_gradients: as there.
     """
 
-    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = True) -> None:
         bound = start.shape[1] ** -0.5
-        super().__init__(torch.empty_like(start).uniform_(-bound, bound))
+        super().__init__(torch.empty_like(start).uniform_(-bound, bound), sparse_gradients=sparse_gradients)
 
 
 class NoRefinement(nn.Module):

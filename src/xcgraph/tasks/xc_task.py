@@ -45,8 +45,9 @@ class XCTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch."""
-        loss = binary_loss(self(batch), batch.positives)
-        self.log_loss(batch, loss=loss)
+        step = self.step_of(batch)
+        loss = step.weigh(binary_loss(self(batch), batch.positives, step.size))
+        self.log_loss(step, loss=loss)
         return loss
 
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
