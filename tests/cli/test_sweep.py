@@ -135,6 +135,39 @@ def test_cells_side_by_side_share_what_they_have_in_common(console):
 
 
 @pytest.mark.slow
+def test_cells_on_a_cluster_of_one_machine(console):
+    pytest.importorskip("submitit")
+    changes = ("ranker.game_mix=0.0,0.5", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10")
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, *changes)
+    assert status == 0, errors
+    assert len(cells(errors)) == 2
+    assert artifacts(console, "tree-0-ranker") == 1
+
+
+@pytest.mark.slow
+def test_trees_that_were_trained_apart_are_taken_together(console):
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "first_tree=0,1")
+    assert status == 0, errors
+    made = {path.name for path in (console.folder / "runs" / "artifacts").iterdir()}
+    console.train("num_trees=2")
+    assert {path.name for path in (console.folder / "runs" / "artifacts").iterdir()} == made
+
+
+@pytest.mark.slow
+def test_two_sweeps_that_share_a_folder_do_no_cell_twice(console):
+    sweep = ("xcgraph-train", "-m", *SMALL, "seed=0,1,2", "stages.ranker.max_epochs=20")
+    processes = [console.start(*sweep) for _ in range(2)]
+    ended = [(*process.communicate(timeout=300), process.returncode) for process in processes]
+    assert [status for *_, status in ended] == [0, 0], ended
+    assert sum(output.count("tree-0-ranker · epoch 20/20") for output, *_ in ended) == 3
+    assert len(list((console.folder / "runs" / "sweeps").glob("*/*/*/metrics.json"))) == 3
+    status, output, errors = console.run(*sweep)
+    assert status == 0
+    assert output.count("Finished before") == 3
+    assert "0 of them failed" in errors
+
+
+@pytest.mark.slow
 def test_search_started_again_goes_on_where_it_was(console):
     def search(trials):
         status, output, errors = console.run(

@@ -22,6 +22,8 @@ class Likelihood(ABC):
         scores: Float[Tensor, "batch width"],
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
+        *,
+        num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return a negative log-likelihood, summed over the labels of a point and averaged over points.
 
@@ -29,6 +31,7 @@ class Likelihood(ABC):
             scores: logits; -inf is padding.
             positives: (row, column) of the true entries.
             relevance: how true each of them is, in (0, 1]; None: entirely.
+            num_points: over how many points the mean is taken; None: over those scored here.
         """
 
     @abstractmethod
@@ -50,9 +53,11 @@ class Logistic(Likelihood):
         scores: Float[Tensor, "batch width"],
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
+        *,
+        num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ softplus(s) − Σ r_l s_l per point."""
-        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance)
+        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance, num_points or len(scores))
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -74,9 +79,11 @@ class Softmax(Likelihood):
         scores: Float[Tensor, "batch width"],
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
+        *,
+        num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ r_l (log Σ_k exp(s_k) − s_l) per point."""
-        loss: Tensor = _SoftmaxLoss.apply(scores, positives, relevance)
+        loss: Tensor = _SoftmaxLoss.apply(scores, positives, relevance, num_points or len(scores))
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -89,42 +96,56 @@ class Softmax(Likelihood):
 
 class _LogisticLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:  # noqa: ANN401 - torch's
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's
+        scores: Tensor,
+        positives: Tensor,
+        relevance: Tensor | None,
+        num_points: int,
+    ) -> Tensor:
+        ctx.num_points = num_points
         ctx.save_for_backward(scores, positives, relevance)
         sums = (
             functional.softplus(scores[rows]).sum()
             for rows in row_blocks(len(scores), scores.shape[1], scores)
         )
         total = sum(sums, start=scores.new_zeros(()))
-        return (total - _sum_of(scores, positives, relevance)) / len(scores)
+        return (total - _sum_of(scores, positives, relevance)) / num_points
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         scores, positives, relevance = ctx.saved_tensors
-        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        of_scores, factor = torch.empty_like(scores), (gradient / ctx.num_points).to(scores.dtype)
         for rows in row_blocks(len(scores), scores.shape[1], scores):
             torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(factor)
         _take_away(of_scores, positives, relevance, factor)
-        return of_scores, None, None
+        return of_scores, None, None, None
 
 
 class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:  # noqa: ANN401 - torch's
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's
+        scores: Tensor,
+        positives: Tensor,
+        relevance: Tensor | None,
+        num_points: int,
+    ) -> Tensor:
+        ctx.num_points = num_points
         totals = scores.new_empty(len(scores))
         for rows in row_blocks(len(scores), scores.shape[1], scores):
             torch.logsumexp(scores[rows], 1, out=totals[rows])
         ctx.save_for_backward(scores, positives, relevance, totals)
         of_positives = totals[positives[:, 0]]
         weighed = of_positives if relevance is None else of_positives * relevance
-        return (weighed.sum() - _sum_of(scores, positives, relevance)) / len(scores)
+        return (weighed.sum() - _sum_of(scores, positives, relevance)) / num_points
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         scores, positives, relevance, totals = ctx.saved_tensors
-        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        of_scores, factor = torch.empty_like(scores), (gradient / ctx.num_points).to(scores.dtype)
         ones = scores.new_ones(len(positives))
         mass = scores.new_zeros(len(scores)).index_add_(
             0, positives[:, 0], ones if relevance is None else relevance.to(scores.dtype)
@@ -135,7 +156,7 @@ class _SoftmaxLoss(torch.autograd.Function):
                 (mass[rows] * factor)[:, None]
             )
         _take_away(of_scores, positives, relevance, factor)
-        return of_scores, None, None
+        return of_scores, None, None, None
 
 
 def _sum_of(scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:
