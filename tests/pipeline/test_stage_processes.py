@@ -1,22 +1,31 @@
 """Training that several processes share: it ends where one process ends that takes the same steps."""
 
+from dataclasses import replace
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from pytorch_lightning import Trainer
 from pytorch_lightning.strategies import DDPStrategy
+from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets
-from xcgraph.errors import UserError
+from xcgraph.data.batching import FullTargets, SoftTargets
+from xcgraph.errors import DivergedError, UserError
 from xcgraph.graph.random_walk import RandomWalkGraph
-from xcgraph.nn.encoder import BagOfTokens
+from xcgraph.nn.encoder import BagOfTokens, SumOfTokens
 from xcgraph.nn.fusion import AttentionFusion
-from xcgraph.nn.refinement import RefinementVectors
+from xcgraph.nn.likelihood import Logistic
+from xcgraph.nn.refinement import RefinementVectors, ZeroRefinementVectors
 from xcgraph.pipeline.anchors import LabelAnchors
 from xcgraph.pipeline.checkpoints import load_tensors
 from xcgraph.pipeline.curves import read_curves
+from xcgraph.pipeline.divergence import DIVERGED, BadStep
+from xcgraph.pipeline.points import LabelTextPoints
+from xcgraph.pipeline.shortlister import meta_points
 from xcgraph.pipeline.stage import CURVES, WEIGHTS
+from xcgraph.tasks.builder import Labels
+from xcgraph.tasks.xc_task import XCTask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # Lightning's
 
@@ -38,50 +47,84 @@ def anchors(work):
     return LabelAnchors(graph=graph, num_anchors=3).find(work)
 
 
-def surrogate(toy, _):
-    return toy.tied_task(**NO_DROPOUT), FullTargets
+def both(work, targets):
+    return targets(work.train), targets(work.valid)
+
+
+def surrogate(toy, work):
+    return toy.tied_task(**NO_DROPOUT), both(work, FullTargets)
 
 
 def regularized(toy, work):
     """Labels drawn at random, pruned anchors, and λ drawn by what the whole step reached."""
     task = toy.regularization().add_to(toy.tied_task(**NO_DROPOUT), anchors(work), work.label_features)
-    return task, FullTargets
+    return task, both(work, FullTargets)
 
 
-def ranker(toy, _):
+def shortlister(toy, work):
+    """Meta-labels with refinement vectors, all of which each point is scored against."""
+    tasks, metas = toy.tasks(**NO_DROPOUT), toy.meta_labels
+    texts = metas.meta_features(work.label_features)
+    labels = Labels(texts, csr_array(np.eye(metas.num_meta_labels, dtype=np.float32)))
+    encoder = tasks.surrogate.build(labels, 0.1).encoder
+    return tasks.build(labels, 0.1, encoder), both(work, lambda split: meta_points(split, metas))
+
+
+def ranker(toy, work):
     """Refinement vectors have sparse gradients."""
-    return toy.frozen_task(**NO_DROPOUT), toy.shortlisted
+    return toy.frozen_task(**NO_DROPOUT), both(work, toy.shortlisted)
 
 
-def dense_ranker(toy, _):
+def dense_ranker(toy, work):
     dense = partial(RefinementVectors, sparse_gradients=False)
-    return toy.frozen_task(**NO_DROPOUT, refinement=dense), toy.shortlisted
+    return toy.frozen_task(**NO_DROPOUT, refinement=dense), both(work, toy.shortlisted)
 
 
 def dual_encoder(toy, work):
     tasks = toy.dual_tasks(encoder=NO_DROPOUT["encoder"], dropout=0.0)
-    return tasks.build(work.label_features, work.train.labels, anchors(work)), FullTargets
+    return tasks.build(work.label_features, work.train.labels, anchors(work)), both(work, FullTargets)
+
+
+def joint(toy, work, **changes):
+    """All labels compete, and label texts are points that carry their neighbours in part."""
+    encoder = partial(SumOfTokens, dim=16, dropout=0.0, sparse_gradients="refinement" in changes)
+    tasks = replace(toy.joint().tasks, encoder=encoder, label_dropout=0.0, **changes)
+    points = LabelTextPoints().of(work.train, work.label_features, toy.graph)
+    return tasks.build(toy.labels, 0.05), (SoftTargets(points), FullTargets(work.valid))
+
+
+def sparse_joint(toy, work):
+    """Each label by itself; tokens and free vectors have sparse gradients."""
+    sparse = partial(ZeroRefinementVectors, sparse_gradients=True)
+    return joint(toy, work, refinement=sparse, likelihood=Logistic())
+
+
+STAGES = [surrogate, regularized, shortlister, ranker, dense_ranker, dual_encoder, joint, sparse_joint]
 
 
 def fit(toy, folder, make_task, **changes):
-    """Train for two epochs, whose last step has 7 points: processes have different numbers of them."""
+    """Train for two epochs, whose last step has 7 or 15 points: processes have different numbers of them."""
     folder.mkdir()
     work = toy.workspace(folder / "store", validation_fraction=0.165)
     torch.manual_seed(0)
-    task, targets = make_task(toy, work)
-    points = targets(work.train), targets(work.valid)
+    task, points = make_task(toy, work)
     stage = toy.stage(max_epochs=2, **changes)
     stage.fit(task, points, work.label_metrics(), folder=folder, title="toy", seed=1)
     return task, stage.predict(task, points[1], 10)
 
 
-@pytest.mark.parametrize("make_task", [surrogate, regularized, ranker, dense_ranker, dual_encoder])
-def test_two_processes_end_where_one_ends(make_task, toy, tmp_path):
+@pytest.mark.parametrize("make_task", STAGES)
+def test_two_processes_end_where_one_ends(make_task, toy, tmp_path, record_property):
+    """The differences go into a report, which ``pytest --junitxml=FILE`` writes."""
     _, expected = fit(toy, tmp_path / "one", make_task)
     task, found = fit(toy, tmp_path / "two", make_task, trainer=TWO_PROCESSES)
 
     alone, shared = (load_tensors(tmp_path / name / WEIGHTS) for name in ("one", "two"))
     assert alone.keys() == shared.keys()
+    if make_task is joint:  # a softmax is the same with any: its gradient is what rounding leaves
+        del alone["classifier.bias"], shared["classifier.bias"]
+    apart = [float((tensor - alone[name]).abs().max()) for name, tensor in shared.items() if tensor.numel()]
+    record_property("weights", f"{max(apart):.1e}")
     for name, tensor in shared.items():
         torch.testing.assert_close(tensor, alone[name], **TOLERANCE, msg=lambda text, name=name: name + text)
         assert torch.equal(tensor, task.state_dict()[name])
@@ -89,9 +132,28 @@ def test_two_processes_end_where_one_ends(make_task, toy, tmp_path):
 
     rows = [read_curves(tmp_path / name / CURVES) for name in ("one", "two")]
     assert [row["epoch"] for row in rows[1]] == [1, 2]
+    apart = []
     for one, two in zip(*rows, strict=True):
         for name in set(one) - {"seconds"}:  # of all points, not of one process's
             assert two[name] == pytest.approx(one[name], rel=1e-3, abs=1e-6), name
+            apart.append(abs(two[name] / one[name] - 1) if one[name] else 0.0)
+    record_property("losses and metrics", f"{max(apart):.1e}")
+
+
+def test_loss_that_is_no_number_in_one_process_stops_all(toy, tmp_path, monkeypatch):
+    take_step, taken = XCTask.training_step, []
+
+    def break_one(task, batch):
+        loss = take_step(task, batch)
+        taken.append(batch)
+        broken = len(taken) == 13 and task.step_of(batch).rank == 1
+        return loss * torch.nan if broken else loss
+
+    monkeypatch.setattr(XCTask, "training_step", break_one)
+    with pytest.raises(DivergedError, match=r"^toy diverged: .* in step 2 of epoch 2, found nan; lower"):
+        fit(toy, tmp_path / "two", surrogate, trainer=TWO_PROCESSES)
+    assert not (tmp_path / "two" / WEIGHTS).exists()
+    assert len(BadStep.load(tmp_path / "two" / DIVERGED).batch) == 8  # its own share
 
 
 def test_more_processes_than_points_of_a_step_are_refused(toy):

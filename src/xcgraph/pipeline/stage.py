@@ -27,6 +27,7 @@ from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_
 from xcgraph.pipeline.curves import CURVES, EpochCurves
 from xcgraph.pipeline.divergence import DIVERGED, StopAtDivergence
 from xcgraph.pipeline.kept_memory import KeptMemory
+from xcgraph.pipeline.own_gradients import OwnGradients
 from xcgraph.pipeline.precision import MatmulPrecision
 from xcgraph.pipeline.processes import check_sharing, heard, make_trainer
 from xcgraph.pipeline.watch import Watch
@@ -128,6 +129,7 @@ class Stage:
             StopAtDivergence(diverged, title),
             EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
             watch.progress(title),
+            OwnGradients(),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
         with _interruptible(), heard():
