@@ -1,5 +1,6 @@
 """Locks with a lease: between processes of one machine, and of several that share a folder."""
 
+import contextlib
 import json
 import os
 import signal
@@ -93,6 +94,23 @@ def test_killed_holder_of_another_machine_is_followed_after_its_lease(lock):
     with one_at_a_time(lock, lease=0.5):
         assert time.monotonic() - before > 0.5
     assert left(lock) == []
+
+
+@pytest.mark.parametrize("lives", [False, True])
+def test_holder_of_another_machine_that_was_silent_is_watched_also_by_those_who_do_not_wait(lock, lives):
+    """Else no sweep would ever take up the cell of a machine that is gone."""
+    holder = start(lock, "another", seconds=60, lease=5.0)
+    wait_for(lock, holder)
+    if not lives:
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(10)
+    os.utime(lock, (1, 1))
+    before = time.monotonic()
+    outcome = pytest.raises(HeldError) if lives else contextlib.nullcontext()
+    with outcome, one_at_a_time(lock, wait=False, lease=1.5):
+        assert time.monotonic() - before > 1.5
+    holder.kill()
+    holder.wait(10)
 
 
 def test_holder_of_another_machine_that_lives_keeps_it_longer_than_a_lease(lock):

@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 # that does it, busy for minutes: the lease must be longer than these.
 LEASE_SECONDS = 600.0
 _TOUCHES_PER_LEASE = 10
+_MISSED_TOUCHES = 2  # after so many, a holder is watched before it is said to live
 _POLL_SECONDS = 0.2
 _EMPTY_SECONDS = 1.0
 
@@ -39,7 +40,7 @@ def machine() -> str:
 
 
 @contextlib.contextmanager
-def one_at_a_time(lock: Path, *, wait: bool = True, lease: float = LEASE_SECONDS) -> Iterator["Lease"]:
+def one_at_a_time(lock: Path, *, wait: bool = True, lease: float | None = None) -> Iterator["Lease"]:
     """Hold a lock, which no two processes do at a time, on one machine or on several.
 
     The lock is a file that appears whole or not at all. On the holder's machine the system knows whether it
@@ -48,12 +49,14 @@ def one_at_a_time(lock: Path, *, wait: bool = True, lease: float = LEASE_SECONDS
 
     Args:
         lock: the file; its folder must exist, on a file system that links files and renames them atomically.
-        wait: whether to wait for a holder that lives.
-        lease: seconds.
+        wait: whether to wait for a holder that lives; one of another machine that has given no sign of life
+            for some time is watched in any case, until it gives one or the lease is over.
+        lease: seconds; ``LEASE_SECONDS`` if None.
 
     Raises:
-        HeldError: another holds it and ``wait`` is false; the message says who.
+        HeldError: another that lives holds it and ``wait`` is false; the message says who.
     """
+    lease = LEASE_SECONDS if lease is None else lease
     held = _acquire(lock, wait, lease)
     renewal = threading.Thread(target=held.renew, args=(lease / _TOUCHES_PER_LEASE,), daemon=True)
     renewal.start()
@@ -109,22 +112,25 @@ class Lease:
 
 def _acquire(lock: Path, wait: bool, lease: float) -> Lease:
     seen: tuple[str, int] | None = None
-    since, told = time.monotonic(), False
+    since, moves, told = time.monotonic(), False, False
     while (held := _create(lock)) is None:
         holder, touched = _read(lock), _touched(lock)
         if touched == 0:  # it is gone
             continue
         token = str(holder.get("token"))
         if (token, touched) != seen:
+            moves = seen is not None
             seen, since = (token, touched), time.monotonic()
-        if not _lives(lock, holder, time.monotonic() - since, lease):
+        locked = _is_locked(lock) if holder.get("machine") == machine() else None
+        if not _lives(holder, locked, time.monotonic() - since, lease):
             with _claimed(lock, token) as claimed:
                 held = _create(lock, replace=True) if claimed else None
             if held is not None:
                 break
         elif holder:
             who = f"process {holder.get('process')} on {holder.get('host')}"
-            if not wait:
+            lately = time.time() - touched / 1e9 < _MISSED_TOUCHES * lease / _TOUCHES_PER_LEASE
+            if not wait and (locked or moves or lately):
                 raise HeldError(who)
             if not told:
                 _log.info("Waiting for another process that builds %s: %s.", lock.stem, who)
@@ -133,13 +139,11 @@ def _acquire(lock: Path, wait: bool, lease: float) -> Lease:
     return held
 
 
-def _lives(lock: Path, holder: Mapping[str, object], unchanged: float, lease: float) -> bool:
+def _lives(holder: Mapping[str, object], locked: bool | None, unchanged: float, lease: float) -> bool:
     """Say whether a holder lives, whose lock has been as it is for so many seconds."""
     if not holder:  # about to be written, or of an older version
         return unchanged < _EMPTY_SECONDS
-    if holder.get("machine") == machine() and (locked := _is_locked(lock)) is not None:
-        return locked
-    return unchanged <= lease
+    return unchanged <= lease if locked is None else locked
 
 
 def _create(lock: Path, *, replace: bool = False) -> Lease | None:
