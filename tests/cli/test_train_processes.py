@@ -16,6 +16,15 @@ NO_DROPOUT = ("encoder.dropout=0.0", "num_threads=1", "progress=lines")
 RECIPES = {
     "eclare": (*SMALL, *NO_DROPOUT, "fusion.dropout=0.0", "surrogate_fusion.dropout=0.0"),
     "ramen": ("data=toy", "experiment=ramen", "encoder.dim=16", "recipe.top_k=20", *NO_DROPOUT),
+    "joint": (
+        "data=toy",
+        "experiment=joint",
+        "encoder.dim=16",
+        "recipe.top_k=20",
+        "stages.joint.max_epochs=3",
+        "stages.joint.batch_size=64",
+        *NO_DROPOUT,
+    ),
 }
 ALONE, SHARED = ("trainer=cpu", "hydra.run.dir=alone"), ("trainer=ddp", "hydra.run.dir=shared")
 
