@@ -41,7 +41,7 @@ TESTS = (
 _EXTRAS = ".[sweep,ann,tokenizers,transformers]"
 _TOOLS = ("pytest", "hypothesis", "beartype")
 _PLUGINS = ("hydra-joblib-launcher", "hydra-optuna-sweeper")
-_FOLLOWS_HYDRA = re.compile(r"(hydra-|omegaconf=|antlr4-)")
+_FOLLOWS_HYDRA = re.compile(r"(hydra-|omegaconf=|antlr4-|optuna=)")
 _MISSING = ("interpreter missing", "", "", "")
 
 
@@ -127,11 +127,11 @@ def measure(environment: Environment) -> Iterator[str]:
     work = environment.folder / f"hydra-{environment.hydra}-runs"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
-    train = ("-m", "xcgraph.cli.train", "--config-dir", str(PLUGIN), *SMALL)
-    trained = environment.run("train", *train, "hydra.run.dir=single", cwd=work)
+    train = ("-m", "xcgraph.cli.train", "--config-dir", str(PLUGIN))
+    trained = environment.run("train", *train, *SMALL, "hydra.run.dir=single", cwd=work)
     yield "failed" if trained is None else _precision(work / "single" / "metrics.json")
-    cells = ("-m", "ranker.game_mix=0.0,0.5", "hydra/launcher=joblib")
-    swept = environment.run("sweep", *train, *cells, cwd=work)
+    cells = ("ranker.game_mix=0.0,0.5", "hydra/launcher=joblib")
+    swept = environment.run("sweep", *train, "-m", *SMALL, *cells, cwd=work)
     found = sorted(_precision(file) for file in work.glob("runs/sweeps/*/*/*/metrics.json"))
     yield "failed" if swept is None else ", ".join(found)
 

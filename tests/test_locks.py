@@ -17,9 +17,10 @@ from xcgraph.locks import HeldError, one_at_a_time
 
 # Notes when it enters and leaves; another machine is one whose system was started at another time.
 HOLD = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from xcgraph import locks
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs of a shell ignore it
 lock, machine, seconds, lease = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), float(sys.argv[4])
 locks.machine = lambda: machine
 with locks.one_at_a_time(lock, lease=lease) as held:
