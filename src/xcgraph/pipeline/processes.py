@@ -75,7 +75,7 @@ def check_sharing(trainer: Trainer, module: nn.Module) -> None:
     if any(table.sparse and table.weight.requires_grad for table in tables):
         raise UserError(
             "trainer: expected dense gradients, for NCCL exchanges no others between GPUs, found sparse "
-            "ones; set refinement.sparse_gradients=false and encoder.sparse_gradients=false."
+            "ones; set ++refinement.sparse_gradients=false and encoder.sparse_gradients=false."
         )
 
 
