@@ -19,7 +19,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, __version__
 
 from xcgraph.artifacts import content_key, write_atomically
 from xcgraph.cli.mishap import chain, explain
@@ -43,8 +43,11 @@ def _plain(node: Any) -> Any:  # noqa: ANN401 - any part of a config
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
+# OmegaConf 2.4 warns of the old name, and 2.3 has another method by the new one.
+_IS_NEW = tuple(map(int, __version__.split(".")[:2])) >= (2, 4)
+_REGISTER = "register_resolver" if _IS_NEW else "register_new_resolver"
 # Hydra resolves the name of a cell's folder with it, in each process that runs cells.
-OmegaConf.register_new_resolver("cell", lambda _root_: cell_key(_root_), replace=True)
+getattr(OmegaConf, _REGISTER)("cell", lambda _root_: cell_key(_root_), replace=True)
 
 
 def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, float]] | None:
