@@ -7,11 +7,11 @@ SUITE ?= main
 PIP_INSTALL := $(BIN)/python -m pip install --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test test-slow fuzz lint reproduce bench clean
+.PHONY: help setup train test test-slow fuzz compatibility lint reproduce bench clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-	@echo 'train, test, fuzz and bench hand ARGS on: make train ARGS="experiment=eclare seed=1"'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo 'train, test, fuzz, compatibility and bench hand ARGS on: make train ARGS="experiment=eclare seed=1"'
 
 setup: $(INSTALLED) ## Create .venv and install the package and its tools at the tested versions
 
@@ -35,6 +35,9 @@ test-slow: $(INSTALLED) ## Run the tests that train for real
 fuzz: $(INSTALLED) ## Give hostile input to everything that reads a file (ARGS="--inputs 1000000 --seed 1")
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+compatibility: $(INSTALLED) ## Try other interpreters and the next Hydra, each in an environment of its own
+	$(BIN)/python -m tests.compatibility $(ARGS)
+
 lint: $(INSTALLED) ## Check style, format, types and import layers
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -48,5 +51,5 @@ bench: $(INSTALLED) ## Measure speed and memory beside a reference and other lib
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove .venv, builds and caches; runs/ and artifacts/ stay
-	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf .venv .compatibility build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
 	find src conf data_modules tests -name __pycache__ -prune -exec rm -rf {} +

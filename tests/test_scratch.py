@@ -7,9 +7,11 @@ import tempfile
 
 import pytest
 
-from xcgraph.locks import scratch_folder
+from xcgraph.scratch import scratch_folder
 
-HOLD = "import sys, time; from xcgraph.locks import scratch_folder as hold\nwith hold('toy') as folder:\n    "
+HOLD = (
+    "import sys, time; from xcgraph.scratch import scratch_folder as hold\nwith hold('toy') as folder:\n    "
+)
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,7 @@ from xcgraph import __version__
 from xcgraph.drafts import drafted
 from xcgraph.errors import UserError
 from xcgraph.files import inside, open_regular, read_json
-from xcgraph.locks import one_at_a_time
+from xcgraph.locks import Lease, one_at_a_time
 from xcgraph.memory import peak_memory_mib
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,8 @@ class ArtifactStore:
         self.used: dict[str, Artifact] = {}
         try:
             root.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=root).close()  # without a name that a kill could leave
+            # Without a name, which a kill could leave and another machine's process could have, too.
+            tempfile.TemporaryFile(dir=root).close()
         except OSError as error:
             raise UserError(
                 f"Cannot write to the artifact folder {root} ({error.strerror}): "
@@ -113,22 +114,26 @@ class ArtifactStore:
         """
         key = content_key({"name": name, **inputs})
         final = self.root / f"{name}-{key}"
-        with one_at_a_time(final.with_name(f"{final.name}.lock")):
+        with one_at_a_time(final.with_name(f"{final.name}.lock")) as lease:
             found = _is_intact(final)
             if not found:
-                self._build(final, describe(inputs), build)
+                self._build(final, describe(inputs), build, lease)
         self.used[name] = Artifact(final, key, made=not found)
         return self.used[name]
 
-    def _build(self, final: Path, inputs: Any, build: Callable[[Path], None]) -> None:  # noqa: ANN401 - JSON
-        work = final.with_name(f"{final.name}.partial")
-        work.mkdir(exist_ok=True)
+    def make_together(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
+        """As :meth:`make`, for a build in which all processes of a group take part; here there is one."""
+        return self.make(name, inputs, build)
+
+    def _build(self, final: Path, inputs: Any, build: Callable[[Path], None], lease: Lease) -> None:  # noqa: ANN401
+        (work := final.with_name(f"{final.name}.partial")).mkdir(exist_ok=True)
         for draft in work.glob(".*"):  # half-written, and nobody's any more
             draft.unlink()
         started = time.perf_counter()
         build(work)
-        seconds = round(time.perf_counter() - started, 3)
-        _write_manifest(work, inputs, {"seconds": seconds, "peak_memory_mib": peak_memory_mib()})
+        cost = {"seconds": round(time.perf_counter() - started, 3), "peak_memory_mib": peak_memory_mib()}
+        lease.check()  # else another has gone on in this folder
+        _write_manifest(work, inputs, cost)
         work.replace(final)
         sync_file(self.root)
 

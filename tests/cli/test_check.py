@@ -9,7 +9,7 @@ from xcgraph.errors import UserError
 REFUSED = {
     "+grpah.foo=1": "Unknown key grpah: did you mean graph",
     "+graph.walk_lenght=1": r"Unknown key graph\.walk_lenght: did you mean graph\.walk_length",
-    "+recipe.abc=1": r"Unknown key recipe\.abc: known are anchors, clustering, graph",
+    "+recipe.abc=1": r"Unknown key recipe\.abc: known are anchors, clustering, first_tree, graph",
     "graph.num_neighbors=many": r"graph\.num_neighbors='many': the value should be a valid integer",
     "graph.num_neighbors=0": r"graph\.num_neighbors must be at least 1, found 0",
     "data.parts_of_speech=[verb,nuon]": r"data\.parts_of_speech: expected some of .* found nuon",

@@ -1,7 +1,10 @@
 """Sweeps: which cells are the same, which run again, and what a person is told of those that failed."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 from hydra import compose, initialize_config_module
@@ -9,7 +12,7 @@ from omegaconf import OmegaConf
 
 from xcgraph.cli.sweep import cell_key, count_cells, finished_metrics, read_journal
 
-from .conftest import SMALL
+from .conftest import PLUGIN, SMALL
 
 
 def composed(*overrides):
@@ -132,6 +135,97 @@ def test_cells_side_by_side_share_what_they_have_in_common(console):
     assert len(cells(errors)) == 3
     assert artifacts(console, "graph-surrogate") == artifacts(console, "surrogate") == 1
     assert artifacts(console, "tree-0-ranker") == 3
+
+
+@pytest.mark.slow
+def test_cells_on_a_cluster_of_one_machine(console):
+    pytest.importorskip("submitit")
+    changes = ("ranker.game_mix=0.0,0.5", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10")
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, *changes)
+    assert status == 0, errors
+    assert len(cells(errors)) == 2
+    assert artifacts(console, "tree-0-ranker") == 1
+
+
+@pytest.mark.slow
+def test_trees_that_were_trained_apart_are_taken_together(console):
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "first_tree=0,1")
+    assert status == 0, errors
+    made = {path.name for path in (console.folder / "runs" / "artifacts").iterdir()}
+    console.train("num_trees=2")
+    assert {path.name for path in (console.folder / "runs" / "artifacts").iterdir()} == made
+
+
+@pytest.mark.slow
+def test_two_sweeps_that_share_a_folder_do_no_cell_twice(console):
+    sweep = ("xcgraph-train", "-m", *SMALL, "seed=0,1,2", "stages.ranker.max_epochs=20")
+    processes = [console.start(*sweep) for _ in range(2)]
+    ended = [(*process.communicate(timeout=300), process.returncode) for process in processes]
+    assert [status for *_, status in ended] == [0, 0], ended
+    assert sum(output.count("tree-0-ranker · epoch 20/20") for output, *_ in ended) == 3
+    assert len(list((console.folder / "runs" / "sweeps").glob("*/*/*/metrics.json"))) == 3
+    status, output, errors = console.run(*sweep)
+    assert status == 0
+    assert output.count("Finished before") == 3
+    assert "0 of them failed" in errors
+
+
+# Takes itself for a machine, and another for dead sooner than is wise.
+AS_MACHINE = """
+import sys
+from xcgraph import locks
+from xcgraph.cli.train import main
+name, locks.LEASE_SECONDS = sys.argv.pop(1), 6.0
+locks.machine = lambda: name
+main()
+"""
+
+
+def start_as(machine, console, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", AS_MACHINE, machine, "--config-dir", str(PLUGIN), *arguments],
+        cwd=console.folder,
+        env={**os.environ, "PYTHONPATH": str(PLUGIN)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_cell_of_a_machine_that_is_gone_is_taken_over_when_its_lease_is_over(console):
+    sweep = ("-m", *SMALL, "seed=0,1", "stages.ranker.max_epochs=40")
+    gone = start_as("gone", console, *sweep)
+    assert any("tree-0-ranker · epoch 3/40" in line for line in gone.stdout)
+    gone.kill()
+    gone.communicate()
+    assert len(list(console.folder.rglob("*.lock"))) == 2  # of the cell and of what it was training
+
+    process = start_as("here", console, *sweep)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert len(list((console.folder / "runs" / "sweeps").glob("*/*/*/metrics.json"))) == 2
+    assert "elsewhere" not in errors
+    assert output.count("tree-0-ranker · epoch 1/40") == 1  # of the other cell
+    assert output.count("tree-0-ranker · epoch 40/40") == 2
+    assert not list(console.folder.rglob("*.lock"))
+
+
+RAY = ("hydra.launcher.ray.init.address=local", "+hydra.launcher.ray.init.num_cpus=2")
+
+
+@pytest.mark.slow
+def test_cells_over_ray(console):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'xcgraph[ray]'")
+    pytest.importorskip(
+        "hydra_plugins.hydra_ray_launcher",
+        reason="no launcher for Ray: pip install --no-deps hydra-ray-launcher==1.2.2",
+    )
+    changes = ("ranker.game_mix=0.0,0.5", "hydra/launcher=ray", *RAY)
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, *changes)
+    assert status == 0, errors
+    assert len(cells(errors)) == 2
+    assert artifacts(console, "tree-0-ranker") == 1
 
 
 @pytest.mark.slow

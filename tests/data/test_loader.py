@@ -155,7 +155,7 @@ def shares_of(batches, num_processes, monkeypatch, *, epoch=0):
     """Return what each process of a group gets."""
     shares = []
     for rank in range(num_processes):
-        monkeypatch.setattr(loader_module, "_place", lambda rank=rank: (rank, num_processes))
+        monkeypatch.setattr(loader_module, "process_place", lambda rank=rank: (rank, num_processes))
         shares.append(epoch_of(batches, epoch))
         assert len(batches) == len(shares[-1])
     monkeypatch.undo()
@@ -164,7 +164,7 @@ def shares_of(batches, num_processes, monkeypatch, *, epoch=0):
 
 @pytest.mark.parametrize("shuffle_seed", [None, 5])
 @pytest.mark.parametrize("num_processes", [1, 2, 3, 7])
-@pytest.mark.parametrize(("num_points", "batch_size"), [(24, 4), (25, 4), (23, 4), (19, 1), (7, 3), (0, 2)])
+@pytest.mark.parametrize(("num_points", "batch_size"), [(24, 8), (25, 8), (23, 8), (19, 7), (7, 9), (0, 8)])
 def test_shares_are_disjoint_complete_and_of_equal_length(
     num_points, batch_size, num_processes, shuffle_seed, monkeypatch
 ):
@@ -175,18 +175,33 @@ def test_shares_are_disjoint_complete_and_of_equal_length(
     for step in zip(*shares, strict=True):
         sizes = [len(batch) for batch in step]
         assert min(sizes) >= 1
-        assert max(sizes) <= min(batch_size, min(sizes)) + 1
+        assert max(sizes) <= min(sizes) + 1
+        assert sum(sizes) < batch_size + num_processes
     # Step after step and process after process, they are the epoch's order.
     together = list(chain(*chain(*zip(*shares, strict=True))))
     assert together == list(chain(*epoch_of(EpochBatches(num_points, batch_size, shuffle_seed), 2)))
 
 
-def test_two_processes_share_the_steps_of_one_with_twice_the_batch(monkeypatch):
-    shares = shares_of(EpochBatches(22, 4, 1), 2, monkeypatch, epoch=1)
+def test_two_processes_share_the_steps_of_one(monkeypatch):
+    batches = EpochBatches(22, 8, 1)
+    shares = shares_of(batches, 2, monkeypatch, epoch=1)
     steps = [list(chain(*step)) for step in zip(*shares, strict=True)]
-    assert steps == epoch_of(EpochBatches(22, 8, 1), 1)
+    assert steps == epoch_of(batches, 1)
+    assert [batches.step_size(number) for number in range(3)] == [len(step) for step in steps] == [8, 8, 6]
 
 
-def test_more_processes_than_points_are_refused(monkeypatch):
-    with pytest.raises(UserError, match=r"one point for each of 3 processes, found 2 points; lower trainer"):
-        shares_of(EpochBatches(2, 4, None), 3, monkeypatch)
+def test_last_step_with_fewer_points_than_processes_joins_the_one_before(monkeypatch):
+    batches = EpochBatches(17, 8, None)
+    shares = shares_of(batches, 2, monkeypatch)
+    assert [[len(batch) for batch in share] for share in shares] == [[4, 4], [4, 5]]
+
+
+def test_what_is_not_shared_each_process_has_whole(monkeypatch):
+    batches = EpochBatches(9, 4, None, shared=False)
+    assert shares_of(batches, 2, monkeypatch) == [[[0, 1, 2, 3], [4, 5, 6, 7], [8]]] * 2
+
+
+@pytest.mark.parametrize(("num_points", "batch_size"), [(2, 4), (4, 2)])
+def test_more_processes_than_points_of_a_step_are_refused(num_points, batch_size, monkeypatch):
+    with pytest.raises(UserError, match=r"for each of 3 processes, found 2 of \d points in a step; lower tr"):
+        shares_of(EpochBatches(num_points, batch_size, None), 3, monkeypatch)

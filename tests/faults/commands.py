@@ -22,7 +22,7 @@ SYNTHETIC = (
 )
 _SHORT = (*SYNTHETIC, *(f"stages.{stage}.max_epochs=1" for stage in ("surrogate", "shortlister", "ranker")))
 # What a draft, an unfinished folder, a lock or a scratch folder is called.
-_LEFT_BEHIND = re.compile(r"\.partial$|\.lock$|^\..+\.\d+$|^\.probe|^xcgraph-")
+_LEFT_BEHIND = re.compile(r"\.partial$|\.lock(\.|$)|^\..+\.\d+$|^xcgraph-")
 
 
 @dataclass(frozen=True, kw_only=True)

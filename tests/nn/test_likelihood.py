@@ -134,3 +134,24 @@ def test_probabilities():
     scores = torch.tensor([[0.0, 2.0, -1.0], [1.0, 1.0, -math.inf]])
     torch.testing.assert_close(Logistic().log_probability(scores).exp(), scores.sigmoid())
     torch.testing.assert_close(Softmax().log_probability(scores).exp(), scores.softmax(dim=1))
+
+
+@pytest.mark.parametrize("likelihood", [Logistic(), Softmax()])
+def test_losses_of_shares_of_the_points_add_up_to_that_of_all(likelihood):
+    scores, _, target = random_scores()
+    whole, parts = scores.clone().requires_grad_(), scores.clone().requires_grad_()
+    relevance = torch.rand(target.shape)
+    shares = [slice(0, 2), slice(2, 6)]
+
+    def loss(scores, share, num_points=None):
+        pairs = target[share].nonzero()
+        return likelihood.loss(
+            scores[share], pairs, relevance[share][pairs[:, 0], pairs[:, 1]], num_points=num_points
+        )
+
+    expected = loss(whole, slice(0, 6))
+    found = sum(loss(parts, share, 6) for share in shares)
+    torch.testing.assert_close(found, expected)
+    expected.backward()
+    found.backward()
+    torch.testing.assert_close(parts.grad, whole.grad)

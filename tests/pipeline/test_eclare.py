@@ -233,8 +233,9 @@ def test_sweep_over_what_comes_later_builds_graph_and_surrogate_once(toy, tmp_pa
 
 def test_another_tree_trains_only_itself(toy, undisturbed, fits):
     root, _ = undisturbed
-    toy.recipe(num_trees=2).fit(toy.workspace(root))
-    assert fits == ["tree-1-shortlister", "tree-1-ranker"]
+    for trees in ({"first_tree": 1}, {"num_trees": 2}):  # apart, and taken by an ensemble
+        toy.recipe(**trees).fit(toy.workspace(root))
+        assert fits == ["tree-1-shortlister", "tree-1-ranker"]
 
 
 CHANGES = [

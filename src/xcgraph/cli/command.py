@@ -12,7 +12,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from xcgraph.cli.mishap import FAILED, OF_RUNS, Advice, explain
-from xcgraph.cli.sweep import print_cells
+from xcgraph.cli.sweep import CellHeldError, print_cells
 
 Result = TypeVar("Result")
 
@@ -29,13 +29,16 @@ def run_command(entry: Callable[[], Any], advice: Advice = OF_RUNS) -> None:
         raised = error
     if print_cells() and isinstance(raised, Exception):
         _leave("Some cells failed: the same command, mended, runs only what is missing.", FAILED)
+    if isinstance(raised, CellHeldError):
+        _leave("Other processes run some cells: the same command, given later, takes their results.", 0)
     if raised is not None:
         _report(raised, advice)
 
 
 def hush_libraries() -> None:
     """Leave out what libraries say to their own users, such as how a Trainer could be set up better."""
-    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
 
 

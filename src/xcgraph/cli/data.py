@@ -23,7 +23,7 @@ from xcgraph.data.statistics import describe_data, label_frequency
 from xcgraph.errors import UserError
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.write_folder import write_folder
-from xcgraph.locks import scratch_folder
+from xcgraph.scratch import scratch_folder
 
 _LAYOUTS = [layout.name for layout in all_layouts()]
 _ADVICE = Advice(

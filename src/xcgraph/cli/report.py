@@ -11,10 +11,10 @@ from xcgraph.cli.command import hush_libraries, run_command
 from xcgraph.cli.mishap import Advice
 from xcgraph.cli.trust import add_trust
 from xcgraph.configured.sources import ConfigSources
-from xcgraph.locks import scratch_folder
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown
 from xcgraph.report.report import BASE, build_report, write_files
+from xcgraph.scratch import scratch_folder
 
 _ADVICE = Advice(interrupted="the report that was there before is still there", output="--out")
 

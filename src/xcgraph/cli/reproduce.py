@@ -18,7 +18,6 @@ from xcgraph.cli.mishap import USER_ERROR, Advice
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
-from xcgraph.locks import scratch_folder
 from xcgraph.pipeline.provenance import code_digest
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown, table_lines
@@ -33,6 +32,7 @@ from xcgraph.report.verdict import (
     verdict_table,
     write_recorded,
 )
+from xcgraph.scratch import scratch_folder
 
 OUTSIDE = 1
 _ADVICE = Advice(interrupted="the same command goes on where it was stopped", output="--root")

@@ -9,17 +9,22 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf, __version__
 
 from xcgraph.artifacts import content_key, write_atomically
 from xcgraph.cli.mishap import chain, explain
+from xcgraph.errors import UserError
+from xcgraph.locks import HeldError, one_at_a_time
 
 _log = logging.getLogger(__name__)
 
@@ -38,8 +43,11 @@ def _plain(node: Any) -> Any:  # noqa: ANN401 - any part of a config
     return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
 
 
+# OmegaConf 2.4 warns of the old name, and 2.3 has another method by the new one.
+_IS_NEW = tuple(map(int, __version__.split(".")[:2])) >= (2, 4)
+_REGISTER = "register_resolver" if _IS_NEW else "register_new_resolver"
 # Hydra resolves the name of a cell's folder with it, in each process that runs cells.
-OmegaConf.register_new_resolver("cell", lambda _root_: cell_key(_root_), replace=True)
+getattr(OmegaConf, _REGISTER)("cell", lambda _root_: cell_key(_root_), replace=True)
 
 
 def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, float]] | None:
@@ -52,6 +60,30 @@ def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, fl
     if not isinstance(before, DictConfig) or cell_key(before) != cell_key(config):
         return None
     return {split: metrics for split, metrics in found.items() if split != "data"}
+
+
+class CellHeldError(UserError):
+    """Another process runs the cell."""
+
+
+@contextlib.contextmanager
+def cell_lock(folder: Path) -> Iterator[None]:
+    """Hold a run's folder: no two processes, of whatever machine, run the same cell.
+
+    A single run waits for the other process, and so does a search, which learns from each result. A sweep
+    over given values leaves the cell and goes on with the next.
+
+    Raises:
+        CellHeldError: another process runs it.
+    """
+    hydra = HydraConfig.get()
+    given = hydra.mode is RunMode.MULTIRUN and str(hydra.sweeper._target_).endswith(BasicSweeper.__qualname__)
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(one_at_a_time(folder / f"{folder.name}.lock", wait=not given))
+        except HeldError as held:
+            raise CellHeldError(f"runs elsewhere, as {held}.") from None
+        yield
 
 
 # Of the sweep that this process runs: Hydra hands nothing on to who started it.
@@ -94,6 +126,9 @@ class Cells(Callback):
             return
         result, folder = job_return._return_value, _folder(config)
         line: dict[str, Any] = {"cell": list(job_return.overrides or []), "folder": folder}
+        if isinstance(result, CellHeldError):
+            self._write({**line, "elsewhere": f"{result}"})
+            return
         error = Path(folder) / "error.txt"
         error.unlink(missing_ok=True)
         if job_return.status is JobStatus.COMPLETED:
@@ -135,14 +170,21 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 
 def count_cells(cells: Iterable[Mapping[str, Any]]) -> str:
-    """Say how many cells are done, running and failed."""
+    """Say how many cells are done, running and failed, and how many others run, if any."""
     states = Counter(map(_state, cells))
-    return ", ".join(f"{states[state]} {state}" for state in ("done", "running", "failed"))
+    shown = [state for state in _STATES if state != "elsewhere" or states[state]]
+    return ", ".join(f"{states[state]} {state}" for state in shown)
+
+
+_STATES = ("done", "running", "failed", "elsewhere")
+_AT_THE_END = ("elsewhere", "running", "done", "failed")
 
 
 def _state(cell: Mapping[str, Any]) -> str:
     if "error" in cell:
         return "failed"
+    if "elsewhere" in cell:
+        return "elsewhere"
     return "done" if "validation P@1" in cell else "running"
 
 
@@ -155,7 +197,7 @@ def print_cells() -> bool:
     cells = read_journal(journal)
     failed = sum(_state(cell) == "failed" for cell in cells)
     # The errors at the end, where a person looks.
-    ordered = sorted(cells, key=lambda cell: ("running", "done", "failed").index(_state(cell)))
+    ordered = sorted(cells, key=lambda cell: _AT_THE_END.index(_state(cell)))
     lines = (f"  {_outcome(cell, journal.parent)}\n" for cell in ordered)
     sys.stderr.write(f"{len(cells)} cells in {journal.parent}, {failed} of them failed:\n")
     sys.stderr.writelines(lines)
@@ -166,6 +208,8 @@ def _outcome(cell: Mapping[str, Any], root: Path) -> str:
     folder, overrides = Path(cell["folder"]).relative_to(root), " ".join(cell["cell"])
     if _state(cell) == "failed":
         return f"{folder} ({overrides}) failed, see error.txt there: {cell['error']}"
+    if _state(cell) == "elsewhere":
+        return f"{folder} ({overrides}) {cell['elsewhere']}"
     if _state(cell) == "running":
         return f"{folder} ({overrides}) was stopped"
     return f"{folder} ({overrides}) validation P@1 {100 * cell['validation P@1']:.2f}"

@@ -14,10 +14,19 @@ from xcgraph.nn.triplet import TripletLoss
 
 @dataclass(frozen=True)
 class Encoded:
-    """Some points, labels or anchors, by number, and their unit vectors."""
+    """Some points, labels or anchors, by number, and their unit vectors.
+
+    Attributes:
+        rows: their numbers.
+        vectors: their unit vectors.
+        all_rows: where several processes share a step, the numbers of all of them; None if these are all.
+        first: where these begin among all.
+    """
 
     rows: Int[Tensor, "rows"]
     vectors: Float[Tensor, "rows dim"]
+    all_rows: Int[Tensor, "all"] | None = None
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -25,8 +34,8 @@ class Contrasted:
     """What came of a term in a batch.
 
     Attributes:
-        loss: of the triplets.
-        others: the labels or anchors that were drawn, ascending.
+        loss: of the triplets; where several processes share a step, their losses add up to that of the step.
+        others: the labels or anchors that were drawn for all rows of the step, ascending.
         scores: cosines of the rows and these.
         linked: where the two are linked.
     """
@@ -64,10 +73,13 @@ class Contrast(nn.Module):
 
     def forward(self, encoder: DualEncoder, rows: Encoded) -> Contrasted:
         """Draw positives for the rows, encode them, and contrast."""
-        drawn = self.edges.draw(rows.rows, self.triplets.num_positives)
+        everyone = rows.rows if rows.all_rows is None else rows.all_rows
+        drawn = self.edges.draw(everyone, self.triplets.num_positives)
         columns = drawn[drawn >= 0].unique()
         others = Encoded(columns, encoder(self.texts(columns)))
         scores = rows.vectors @ others.vectors.T
         linked = self.edges.linked(rows.rows, columns)
-        places = torch.searchsorted(columns, drawn).masked_fill(drawn < 0, -1)
-        return Contrasted(self.triplets(scores, places, ~linked), others, scores, linked)
+        own = drawn[rows.first : rows.first + len(rows.rows)]
+        places = torch.searchsorted(columns, own).masked_fill(own < 0, -1)
+        loss = self.triplets(scores, places, ~linked, (drawn >= 0).sum())
+        return Contrasted(loss, others, scores, linked)

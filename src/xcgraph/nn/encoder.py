@@ -39,6 +39,12 @@ class Encoder(nn.Module, ABC):
     def freeze_embedding(self) -> None:
         """Keep what :meth:`embed` has learned as it is (ECLARE, Modules II to IV)."""
 
+    def freeze_points(self) -> None:
+        """Leave out what is learned for points alone, where :meth:`embed` is all that is asked for.
+
+        Processes that share a training wait for the gradients of everything that is not frozen.
+        """
+
 
 class SumOfTokens(Encoder):
     """x̂ = dropout(E x): the weighted sum of token embeddings and nothing else, for points as for labels.
@@ -117,3 +123,7 @@ class BagOfTokens(SumOfTokens):
         """Encode the texts of points."""
         vectors: Tensor = self.dropout(self.block(self.embed(texts)).relu())
         return vectors
+
+    def freeze_points(self) -> None:
+        """Keep the block as it is."""
+        self.block.requires_grad_(False)

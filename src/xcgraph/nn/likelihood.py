@@ -23,6 +23,8 @@ class Likelihood(ABC):
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
         weights: Float[Tensor, "width"] | None = None,
+        *,
+        num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return a negative log-likelihood, summed over the labels of a point and averaged over points.
 
@@ -33,6 +35,7 @@ class Likelihood(ABC):
             weights: how many labels each column stands for, 1 where a point may be positive; None: each
                 for itself. With labels drawn from others at random, and these numbers, sums over columns
                 are unbiased estimates of sums over all labels (D. G. Horvitz and D. J. Thompson, 1952).
+            num_points: over how many points the mean is taken; None: over those scored here.
         """
 
     @abstractmethod
@@ -55,9 +58,11 @@ class Logistic(Likelihood):
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
         weights: Float[Tensor, "width"] | None = None,
+        *,
+        num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ c_l softplus(s_l) − Σ r_l s_l per point, with the weights c."""
-        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance, weights)
+        loss: Tensor = _LogisticLoss.apply(scores, positives, relevance, weights, num_points or len(scores))
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -80,10 +85,12 @@ class Softmax(Likelihood):
         positives: Int[Tensor, "positives 2"],
         relevance: Float[Tensor, "positives"] | None = None,
         weights: Float[Tensor, "width"] | None = None,
+        *,
+        num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ r_l (log Σ_k c_k exp(s_k) − s_l) per point, with the weights c."""
         weighed = scores if weights is None else scores + weights.log()
-        loss: Tensor = _SoftmaxLoss.apply(weighed, positives, relevance)
+        loss: Tensor = _SoftmaxLoss.apply(weighed, positives, relevance, num_points or len(scores))
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -102,43 +109,52 @@ class _LogisticLoss(torch.autograd.Function):
         positives: Tensor,
         relevance: Tensor | None,
         weights: Tensor | None,
+        num_points: int,
     ) -> Tensor:
         weights = scores.new_ones(scores.shape[1]) if weights is None else weights.to(scores.dtype)
+        ctx.num_points = num_points
         ctx.save_for_backward(scores, positives, relevance, weights)
         sums = (
             functional.softplus(scores[rows]).mul_(weights).sum()
             for rows in row_blocks(len(scores), scores.shape[1], scores)
         )
         total = sum(sums, start=scores.new_zeros(()))
-        return (total - _sum_of(scores, positives, relevance)) / len(scores)
+        return (total - _sum_of(scores, positives, relevance)) / num_points
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         scores, positives, relevance, weights = ctx.saved_tensors
-        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        of_scores, factor = torch.empty_like(scores), (gradient / ctx.num_points).to(scores.dtype)
         for rows in row_blocks(len(scores), scores.shape[1], scores):
             torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(weights * factor)
         _take_away(of_scores, positives, relevance, factor)
-        return of_scores, None, None, None
+        return of_scores, None, None, None, None
 
 
 class _SoftmaxLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:  # noqa: ANN401 - torch's
+    def forward(
+        ctx: Any,  # noqa: ANN401 - torch's
+        scores: Tensor,
+        positives: Tensor,
+        relevance: Tensor | None,
+        num_points: int,
+    ) -> Tensor:
+        ctx.num_points = num_points
         totals = scores.new_empty(len(scores))
         for rows in row_blocks(len(scores), scores.shape[1], scores):
             torch.logsumexp(scores[rows], 1, out=totals[rows])
         ctx.save_for_backward(scores, positives, relevance, totals)
         of_positives = totals[positives[:, 0]]
         weighed = of_positives if relevance is None else of_positives * relevance
-        return (weighed.sum() - _sum_of(scores, positives, relevance)) / len(scores)
+        return (weighed.sum() - _sum_of(scores, positives, relevance)) / num_points
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         scores, positives, relevance, totals = ctx.saved_tensors
-        of_scores, factor = torch.empty_like(scores), (gradient / len(scores)).to(scores.dtype)
+        of_scores, factor = torch.empty_like(scores), (gradient / ctx.num_points).to(scores.dtype)
         ones = scores.new_ones(len(positives))
         mass = scores.new_zeros(len(scores)).index_add_(
             0, positives[:, 0], ones if relevance is None else relevance.to(scores.dtype)
@@ -149,7 +165,7 @@ class _SoftmaxLoss(torch.autograd.Function):
                 (mass[rows] * factor)[:, None]
             )
         _take_away(of_scores, positives, relevance, factor)
-        return of_scores, None, None
+        return of_scores, None, None, None
 
 
 def _sum_of(scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:

@@ -13,8 +13,10 @@ class RefinementVectors(nn.Module):
     Args:
         start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E, and DECAF, which has none,
             the label's own text, Z E.
-        sparse_gradients: for batches that touch few labels; where each scores all labels, dense ones are
-            faster.
+        sparse_gradients: update only the vectors of labels that a step touches, for batches that touch few;
+            where each scores all labels, dense ones are faster. Dense Adam is not the same mathematics: it
+            also moves a vector by its momentum in steps without it. NCCL, by which GPUs exchange gradients,
+            takes dense ones alone.
     """
 
     num_views = 1
@@ -38,11 +40,12 @@ class RandomRefinementVectors(RefinementVectors):
 
     Args:
         start: where the others would start; only its shape and type matter.
+        sparse_gradients: as there.
     """
 
-    def __init__(self, start: Float[Tensor, "labels dim"]) -> None:
+    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = True) -> None:
         bound = start.shape[1] ** -0.5
-        super().__init__(torch.empty_like(start).uniform_(-bound, bound))
+        super().__init__(torch.empty_like(start).uniform_(-bound, bound), sparse_gradients=sparse_gradients)
 
 
 class ZeroRefinementVectors(RefinementVectors):

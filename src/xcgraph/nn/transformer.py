@@ -39,6 +39,8 @@ class TransformerEncoder(Encoder):
         if pooling not in POOLINGS:
             raise UserError(f"encoder.pooling: expected {' or '.join(POOLINGS)}, got {pooling}.")
         self.model = _load(model)
+        if getattr(self.model, "pooler", None) is not None:  # of no use here, and so without gradients
+            self.model.pooler.requires_grad_(False)
         most = self.model.config.max_position_embeddings
         if max_length > most:
             raise UserError(

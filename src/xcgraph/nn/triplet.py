@@ -40,6 +40,7 @@ class TripletLoss:
         scores: Float[Tensor, "rows columns"],
         positives: Int[Tensor, "rows num_positives"],
         negatives: Bool[Tensor, "rows columns"],
+        num_drawn: Int[Tensor, ""] | None = None,
     ) -> Float[Tensor, ""]:
         """Return the mean hinge per drawn positive, itself a mean over the hardest negatives.
 
@@ -48,6 +49,7 @@ class TripletLoss:
             positives: columns of the drawn positives; -1 is padding.
             negatives: which columns may be a row's negatives; fewer than ``num_negatives`` count as such with
                 no loss.
+            num_drawn: over how many positives the mean is taken; None for those drawn here.
         """
         if not scores.numel():
             return scores.sum()
@@ -56,4 +58,5 @@ class TripletLoss:
         rivals = scores.masked_fill(~negatives, -torch.inf)
         hardest = rivals.topk(min(self.num_negatives, scores.shape[1]), dim=1).values
         hinges = (hardest[:, None, :] - own[:, :, None] + self.margin).relu().mean(dim=2)
-        return hinges.masked_fill(~drawn, 0).sum() / drawn.sum().clamp(min=1)
+        count = drawn.sum() if num_drawn is None else num_drawn
+        return hinges.masked_fill(~drawn, 0).sum() / count.clamp(min=1)

@@ -64,6 +64,9 @@ class BadStep:
 class StopAtDivergence(Callback):
     """Looks at the loss of every step before anything is learned from it; it waits for this one number.
 
+    Where processes share a step, all stop if one of their losses is not finite; of those whose loss it is,
+    the first saves its share.
+
     Args:
         path: gets the step.
         title: the stage's name for people.
@@ -97,19 +100,24 @@ class StopAtDivergence(Callback):
         Raises:
             DivergedError: it is not; the step is saved.
         """
-        if torch.isfinite(loss):
+        step = cast(Task, pl_module).step_of(cast(XCBatch, self._batch))
+        losses = step.losses(loss)
+        broken = torch.isfinite(losses).logical_not().nonzero()
+        if not len(broken):
             return
         weights = pl_module.named_parameters()
         bad = BadStep(
             epoch=trainer.current_epoch + 1,
             step=self._index + 1,
-            loss=loss.item(),
+            loss=losses[broken[0]].item(),
             batch=cast(XCBatch, self._batch).to("cpu"),
             weights={**pl_module.state_dict(), **self._before},
             random_state=cast(Task, pl_module).random_state or {},
             broken=[name for name, weight in weights if not weight.isfinite().all()],
         )
-        bad.save(self._path)
+        if step.rank == broken[0].item():
+            bad.save(self._path)
+        step.meet()  # the first process ends the others when it stops
         raise DivergedError(self._sentence(bad))
 
     def _sentence(self, bad: BadStep) -> str:

@@ -58,6 +58,7 @@ class Eclare:
         ranker: predictions, GAME.
         stages: how each training goes.
         num_trees: how many clusterings, each with a shortlister and a ranker of its own.
+        first_tree: number of the first of them, so that runs may train a tree each for one that takes all.
         smooth_centroids: whether labels share in their neighbours' points before they are clustered.
         anchors: of the regularizer.
         regularizer: what graphs add to the loss of Module I, such as RAMEN's instead of ECLARE's convolution.
@@ -70,6 +71,7 @@ class Eclare:
     ranker: RankerConfig
     stages: Stages
     num_trees: int = 3
+    first_tree: int = 0
     smooth_centroids: bool = True
     anchors: AnchorSource = field(default_factory=NoAnchors)
     regularizer: Regularization = field(default_factory=NoRegularization)
@@ -77,6 +79,12 @@ class Eclare:
     def __post_init__(self) -> None:
         if self.num_trees < 1:
             raise UserError(f"num_trees must be ≥ 1, got {self.num_trees}.")
+        if self.first_tree < 0:
+            raise UserError(f"first_tree must be ≥ 0, got {self.first_tree}.")
+
+    @property
+    def _trees(self) -> range:
+        return range(self.first_tree, self.first_tree + self.num_trees)
 
     def check(self, num_labels: int) -> None:
         """Refuse what cannot be with so many labels, before anything is read or trained.
@@ -100,10 +108,9 @@ class Eclare:
             {"shortlister": self.stages.shortlister.max_epochs} if self.shortlister.is_trained else {}
         )
         parts = {**shortlister, "ranker": self.stages.ranker.max_epochs}
-        trees = range(self.num_trees)
         return {
             "surrogate": self.stages.surrogate.max_epochs,
-            **{f"tree-{tree}-{part}": count for tree in trees for part, count in parts.items()},
+            **{f"tree-{tree}-{part}": count for tree in self._trees for part, count in parts.items()},
         }
 
     def fit(self, work: Workspace) -> Ensemble:
@@ -111,7 +118,7 @@ class Eclare:
         self.check(work.num_labels)
         encoder = self.surrogate(work)
         graph = self._graph(work, encoder)
-        return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in range(self.num_trees)))
+        return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in self._trees))
 
     def surrogate(self, work: Workspace) -> Keyed[Encoder]:
         """Module I: learn token embeddings on the task of predicting meta-labels."""

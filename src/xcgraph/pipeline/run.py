@@ -4,12 +4,15 @@ import json
 import logging
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numba
 import torch
+from pytorch_lightning import Trainer
 from scipy.sparse import csr_array
 
 from xcgraph.artifacts import ArtifactStore, save_csr, write_atomically
@@ -20,6 +23,7 @@ from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.pipeline.curves import Report
 from xcgraph.pipeline.pace import Pace
+from xcgraph.pipeline.processes import Processes
 from xcgraph.pipeline.provenance import NOBODY, Origin, environment, stage_costs
 from xcgraph.pipeline.watch import Watch, check_mode, tell_nobody
 from xcgraph.pipeline.workspace import Workspace
@@ -80,6 +84,7 @@ class Run:
         artifacts: folder of stage outputs, shared by runs: what is there already is not computed again.
         folder: the run's own folder.
         progress: how it is shown: bar, lines, quiet, or auto.
+        trainer: as of all stages: it says whether several processes run the recipe together.
     """
 
     data: XCDataModule
@@ -90,6 +95,7 @@ class Run:
     artifacts: str
     folder: str
     progress: str = "auto"
+    trainer: Callable[..., Trainer] | None = None
 
     def __post_init__(self) -> None:
         if self.num_threads < 1:
@@ -97,6 +103,11 @@ class Run:
         if self.seed < 0:
             raise UserError(f"seed must be ≥ 0, got {self.seed}.")
         check_mode(self.progress)
+
+    @cached_property
+    def processes(self) -> Processes:
+        """This process and those that run the recipe beside it."""
+        return Processes(self.trainer)
 
     def execute(self, origin: Origin = NOBODY, report: Report = tell_nobody) -> dict[str, dict[str, float]]:
         """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
@@ -106,17 +117,37 @@ class Run:
             report: takes a stage's name and the rows of its curves so far, whenever there are more.
 
         Returns:
-            The metrics as fractions, of the validation and of the test points, if there are any.
+            The metrics as fractions, of the validation and of the test points, if there are any. Nothing in
+            processes other than the first, which write nothing either.
         """
         started = time.perf_counter()
         torch.set_num_threads(self.num_threads)
         numba.set_num_threads(min(self.num_threads, os.cpu_count() or 1))
         if "labels" in self.data.statistics:
             self.recipe.check(self.data.statistics["labels"])
-        store, folder = ArtifactStore(Path(self.artifacts)), Path(self.folder)
-        remove_drafts(folder)
+        if self.processes.is_first:
+            remove_drafts(Path(self.folder))
         data = self.data.read()
-        work = Workspace.of(
+        with self.processes.join(Path(self.artifacts)) as store:
+            work = self._workspace(data, store, report)
+            _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)
+            model = self.recipe.fit(work)
+        if not self.processes.is_first:
+            return {}
+        metrics = {
+            "validation": _measure(_scores(model, work.valid), work.valid, work),
+            "test": self._test(model, data.test, work),
+        }
+        for name, artifact in store.used.items():
+            artifact.link_into(Path(self.folder) / "stages" / name)
+        self._write_provenance(data, store, origin, time.perf_counter() - started)
+        # The last file: a run folder with metrics.json is complete.
+        content = json.dumps({"data": data.name, **metrics}, indent=1)
+        write_atomically(Path(self.folder) / "metrics.json", content)
+        return metrics
+
+    def _workspace(self, data: XCData, store: ArtifactStore, report: Report) -> Workspace:
+        return Workspace.of(
             data,
             store,
             seed=self.seed,
@@ -124,18 +155,6 @@ class Run:
             validation_seed=self.validation.seed,
             watch=Watch(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
         )
-        _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)
-        model = self.recipe.fit(work)
-        metrics = {
-            "validation": _measure(_scores(model, work.valid), work.valid, work),
-            "test": self._test(model, data.test, work),
-        }
-        for name, artifact in store.used.items():
-            artifact.link_into(folder / "stages" / name)
-        self._write_provenance(data, store, origin, time.perf_counter() - started)
-        # The last file: a run folder with metrics.json is complete.
-        write_atomically(folder / "metrics.json", json.dumps({"data": data.name, **metrics}, indent=1))
-        return metrics
 
     def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:
         scores = _scores(model, test)

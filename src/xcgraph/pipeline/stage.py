@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning import Callback, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
-from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from scipy.sparse import csr_array
 from torch import Tensor
 from torch.optim import Optimizer
@@ -29,7 +27,9 @@ from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors, save_
 from xcgraph.pipeline.curves import CURVES, EpochCurves
 from xcgraph.pipeline.divergence import DIVERGED, StopAtDivergence
 from xcgraph.pipeline.kept_memory import KeptMemory
+from xcgraph.pipeline.own_gradients import OwnGradients
 from xcgraph.pipeline.precision import MatmulPrecision
+from xcgraph.pipeline.processes import check_sharing, heard, make_trainer
 from xcgraph.pipeline.watch import Watch
 from xcgraph.tasks.task import AnyTask, Learning, Task
 
@@ -44,12 +44,13 @@ class Stage:
 
     Attributes:
         max_epochs: passes over the training points.
-        batch_size: points per training step.
+        batch_size: points per training step, of all processes together.
         lr: learning rate (step size) at the start.
         optimizer: makes the optimizer from a module and ``lr``.
         schedule: learning rate over time.
-        trainer: makes a Trainer; knows device and precision. With several devices, its strategy is
-            ``ddp_spawn``: training alone is shared among processes, the recipe runs in one.
+        trainer: makes a Trainer; knows device and precision, and how many processes share each step. With
+            strategy ``ddp_spawn`` the recipe runs in one process, and the trainings alone are shared; with
+            ``ddp`` it runs in all, and :class:`~xcgraph.pipeline.processes.Processes` has joined them.
         matmul_precision: torch's ``float32_matmul_precision``, of training and prediction.
         num_workers: processes that cut batches ahead; no result depends on it.
     """
@@ -81,17 +82,15 @@ class Stage:
         try:
             self.optimizer(task, lr=self.lr)
             self.schedule(0.0, self.max_epochs)
-            launcher = self._trainer().strategy.launcher
-        except MisconfigurationException as error:
-            hint = "take one that this machine has, such as trainer=cpu"
-            raise UserError(f"trainer: {error} Correct the value or {hint}.") from error
         except (TypeError, ValueError) as error:
             raise UserError(f"{error}") from error
-        if launcher is not None and not isinstance(launcher, _MultiProcessingLauncher):
+        trainer = make_trainer(self._trainer)
+        if self.batch_size < trainer.world_size:
             raise UserError(
-                "trainer: expected strategy=ddp_spawn for several devices, found one that starts the whole "
-                "recipe once per device; set trainer.strategy or trainer.devices=1."
+                "stages.*.batch_size: expected at least one point of a step for each of "
+                f"{trainer.world_size} processes, found {self.batch_size}; raise it or lower trainer.devices."
             )
+        check_sharing(trainer, task)
 
     def fit(
         self,
@@ -130,17 +129,19 @@ class Stage:
             StopAtDivergence(diverged, title),
             EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
             watch.progress(title),
+            OwnGradients(),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
-        with _interruptible():
+        with _interruptible(), heard():
             trainer.fit(
                 task,
                 self._loader(train, shuffle_seed=seed),
                 self._loader(valid),
                 ckpt_path=unfinished if unfinished.exists() else None,
             )
-        save_tensors(folder / WEIGHTS, task.state_dict())
-        unfinished.unlink()
+        if trainer.is_global_zero:
+            save_tensors(folder / WEIGHTS, task.state_dict())
+            unfinished.unlink()
 
     def take_step(self, task: Task, batch: XCBatch) -> Tensor:
         """Return the loss of one training step from a task's random state, with the precision of training."""
@@ -156,7 +157,7 @@ class Stage:
         """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""
         task.top_k = top_k
         with _interruptible():
-            batches = self._trainer(**_ONE_DEVICE).predict(task, self._loader(points)) or []
+            batches = self._trainer(**_ONE_DEVICE).predict(task, self._loader(points, shared=False)) or []
         # Row by row: shortlists that are shorter than top_k give batches of different widths.
         counts, indices, values = [[0]], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
         batches.reverse()
@@ -171,9 +172,15 @@ class Stage:
             shape=(len(points), points.num_labels),
         )
 
-    def _loader(self, points: FullTargets, shuffle_seed: int | None = None) -> DataLoader[XCBatch]:
+    def _loader(
+        self, points: FullTargets, shuffle_seed: int | None = None, *, shared: bool = True
+    ) -> DataLoader[XCBatch]:
         return batch_loader(
-            points, batch_size=self.batch_size, shuffle_seed=shuffle_seed, num_workers=self.num_workers
+            points,
+            batch_size=self.batch_size,
+            shuffle_seed=shuffle_seed,
+            num_workers=self.num_workers,
+            shared=shared,
         )
 
     def _trainer(self, *callbacks: Callback, **changes: Any) -> Trainer:  # noqa: ANN401 - Lightning's

@@ -149,7 +149,7 @@ class Workspace:
         def train(folder: Path) -> None:
             stage.fit(task, fit_on, metrics, folder=folder, title=name, seed=seed, watch=self.watch)
 
-        artifact = self.store.make(name, self._inputs({"stage": stage, **inputs}), train)
+        artifact = self.store.make_together(name, self._inputs({"stage": stage, **inputs}), train)
         self.watch.end_stage(name, artifact)
         return Keyed(load_weights(task, artifact.folder), artifact.key)
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
-from xcgraph.locks import scratch_folder
 from xcgraph.predict.export import portable
 from xcgraph.predict.model import PortableModel
 from xcgraph.report.runs import LeftOut, read_run
+from xcgraph.scratch import scratch_folder
 
 
 def portable_run(folder: Path, trust: Sequence[str] = ()) -> PortableModel:

@@ -28,6 +28,7 @@ class DualTask(Task):
         self, encoder: DualEncoder, truth: Contrast, regularizer: Regularizer, retrieval: Retrieval
     ) -> None:
         super().__init__()
+        encoder.encoder.freeze_points()
         self.encoder = encoder
         self.truth = truth
         self.regularizer = regularizer
@@ -40,12 +41,15 @@ class DualTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return L + Σ λ R of a batch of training points."""
-        points = encode_points(self.encoder, batch)
-        contrasted = self.truth(self.encoder, points)
-        penalty: Tensor = self.regularizer(self.encoder, points, contrasted.others)
-        self.regularizer.observe(contrasted.precision)
-        loss: Tensor = contrasted.loss + penalty
-        self.log_loss(batch, loss=loss, penalty=penalty)
+        step = self.step_of(batch)
+        points = encode_points(self.encoder, batch, step)
+        with self.drawing_alike():
+            contrasted = self.truth(self.encoder, points)
+            penalty: Tensor = self.regularizer(self.encoder, points, step.cut(contrasted.others))
+            self.regularizer.observe(lambda: step.mean(contrasted.precision()))
+        penalty = step.weigh(penalty)
+        loss = step.weigh(contrasted.loss) + penalty
+        self.log_loss(step, loss=loss, penalty=penalty)
         return loss
 
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:

@@ -12,21 +12,26 @@ from xcgraph.nn.contrast import Encoded
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.label_text import StoredTexts
 from xcgraph.nn.regularizer import Regularizer
+from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 
 # Points that are encoded at a time where all are.
 _BLOCK = 4096
 
 
-def encode_points(encoder: DualEncoder, batch: XCBatch) -> Encoded:
-    """Encode the points of a batch.
+def encode_points(encoder: DualEncoder, batch: XCBatch, step: Step | None = None) -> Encoded:
+    """Encode the points of a batch, which is a process's share of a step.
 
     Raises:
         ValueError: the batch does not say which points they are.
     """
     if batch.rows is None:
         raise ValueError("Graph regularizers need points that know their row: batches of FullTargets.")
-    return Encoded(batch.rows, encoder(batch.tokens))
+    vectors = encoder(batch.tokens)
+    if step is None or step.num_processes == 1:
+        return Encoded(batch.rows, vectors)
+    everyone = step.gather(batch.rows)
+    return Encoded(batch.rows, vectors, everyone, step.own(everyone)[1])
 
 
 def start_epoch(task: Task, regularizer: Regularizer, encoder: DualEncoder, label_texts: StoredTexts) -> None:

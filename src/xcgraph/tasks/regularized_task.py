@@ -10,6 +10,7 @@ from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.label_text import StoredTexts
 from xcgraph.nn.regularizer import Regularizer
 from xcgraph.tasks.graph_epochs import encode_points, start_epoch
+from xcgraph.tasks.step import Step
 from xcgraph.tasks.xc_task import XCTask
 
 
@@ -32,22 +33,26 @@ class RegularizedTask(XCTask):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch and Σ λ R."""
-        scores = self(batch)
+        scores, step = self(batch), self.step_of(batch)
         encoder = DualEncoder(self.encoder)
-        points, labels = encode_points(encoder, batch), self._draw_labels(encoder, len(batch))
-        penalty: Tensor = self.regularizer(encoder, points, labels)
-        self.regularizer.observe(lambda: _precision(scores, batch.positives))
-        loss = self.likelihood.loss(scores, batch.positives, batch.relevance) + penalty
-        self.log_loss(batch, loss=loss, penalty=penalty)
+        points, labels = encode_points(encoder, batch, step), self._draw_labels(encoder, step)
+        with self.drawing_alike():
+            penalty: Tensor = self.regularizer(encoder, points, labels)
+            self.regularizer.observe(lambda: step.mean(_precision(scores, batch.positives)))
+        penalty = step.weigh(penalty)
+        loss = step.weigh(self.loss(scores, batch, step)) + penalty
+        self.log_loss(step, loss=loss, penalty=penalty)
         return loss
 
     def on_train_epoch_start(self) -> None:
         """Let the regularizer prune."""
         start_epoch(self, self.regularizer, DualEncoder(self.encoder), self.label_texts)
 
-    def _draw_labels(self, encoder: DualEncoder, count: int) -> Encoded:
-        drawn = torch.randint(len(self.label_texts), (count,), device=self.device)
-        return Encoded(drawn, encoder(self.label_texts(drawn)))
+    def _draw_labels(self, encoder: DualEncoder, step: Step) -> Encoded:
+        with self.drawing_alike():
+            drawn = torch.randint(len(self.label_texts), (step.size,), device=self.device)
+        own, first = step.own(drawn)
+        return Encoded(own, encoder(self.label_texts(own)), drawn, first)
 
 
 def _precision(scores: Tensor, positives: Tensor) -> Float[Tensor, ""]:

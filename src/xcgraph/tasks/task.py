@@ -1,9 +1,11 @@
 """What the LightningModules share: how they learn, validate and predict; what they learn is their own."""
 
+import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -12,10 +14,13 @@ from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.data import DataLoader
 
 from xcgraph.batch import XCBatch
+from xcgraph.data.loader import EpochBatches, process_place
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
+from xcgraph.tasks.step import CommonRandomness, Step
 
 Part = TypeVar("Part")
 AnyTask = TypeVar("AnyTask", bound="Task")
@@ -54,6 +59,8 @@ class Task(LightningModule, ABC):
         super().__init__()
         self._learning: Learning | None = None
         self._metrics: XCMetrics | None = None
+        self._step: Step | None = None
+        self._common: CommonRandomness | None = None
 
     def prepare(self, learning: Learning, metrics: XCMetrics) -> None:
         """Say how to learn and what to measure on validation points; to predict, neither is needed."""
@@ -90,15 +97,23 @@ class Task(LightningModule, ABC):
         """Return each point's best labels (-1: fewer than k) and the logarithms of their scores."""
         return self.rank(batch, self.top_k)
 
-    def log_loss(self, batch: XCBatch, **losses: Tensor) -> None:
-        """Add losses of a batch to the epoch's means, as ``train/loss`` and so on."""
+    def step_of(self, batch: XCBatch) -> Step:
+        """Return the step of which a batch is this process's share."""
+        return self._step or Step(len(batch))
+
+    def drawing_alike(self) -> AbstractContextManager[None]:
+        """Draw what all processes of a step must draw alike, such as positives; each as many numbers."""
+        return contextlib.nullcontext() if self._common is None else self._common.drawn()
+
+    def log_loss(self, step: Step, **losses: Tensor) -> None:
+        """Add losses of a step to the epoch's means, as ``train/loss`` and so on."""
         for name, value in losses.items():
             self.log(
                 f"train/{name}",
                 value,
                 on_step=False,
                 on_epoch=True,
-                batch_size=len(batch),
+                batch_size=step.size,  # the same in all processes, and so is their weight
                 sync_dist=True,
             )
 
@@ -109,9 +124,16 @@ class Task(LightningModule, ABC):
         The state of the generators is remembered, for a step that has to be taken again.
         """
         del batch
+        rank, num_processes = process_place()
         if batch_idx == 0:
             seed = _required(self._learning).seed * 1_000_003 + self.current_epoch
-            torch.manual_seed(seed + self.global_rank * 1_000_003**2)  # else all drop the same units
+            torch.manual_seed(seed)
+            if num_processes > 1:
+                self._common = CommonRandomness(self.device)
+                torch.manual_seed(seed + rank * 1_000_003**2)  # else all drop the same units
+        if num_processes > 1:
+            batches = cast(EpochBatches, cast(DataLoader, self.trainer.train_dataloader).sampler)
+            self._step = Step(batches.step_size(batch_idx), rank, num_processes)
         self.random_state = {"cpu": torch.get_rng_state()}
         if self.device.type == "cuda":
             self.random_state["cuda"] = torch.cuda.get_rng_state(self.device)
@@ -123,6 +145,10 @@ class Task(LightningModule, ABC):
                 torch.set_rng_state(state)
             else:
                 torch.cuda.set_rng_state(state, self.device)
+
+    def on_train_end(self) -> None:
+        """Forget the processes that have shared the training."""
+        self._step = self._common = None
 
     def on_validation_epoch_start(self) -> None:
         """Compute once what the whole pass needs."""

@@ -9,6 +9,7 @@ from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
 from xcgraph.nn.likelihood import Likelihood, Logistic
 from xcgraph.nn.views import Views
+from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 
 
@@ -54,9 +55,16 @@ class XCTask(Task):
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch."""
-        loss = self.likelihood.loss(self(batch), batch.positives, batch.relevance, batch.label_weights)
-        self.log_loss(batch, loss=loss)
+        step = self.step_of(batch)
+        loss = step.weigh(self.loss(self(batch), batch, step))
+        self.log_loss(step, loss=loss)
         return loss
+
+    def loss(self, scores: Float[Tensor, "batch width"], batch: XCBatch, step: Step) -> Float[Tensor, ""]:
+        """Return what a process's points add to the mean loss of a point of the step."""
+        return self.likelihood.loss(
+            scores, batch.positives, batch.relevance, batch.label_weights, num_points=step.size
+        )
 
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """Return each point's best labels (-1: fewer than k) and their log-probabilities.
