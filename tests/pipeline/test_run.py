@@ -1,8 +1,10 @@
 import json
 from dataclasses import replace
 
+import numba
 import numpy as np
 import pytest
+import torch
 
 from xcgraph.artifacts import save_csr
 from xcgraph.cli.evaluate import Evaluation
@@ -22,21 +24,35 @@ class WithoutTestPoints(XCDataModule):
         return self.data
 
 
-def test_without_test_points_there_are_metrics_of_validation_points_alone(toy, tmp_path):
-    (tmp_path / "run").mkdir()
-    run = Run(
+def run_in(folder, toy, num_threads=1):
+    (folder / "run").mkdir()
+    return Run(
         data=WithoutTestPoints(toy.data),
         recipe=toy.recipe(),
         validation=Validation(fraction=0.2),
         seed=0,
-        num_threads=1,
-        artifacts=str(tmp_path / "artifacts"),
-        folder=str(tmp_path / "run"),
+        num_threads=num_threads,
+        artifacts=str(folder / "artifacts"),
+        folder=str(folder / "run"),
     )
-    metrics = run.execute()
+
+
+def test_without_test_points_there_are_metrics_of_validation_points_alone(toy, tmp_path):
+    metrics = run_in(tmp_path, toy).execute()
     assert metrics["test"] == {}
     assert metrics["validation"]["P@1"] > 0.1
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"data": "toy", **metrics}
+
+
+def test_numba_gets_no_more_threads_than_it_may_start(toy, tmp_path, monkeypatch):
+    """NUMBA_NUM_THREADS of the environment, or the number of cores, may be less than num_threads."""
+    asked = []
+    monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)
+    monkeypatch.setattr(numba, "set_num_threads", asked.append)
+    threads = torch.get_num_threads()
+    run_in(tmp_path, toy, num_threads=2).execute()
+    torch.set_num_threads(threads)
+    assert asked == [1]
 
 
 def test_without_test_points_there_is_nothing_to_evaluate(toy, tmp_path):

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -122,7 +121,8 @@ class Run:
         """
         started = time.perf_counter()
         torch.set_num_threads(self.num_threads)
-        numba.set_num_threads(min(self.num_threads, os.cpu_count() or 1))
+        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set at import
+        numba.set_num_threads(min(self.num_threads, most))
         if "labels" in self.data.statistics:
             self.recipe.check(self.data.statistics["labels"])
         if self.processes.is_first:
