@@ -193,6 +193,17 @@ def test_what_was_reached_can_be_recorded(tmp_path):
     assert (tmp_path / "new.yaml").read_text().count("PSP@5: [30.0, 0.0]") == 2
 
 
+@pytest.mark.usefixtures("suite")
+def test_recorded_seconds_are_those_of_a_typical_run(monkeypatch):
+    declared = Suite(cells=CELLS[:1], seeds=(0, 1, 2), base="smoke")
+    monkeypatch.setattr(reproduce, "read_suite", lambda data, suite: declared)  # noqa: ARG005
+    assert run_reproduce() == 0
+    waited = find_cell_runs(declared, code_root())[1]
+    (waited.folder / "run.json").write_text(json.dumps({"seconds": 600.0}))
+    assert run_reproduce("--record", "new.yaml") == 0
+    assert OmegaConf.load("new.yaml")[CELLS[0]].seconds == 12.0
+
+
 def test_refused_run_stops_the_suite(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = CellRun(cell="hops=-1", seed=0, overrides=("hops=-1",), folder=Path("runs"), metrics=None)

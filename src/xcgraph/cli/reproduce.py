@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
+from statistics import median
 
 from rich.console import Console
 from rich.table import Table as Printed
@@ -172,13 +173,13 @@ def _compare(
 
 
 def _seconds(runs: Sequence[CellRun]) -> dict[str, float]:
-    """Return the mean seconds of each cell's finished runs."""
+    """Return the median seconds of each cell's finished runs: one may have waited for something else."""
     by_cell: dict[str, list[float]] = {}
     for run in runs:
         if run.metrics is not None:
             facts = json.loads((run.folder / "run.json").read_text("utf-8"))
             by_cell.setdefault(run.cell, []).append(float(facts["seconds"]))
-    return {cell: sum(seconds) / len(seconds) for cell, seconds in by_cell.items()}
+    return {cell: median(seconds) for cell, seconds in by_cell.items()}
 
 
 def _judge(comparisons: Sequence[Comparison], failed: Sequence[CellRun]) -> int:
