@@ -137,14 +137,19 @@ def test_cells_side_by_side_share_what_they_have_in_common(console):
     assert artifacts(console, "tree-0-ranker") == 3
 
 
-@pytest.mark.slow
-def test_cells_on_a_cluster_of_one_machine(console):
-    pytest.importorskip("submitit")
-    changes = ("ranker.game_mix=0.0,0.5", "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10")
+def run_two_cells(console, *launcher):
+    """Sweep over what changes no training: two cells, one ranker."""
+    changes = ("ranker.game_mix=0.0,0.5", *launcher)
     status, _, errors = console.run("xcgraph-train", "-m", *SMALL, *changes)
     assert status == 0, errors
     assert len(cells(errors)) == 2
     assert artifacts(console, "tree-0-ranker") == 1
+
+
+@pytest.mark.slow
+def test_cells_on_a_cluster_of_one_machine(console):
+    pytest.importorskip("submitit")
+    run_two_cells(console, "hydra/launcher=submitit_local", "hydra.launcher.timeout_min=10")
 
 
 @pytest.mark.slow
@@ -221,11 +226,7 @@ def test_cells_over_ray(console):
         "hydra_plugins.hydra_ray_launcher",
         reason="no launcher for Ray: pip install --no-deps hydra-ray-launcher==1.2.2",
     )
-    changes = ("ranker.game_mix=0.0,0.5", "hydra/launcher=ray", *RAY)
-    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, *changes)
-    assert status == 0, errors
-    assert len(cells(errors)) == 2
-    assert artifacts(console, "tree-0-ranker") == 1
+    run_two_cells(console, "hydra/launcher=ray", *RAY)
 
 
 @pytest.mark.slow

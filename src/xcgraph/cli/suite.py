@@ -40,8 +40,9 @@ class Suite:
     def default_jobs(self) -> int:
         """Return how many runs at a time suit this machine: one, unless their threads are declared.
 
-        More threads than cores wait for each other: on two cores, two runs of two threads each took eight
-        times as long as one after the other. A run of a suite that declares its threads stays within 4 GiB.
+        More threads than cores wait for each other: on two cores, two runs of two threads each had not ended
+        after three times as long as both take one after the other. A run of a suite that declares its threads
+        is taken to stay within 4 GiB.
         """
         if self.num_threads is None:
             return 1

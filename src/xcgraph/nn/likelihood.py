@@ -111,11 +111,11 @@ class _LogisticLoss(torch.autograd.Function):
         weights: Tensor | None,
         num_points: int,
     ) -> Tensor:
-        weights = scores.new_ones(scores.shape[1]) if weights is None else weights.to(scores.dtype)
+        weights = None if weights is None else weights.to(scores.dtype)
         ctx.num_points = num_points
         ctx.save_for_backward(scores, positives, relevance, weights)
         sums = (
-            functional.softplus(scores[rows]).mul_(weights).sum()
+            _times(functional.softplus(scores[rows]), weights).sum()
             for rows in row_blocks(len(scores), scores.shape[1], scores)
         )
         total = sum(sums, start=scores.new_zeros(()))
@@ -127,7 +127,7 @@ class _LogisticLoss(torch.autograd.Function):
         scores, positives, relevance, weights = ctx.saved_tensors
         of_scores, factor = torch.empty_like(scores), (gradient / ctx.num_points).to(scores.dtype)
         for rows in row_blocks(len(scores), scores.shape[1], scores):
-            torch.sigmoid(scores[rows], out=of_scores[rows]).mul_(weights * factor)
+            _times(torch.sigmoid(scores[rows], out=of_scores[rows]), weights).mul_(factor)
         _take_away(of_scores, positives, relevance, factor)
         return of_scores, None, None, None, None
 
@@ -166,6 +166,11 @@ class _SoftmaxLoss(torch.autograd.Function):
             )
         _take_away(of_scores, positives, relevance, factor)
         return of_scores, None, None, None
+
+
+def _times(values: Tensor, weights: Tensor | None) -> Tensor:
+    """Multiply columns in place; without weights no pass over the values is made."""
+    return values if weights is None else values.mul_(weights)
 
 
 def _sum_of(scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:
