@@ -15,7 +15,9 @@ from xcgraph import locks
 from xcgraph.errors import UserError
 from xcgraph.locks import HeldError, one_at_a_time
 
-# Notes when it enters and leaves; another machine is one whose system was started at another time.
+# Notes when it enters and leaves; another machine is one whose system was started at another time. It sleeps
+# in pieces: the system may give a signal that follows SIGCONT to the thread that renews the lease, and then
+# the main thread, which alone raises KeyboardInterrupt, sleeps on.
 HOLD = """
 import signal, sys, time
 from pathlib import Path
@@ -26,7 +28,9 @@ locks.machine = lambda: machine
 with locks.one_at_a_time(lock, lease=lease) as held:
     with open(lock.with_name("journal"), "a") as journal:
         print("enters", machine, file=journal, flush=True)
-        time.sleep(seconds)
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            time.sleep(0.02)
         print("leaves", machine, file=journal, flush=True)
 """
 
