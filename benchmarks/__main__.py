@@ -12,9 +12,10 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from subprocess import CalledProcessError
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from benchmarks.comparison import Contest, table
@@ -32,12 +33,14 @@ class Size(NamedTuple):
         ours: overrides of the whole recipe, or None where that takes too long.
         peers: flags of the peers, or None.
         reference: flags of the reference.
+        variants: overrides of further recipes of ours, by name, to stand beside the same reference.
     """
 
     stages: str
     ours: tuple[str, ...] | None
     peers: tuple[str, ...] | None
     reference: tuple[str, ...]
+    variants: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 _ONCE = ("--epochs", "1", "1", "1", "--max-batches", "20", "--test-points", "2000")
@@ -47,8 +50,12 @@ _COARSE = {  # four or five labels in each meta-label
     "131k": ("--meta-labels", "32768"),
 }
 _40K_PEERS = ("--data", "lf_wordnet_40k", "--runs", "1")
+_VARIANTS = {
+    "eclare_large_batches": ("experiment=eclare_large_batches", "num_trees=1"),
+    "joint": ("experiment=joint",),
+}
 SHORT = {
-    "8k": Size("8k", ("num_trees=1",), ("--data", "lf_wordnet_8k"), ("data=lf_wordnet_8k",)),
+    "8k": Size("8k", ("num_trees=1",), ("--data", "lf_wordnet_8k"), ("data=lf_wordnet_8k",), _VARIANTS),
     "40k": Size("40k", None, _40K_PEERS, (*_ONCE, *_COARSE["40k"], "data=lf_wordnet_40k")),
     "131k": Size("131k/8", None, None, (*_ONCE, *_COARSE["131k/8"], *SIZES["131k/8"])),
 }
@@ -71,11 +78,19 @@ OTHERS = {
 
 def contest(size: Size, steps: dict[str, float]) -> Contest:
     """Measure everybody at one size."""
-    ours = _attempt(lambda: run_module("benchmarks.ours", *size.ours)) if size.ours else None
+    ours = _ours(size.ours) if size.ours else None
     reference = _attempt(lambda: run_module("benchmarks.reference", *size.reference))
     peers = _attempt(lambda: run_module("benchmarks.peers", *size.peers)) if size.peers else None
     known = next((found["data"] for found in (ours, reference, peers) if found), size.stages)
     return Contest(known, ours, reference, (peers or {}).get("peers", {}), steps)
+
+
+def variants(size: Size, beside: Contest) -> list[Contest]:
+    """Measure further recipes of ours, to stand beside the same reference."""
+    return [
+        Contest(f"{beside.data}, {name}", _ours(overrides), beside.reference, {}, {})
+        for name, overrides in size.variants.items()
+    ]
 
 
 def stages(size: Size) -> tuple[list[Any], str]:
@@ -87,6 +102,10 @@ def stages(size: Size) -> tuple[list[Any], str]:
             note(f"{size.stages}: {step.name} {step.seconds.median:.2f} s, {step.gib:.2f} GiB")
             found.append(step)
     return found, markdown(HEADER, [step.row() for step in found])
+
+
+def _ours(overrides: Sequence[str]) -> dict[str, Any] | None:
+    return _attempt(lambda: run_module("benchmarks.ours", *overrides))
 
 
 def _attempt(task: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
@@ -120,6 +139,7 @@ def run_all(parts: Sequence[str], sizes: dict[str, Size], out: Path) -> str:
         sections.append(f"## Our steps, {sizes[name].stages}\n\n{steps}")
         contests.append(contest(sizes[name], {step.name: step.seconds.median for step in found}))
         _keep(out / f"{name}.json", {**contests[-1]._asdict(), "our_steps": found})
+        contests += variants(sizes[name], contests[-1])
     head = f"# Benchmarks\n\n{_header()}"
     beside = [f"## Beside others\n\n{_NOTE}\n\n{table(contests)}"] if contests else []
     return "\n\n".join([head, *beside, *sections]) + "\n"

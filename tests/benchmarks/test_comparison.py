@@ -2,8 +2,9 @@
 
 import pytest
 
-from benchmarks.__main__ import LONG, SHORT, parse, run_all
+from benchmarks.__main__ import LONG, SHORT, parse, run_all, variants
 from benchmarks.comparison import Contest, rows
+from benchmarks.process import compose_run
 from benchmarks.reference.__main__ import parse as parse_reference
 from benchmarks.stages import SIZES
 
@@ -55,12 +56,31 @@ def test_what_nobody_measured_is_left_out():
 
 
 @pytest.mark.parametrize("sizes", [SHORT, LONG])
-def test_the_plan_names_sizes_and_flags_that_there_are(sizes):
+def test_the_plan_names_sizes_and_flags_that_there_are(sizes, tmp_path):
     for size in sizes.values():
         assert size.stages in SIZES
         options, overrides = parse_reference(size.reference)
         assert options.meta_labels & (options.meta_labels - 1) == 0
         assert any(override.startswith("data=") for override in overrides)
+        for ours in (size.ours or (), *size.variants.values()):
+            compose_run(ours, tmp_path)
+
+
+def test_further_recipes_stand_beside_the_same_reference(monkeypatch):
+    asked = []
+
+    def run(module, *overrides):
+        asked.append((module, overrides))
+        return measured(30.0, 0.5, 0.33)
+
+    monkeypatch.setitem(variants.__globals__, "run_module", run)
+    size = SHORT["8k"]._replace(variants={"large": ("num_trees=1",)})
+
+    (contest,) = variants(size, Contest("8K", measured(60.0, 0.5, 0.33), REFERENCE, {}, {}))
+
+    assert asked == [("benchmarks.ours", ("num_trees=1",))]
+    assert {row[0] for row in rows(contest)} == {"8K, large"}
+    assert float(cells(contest)["training, s"][2]) == pytest.approx(REFERENCE["whole_recipe"]["seconds"] / 30)
 
 
 def test_a_page_says_command_and_machine(tmp_path, monkeypatch):
