@@ -52,7 +52,10 @@ QUANTITIES: dict[str, tuple[Pick, Pick]] = {
 
 
 def rows(contest: Contest) -> list[tuple[str, ...]]:
-    """Lay out one data set: its epochs, then everything that was measured of anybody."""
+    """Lay out one data set: its epochs, then everything that was measured of anybody.
+
+    Where a recipe of ours took part, what was measured of the reference alone is left out.
+    """
     found = []
     for training, step in EPOCHS.items():
         ours = contest.steps.get(step)
@@ -65,7 +68,7 @@ def rows(contest: Contest) -> list[tuple[str, ...]]:
             reference = _pick(contest.reference, of_reference)
         peers = [_pick(contest.peers.get(name), of_ours) for name in ("pecos", "napkinxc")]
         found.append(_row(contest.data, quantity, _pick(contest.ours, of_ours), reference, peers))
-    return [row for row in found if set(row[2:]) != {"–"}]
+    return [row for row in found if set((row[2], *row[4:]) if contest.ours else row[2:]) != {"–"}]
 
 
 def is_whole(reference: Found | None) -> bool:

@@ -80,6 +80,7 @@ def test_further_recipes_stand_beside_the_same_reference(monkeypatch):
 
     assert asked == [("benchmarks.ours", ("num_trees=1",))]
     assert {row[0] for row in rows(contest)} == {"8K, large"}
+    assert not any("epoch" in quantity for quantity in cells(contest))  # measured of nobody but the reference
     assert float(cells(contest)["training, s"][2]) == pytest.approx(REFERENCE["whole_recipe"]["seconds"] / 30)
 
 

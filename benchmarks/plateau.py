@@ -1,0 +1,131 @@
+"""How flat the settings of a recipe are: the trials of a search, drawn over each value that it varied.
+
+    xcgraph-train -m hparams_search=joint num_threads=1
+    python -m benchmarks.plateau runs/sweeps/LF-WordNet-8K/joint
+
+Validation points alone: what the trials have on test points is not read.
+"""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks.process import markdown, say_line
+from xcgraph.errors import UserError
+
+METRICS = ("P@1", "PSP@5")
+_PARTS = 3  # that a range is cut into
+
+
+class Trial(NamedTuple):
+    """A finished cell of a search.
+
+    Attributes:
+        values: what was set, by name; numbers alone.
+        metrics: percent, on validation points.
+    """
+
+    values: Mapping[str, float]
+    metrics: Mapping[str, float]
+
+
+def read_trials(folder: Path) -> list[Trial]:
+    """Read the finished cells of a search.
+
+    Raises:
+        UserError: there are fewer than two.
+    """
+    trials = [_trial(path.parent) for path in sorted(folder.glob("*/metrics.json"))]
+    if len(trials) < 2:
+        raise UserError(
+            f"{folder}: expected the folder of a search with two finished cells or more, found {len(trials)}."
+        )
+    return trials
+
+
+def _trial(folder: Path) -> Trial:
+    overrides = json.loads((folder / "run.json").read_text("utf-8"))["overrides"]
+    validation = json.loads((folder / "metrics.json").read_text("utf-8"))["validation"]
+    pairs = (override.split("=", 1) for override in overrides)
+    numbers = {name: float(value) for name, value in pairs if _is_number(value)}
+    return Trial(numbers, {name: 100 * validation[name] for name in METRICS})
+
+
+def _is_number(value: str) -> bool:
+    try:
+        float(value)
+    except ValueError:
+        return False
+    return True
+
+
+def varied(trials: Sequence[Trial]) -> dict[str, np.ndarray]:
+    """Return the values of each setting that all trials have and that differs between them."""
+    common = [name for name in trials[0].values if all(name in trial.values for trial in trials)]
+    columns = {name: np.array([trial.values[name] for trial in trials]) for name in common}
+    return {name: column for name, column in columns.items() if len(set(column)) > 1}
+
+
+def plot(trials: Sequence[Trial], path: Path) -> None:
+    """Draw each metric over each setting, a dot per trial."""
+    columns = varied(trials)
+    with mpl.rc_context({"font.size": 8, "svg.hashsalt": "xcgraph"}):
+        size = (1.2 + 1.7 * len(columns), 3.6)
+        figure = Figure(figsize=size, layout="constrained")
+        grid = figure.subplots(len(METRICS), len(columns), sharex="col", sharey="row", squeeze=False)
+        for row, metric in zip(grid, METRICS, strict=True):
+            row[0].set_ylabel(f"validation {metric}, %")
+            for axes, column in zip(row, columns.values(), strict=True):
+                axes.plot(column, [trial.metrics[metric] for trial in trials], "o", markersize=3, alpha=0.7)
+                axes.grid(alpha=0.3)
+                if _is_logarithmic(column):
+                    axes.set_xscale("log")
+        for axes, name in zip(grid[-1], columns, strict=True):
+            axes.set_xlabel(name)
+        figure.savefig(path, metadata={"Date": None})
+
+
+def _is_logarithmic(column: np.ndarray) -> bool:
+    return bool(column.min() > 0 and column.max() >= 5 * column.min())
+
+
+def table(trials: Sequence[Trial]) -> str:
+    """Lay out the best trial of each third of each range: on a plateau they are alike."""
+    rows = []
+    for name, column in varied(trials).items():
+        scale = np.log(column) if _is_logarithmic(column) else column
+        bounds = np.linspace(scale.min(), scale.max(), _PARTS + 1)[1:-1]
+        part_of = np.searchsorted(bounds, scale, side="right")
+        for part in range(_PARTS):
+            inside = np.flatnonzero(part_of == part)
+            if len(inside):
+                found = column[inside]
+                best = (f"{max(trials[i].metrics[metric] for i in inside):.2f}" for metric in METRICS)
+                rows.append((f"`{name}`", f"{found.min():.4g} – {found.max():.4g}", str(len(inside)), *best))
+    return markdown(("setting", "range", "trials", *(f"best {metric}" for metric in METRICS)), rows)
+
+
+def main() -> None:
+    """Print a Markdown table, and leave the plot in ``plateau.svg``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.plateau",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="of the cells of a search")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    options = parser.parse_args()
+    trials = read_trials(options.folder)
+    options.out.mkdir(parents=True, exist_ok=True)
+    plot(trials, options.out / "plateau.svg")
+    say_line(table(trials))
+
+
+if __name__ == "__main__":
+    main()

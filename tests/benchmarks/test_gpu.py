@@ -1,0 +1,55 @@
+"""Training steps on a GPU, and what of it can be tried without."""
+
+import pytest
+import torch
+
+from benchmarks import gpu
+from benchmarks.training_step import STAGES, setting
+
+pytestmark = pytest.mark.usefixtures("one_thread")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_is_measured_without_a_card(stage):
+    found = gpu.measure(setting(stage, 512, dim=4), CPU, steps=1)
+
+    assert found.kernels is found.waits is None
+    assert min(found.points_per_second, found.gib, found.operations, found.bytes) > 0
+    assert gpu.row(stage, found, gpu.Card(1e15, 1e15))[3:5] == ("–", "–")
+
+
+def test_bytes_of_what_goes_in_and_comes_out():
+    one, other = torch.ones(10, 10), torch.ones(10, 10)
+    with gpu.ByteCounter() as moved:
+        one + other
+        one.view(100)  # moves nothing
+    assert moved.total == 3 * 100 * 4
+
+
+def test_what_the_machine_reaches():
+    found = gpu.card(CPU, 64)
+    assert min(found) > 0
+
+
+@needs_gpu
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_step_waits_for_the_card(stage):
+    found = gpu.measure(setting(stage, 4096), torch.device("cuda"), steps=3)
+    assert found.waits == 0
+    assert 0 < found.kernels <= 1.05
+
+
+@needs_gpu
+def test_a_step_learns_on_the_card_what_it_learns_without():
+    losses = []
+    for device in (CPU, torch.device("cuda")):
+        found = setting("surrogate", 512, dim=16)
+        found.task.eval()  # no dropout
+        taking = gpu.training(found, device)
+        for _ in range(3):
+            next(taking)
+        weights = [parameter.detach().cpu() for parameter in found.task.parameters()]
+        losses.append(torch.cat([each.flatten() for each in weights]))
+    torch.testing.assert_close(*losses, rtol=1e-3, atol=1e-3)
