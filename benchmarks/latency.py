@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
+from benchmarks.clock import timed
 from xcgraph.predict.folder import load_model
 from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
 from xcgraph.predict.predictor import Predictor
@@ -78,14 +79,9 @@ def random_points(rng: np.random.Generator, count: int, tokens: int) -> csr_arra
     return csr_array((weights, indices, np.arange(0, count * 10 + 1, 10)), shape=(count, tokens))
 
 
-def timed(calls: list[Callable[[], object]]) -> np.ndarray:
+def milliseconds(calls: list[Callable[[], object]]) -> np.ndarray:
     """Run all calls; (calls, 2) milliseconds of wall and CPU time."""
-    times = np.empty((len(calls), 2))
-    for place, call in enumerate(calls):
-        wall, cpu = time.perf_counter(), time.thread_time()
-        call()
-        times[place] = time.perf_counter() - wall, time.thread_time() - cpu
-    return 1e3 * times
+    return 1e3 * np.array([timed(call) for call in calls])
 
 
 def report(name: str, times: np.ndarray) -> None:
@@ -104,12 +100,14 @@ def measure(predictor: Predictor, points: csr_array, texts: list[str], options: 
     for warm_up in (singles[0], batches[0]):
         predictor.predict(warm_up, top_k=options.top_k)
     sys.stdout.write("| | | p50 | p90 | p99 | least |\n|---|---|---|---|---|---|\n")
-    single = timed([lambda point=point: predictor.predict(point, options.top_k) for point in singles])
+    single = milliseconds([lambda point=point: predictor.predict(point, options.top_k) for point in singles])
     report("one point, ms", single)
     if texts:
-        single = timed([lambda text=text: predictor.predict([text], options.top_k) for text in texts])
+        single = milliseconds([lambda text=text: predictor.predict([text], options.top_k) for text in texts])
         report("one text, ms", single)
-    batch = timed([lambda points=points: predictor.predict(points, options.top_k) for points in batches])
+    batch = milliseconds(
+        [lambda points=points: predictor.predict(points, options.top_k) for points in batches]
+    )
     report(f"of {options.batch} points, ms/point", batch / options.batch)
 
 
