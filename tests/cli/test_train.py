@@ -44,6 +44,19 @@ def test_a_run_leaves_its_evidence(console):
         assert "encoder.embedding.weight" in weights
 
 
+def test_results_of_another_config_are_not_written_over(console):
+    same_folder = (*SMALL, "paths.root=runs", "hydra.run.dir=run")
+    assert console.run("xcgraph-train", *same_folder)[0] == 0
+    metrics = (console.folder / "run" / "metrics.json").read_bytes()
+
+    status, _, errors = console.run("xcgraph-train", *same_folder, "hops=2")
+
+    assert status == 2
+    assert "run: expected a folder without results, found those of a run with another config" in errors
+    assert (console.folder / "run" / "metrics.json").read_bytes() == metrics
+    assert "hops: 1" in (console.folder / "run" / "config.yaml").read_text()
+
+
 def test_run_json_tells_where_a_result_comes_from(console):
     made, taken = (
         json.loads((console.train("hops=2", *more) / "run.json").read_text())

@@ -44,12 +44,22 @@ def train(config: DictConfig) -> float:
 
 
 def _metrics(run: Run, config: DictConfig) -> Metrics:
-    """Run, unless it was done before."""
-    found = finished_metrics(Path(run.folder), config)
+    """Run, unless it was done before.
+
+    Raises:
+        UserError: the folder has the results of a run with another config.
+    """
+    folder = Path(run.folder)
+    found = finished_metrics(folder, config)
     if found is not None:
         _log.info("Finished before: nothing to do.")
         return found
-    write_atomically(Path(run.folder) / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
+    if (folder / "metrics.json").exists():
+        raise UserError(
+            f"{folder}: expected a folder without results, found those of a run with another config, perhaps "
+            "of one that was started in the same second; give the command again, or another hydra.run.dir."
+        )
+    write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     session = Session(build_node(config.logger), describe_start(config, run.folder))
     return session.follow(lambda: run.execute(find_origin(), session.report))
 
