@@ -13,7 +13,6 @@ import argparse
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import cycle
 from typing import Any, NamedTuple
 
 import torch
@@ -25,12 +24,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.clock import peak_memory_gib, repeat
 from benchmarks.comparison import Found
-from benchmarks.process import circumstances, markdown, run_module, say_line, show
+from benchmarks.process import circumstances, markdown, markdown_row, run_module, say_line, show
 from benchmarks.stages import SIZES
-from benchmarks.training_step import STAGES, Setting, setting
-from xcgraph.errors import UserError
-from xcgraph.nn.likelihood import Logistic
-from xcgraph.optim import SparseDenseAdam
+from benchmarks.training_step import STAGES, Setting, setting, steps
 
 _WARM_UPS = 3
 
@@ -84,22 +80,10 @@ def _bytes(tensor: Tensor) -> int:
     return tensor.numel() * tensor.element_size()
 
 
-def training(found: Setting, device: torch.device) -> Iterator[None]:
-    """Take a training step each time, on a device."""
-    task = found.task.to(device)
-    optimizer = SparseDenseAdam(task, lr=0.005)
-    for batch in cycle(found.batches):
-        moved = batch.to(device, non_blocking=True)
-        optimizer.zero_grad()
-        Logistic().loss(task(moved), moved.positives).backward()
-        optimizer.step()
-        yield
-
-
-def measure(found: Setting, device: torch.device, steps: int) -> Measured:
+def measure(found: Setting, device: torch.device, count: int) -> Measured:
     """Measure steps of a stage: first the clock, then, each in steps of its own, the rest."""
     on_card = device.type == "cuda"
-    taking = training(found, device)
+    taking = steps(found, device.type)
 
     def take() -> None:
         next(taking)
@@ -108,7 +92,7 @@ def measure(found: Setting, device: torch.device, steps: int) -> Measured:
 
     if on_card:
         torch.cuda.reset_peak_memory_stats()
-    seconds = sum(one.seconds for one in repeat(take, steps, _WARM_UPS)) / steps
+    seconds = sum(one.seconds for one in repeat(take, count, _WARM_UPS)) / count
     gib = torch.cuda.max_memory_allocated() / 2**30 if on_card else peak_memory_gib()
     with FlopCounterMode(display=False) as operations:
         take()
@@ -117,16 +101,16 @@ def measure(found: Setting, device: torch.device, steps: int) -> Measured:
     return Measured(
         points_per_second=len(found.batches[0]) / seconds,
         gib=gib,
-        kernels=_in_kernels(taking, steps) if on_card else None,
+        kernels=_in_kernels(taking, count) if on_card else None,
         waits=_waits(taking) if on_card else None,
         operations=operations.get_total_flops() / seconds,
         bytes=moved.total / seconds,
     )
 
 
-def _in_kernels(taking: Iterator[None], steps: int) -> float:
+def _in_kernels(taking: Iterator[None], count: int) -> float:
     def take_all() -> None:
-        for _ in range(steps):
+        for _ in range(count):
             next(taking)
         torch.cuda.synchronize()
 
@@ -204,7 +188,7 @@ def main() -> None:
     parser.add_argument("--recipe", action="store_true", help="train ECLARE at that size, too")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit(str(UserError("Expected a GPU, found none; --device cpu tries this without one.")))
+        raise SystemExit("Expected a GPU, found none; --device cpu tries this without one.")
     device = torch.device(options.device)
     torch.set_float32_matmul_precision("medium")
     best = card(device, 8192 if device.type == "cuda" else 1024)
@@ -212,7 +196,7 @@ def main() -> None:
     say_line(f"{machine['accelerator'] or machine['processor']}\n\n{markdown(HEADER, [])}")
     for stage in STAGES:
         found = measure(setting(stage, options.labels, options.dim), device, options.steps)
-        say_line(f"| {' | '.join(row(stage, found, best))} |")
+        say_line(markdown_row(row(stage, found, best)))
     if options.recipe:
         took = whole_recipe(device)["training"]["seconds"]
         say_line(f"\nECLARE, three trees, start of the training to its end: {took:,.0f} s.")

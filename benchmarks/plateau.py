@@ -121,7 +121,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="of the cells of a search")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
     options = parser.parse_args()
-    trials = read_trials(options.folder)
+    try:
+        trials = read_trials(options.folder)
+    except UserError as error:
+        raise SystemExit(str(error)) from None
     options.out.mkdir(parents=True, exist_ok=True)
     plot(trials, options.out / "plateau.svg")
     say_line(table(trials))

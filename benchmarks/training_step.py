@@ -10,6 +10,7 @@ seconds are those of the processor, on one thread: other programs change them le
 import argparse
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import cycle
 from statistics import median
 from typing import NamedTuple
 
@@ -112,15 +113,15 @@ def _matrix(columns: np.ndarray, width: int) -> csr_array:
     return matrix
 
 
-def steps(found: Setting) -> Iterator[None]:
-    """Take a training step each time."""
-    optimizer, count = SparseDenseAdam(found.task, lr=0.005), 0
-    while True:
-        batch = found.batches[count % len(found.batches)]
+def steps(found: Setting, device: str = "cpu") -> Iterator[None]:
+    """Take a training step each time, on a device; the transfer of its batch is part of it."""
+    task = found.task.to(device)
+    optimizer = SparseDenseAdam(task, lr=0.005)
+    for batch in cycle(found.batches):
+        moved = batch.to(device, non_blocking=True)
         optimizer.zero_grad()
-        Logistic().loss(found.task(batch), batch.positives).backward()
+        Logistic().loss(task(moved), moved.positives).backward()
         optimizer.step()
-        count += 1
         yield
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks import gpu
-from benchmarks.training_step import STAGES, setting
+from benchmarks.training_step import STAGES, setting, steps
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_measured_without_a_card(stage):
-    found = gpu.measure(setting(stage, 512, dim=4), CPU, steps=1)
+    found = gpu.measure(setting(stage, 512, dim=4), CPU, count=1)
 
     assert found.kernels is found.waits is None
     assert min(found.points_per_second, found.gib, found.operations, found.bytes) > 0
@@ -36,7 +36,7 @@ def test_what_the_machine_reaches():
 @needs_gpu
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_step_waits_for_the_card(stage):
-    found = gpu.measure(setting(stage, 4096), torch.device("cuda"), steps=3)
+    found = gpu.measure(setting(stage, 4096), torch.device("cuda"), count=3)
     assert found.waits == 0
     assert 0 < found.kernels <= 1.05
 
@@ -47,7 +47,7 @@ def test_a_step_learns_on_the_card_what_it_learns_without():
     for device in (CPU, torch.device("cuda")):
         found = setting("surrogate", 512, dim=16)
         found.task.eval()  # no dropout
-        taking = gpu.training(found, device)
+        taking = steps(found, device.type)
         for _ in range(3):
             next(taking)
         weights = [parameter.detach().cpu() for parameter in found.task.parameters()]
