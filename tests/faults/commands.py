@@ -141,7 +141,13 @@ def _stage_name(folder: Path) -> str:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """List drafts, unfinished folders, locks and scratch folders; a complete command leaves none."""
-    return sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if _LEFT_BEHIND.search(path.name)
-    )
+    """List drafts, unfinished folders, locks and scratch folders; a complete command leaves none.
+
+    The folder of a run that was killed stays as it was, with the lock that tells whose it was.
+    """
+    found = (path for path in folder.rglob("*") if _LEFT_BEHIND.search(path.name))
+    return sorted(path.relative_to(folder).as_posix() for path in found if not _is_killed_runs_lock(path))
+
+
+def _is_killed_runs_lock(path: Path) -> bool:
+    return path.name == f"{path.parent.name}.lock" and not _is_finished(path)

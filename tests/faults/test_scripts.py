@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.faults.commands import left_behind
 from tests.faults.disks import INSIDE
 
 ROOT = Path(__file__).parents[2]
@@ -14,6 +15,15 @@ ROOT = Path(__file__).parents[2]
 def run(module, *arguments):
     command = [sys.executable, "-m", f"tests.faults.{module}", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
+
+
+def test_lock_is_left_behind_unless_it_is_that_of_a_run_that_was_killed(tmp_path):
+    for run, files in {"killed": ("config.yaml",), "done": ("config.yaml", "metrics.json")}.items():
+        (tmp_path / run).mkdir()
+        for file in (*files, f"{run}.lock", f"{run}-1.lock"):
+            (tmp_path / run / file).touch()
+
+    assert left_behind(tmp_path) == ["done/done-1.lock", "done/done.lock", "killed/killed-1.lock"]
 
 
 @pytest.mark.slow
