@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -119,6 +120,25 @@ def test_cell_that_fails_stops_no_other_and_what_is_done_is_not_done_again(conso
     assert len(after) == 3
     assert after.items() >= written.items()
     assert output.count("Finished before") == 2
+
+
+def test_sweep_that_cannot_begin_a_cell_says_so_beside_those_that_failed(console):
+    sweep = ("xcgraph-train", "-m", *SMALL, "ranker.game_mix=2.0,3.0")
+    console.run(*sweep)
+    (folder,) = (
+        error.parent
+        for error in console.folder.glob("runs/sweeps/*/*/*/error.txt")
+        if "got 3.0" in error.read_text("utf-8")
+    )
+    shutil.rmtree(folder)
+    folder.touch()  # where Hydra wants a folder
+
+    status, _, errors = console.run(*sweep)
+
+    assert status == 2
+    assert "1 of them failed" in errors
+    assert "The sweep itself was stopped" in errors
+    assert "Cannot write the output" in errors.splitlines()[-1]
 
 
 @pytest.mark.slow

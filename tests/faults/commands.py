@@ -150,4 +150,4 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def _is_killed_runs_lock(path: Path) -> bool:
-    return path.name == f"{path.parent.name}.lock" and not _is_finished(path)
+    return path.name == f"{path.parent.name}.lock" and not (path.parent / "metrics.json").exists()

@@ -27,8 +27,11 @@ from tests.faults.forked import fork_script, load_libraries, log_of
 
 INSIDE = ("unshare", "--map-root-user", "--mount")
 _PLENTY = 256 * 1024
+# A sweep says it of each cell that failed.
 _SENTENCE = re.compile(
-    r"^(The disk is full|Cannot write (?:the output|to the artifact folder)).*$", re.MULTILINE
+    r"(?:^|(?<=failed, see error\.txt there: ))"
+    r"(?:The disk is full|Cannot write (?:the output|to the artifact folder)).*$",
+    re.MULTILINE,
 )
 
 

@@ -11,7 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from xcgraph.cli.mishap import FAILED, OF_RUNS, Advice, explain
+from xcgraph.cli.mishap import FAILED, OF_RUNS, Advice, explain, one_line
 from xcgraph.cli.sweep import CellHeldError, print_cells
 
 Result = TypeVar("Result")
@@ -27,8 +27,11 @@ def run_command(entry: Callable[[], Any], advice: Advice = OF_RUNS) -> None:
         entry()
     except (Exception, KeyboardInterrupt) as error:
         raised = error
-    if print_cells() and isinstance(raised, Exception):
-        _leave("Some cells failed: the same command, mended, runs only what is missing.", FAILED)
+    failed = print_cells()
+    if failed and isinstance(raised, Exception):
+        if one_line(raised) in failed:
+            _leave("Some cells failed: the same command, mended, runs only what is missing.", FAILED)
+        sys.stderr.write("The sweep itself was stopped, perhaps before all cells had begun:\n")
     if isinstance(raised, CellHeldError):
         _leave("Other processes run some cells: the same command, given later, takes their results.", 0)
     if raised is not None:

@@ -80,6 +80,12 @@ def explain(error: BaseException, advice: Advice = OF_RUNS) -> Mishap | None:
     return None
 
 
+def one_line(error: BaseException) -> str:
+    """Say what stopped a cell: one sentence, or what a defect of ours is called."""
+    mishap = explain(error)
+    return f"{type(error).__name__}: {error}" if mishap is None else mishap.sentence
+
+
 def chain(error: BaseException) -> Iterator[BaseException]:
     """Give an exception and those that led to it, each once: a library may fail anew while it cleans up."""
     cause: BaseException | None = error

@@ -22,7 +22,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, __version__
 
 from xcgraph.artifacts import content_key, write_atomically
-from xcgraph.cli.mishap import chain, explain
+from xcgraph.cli.mishap import chain, one_line
 from xcgraph.errors import UserError
 from xcgraph.locks import HeldError, one_at_a_time
 
@@ -134,8 +134,7 @@ class Cells(Callback):
         if job_return.status is JobStatus.COMPLETED:
             line["validation P@1"] = result
         else:
-            mishap = explain(result)
-            line["error"] = f"{type(result).__name__}: {result}" if mishap is None else mishap.sentence
+            line["error"] = one_line(result)
             write_atomically(error, "".join(traceback.format_exception(result)))
             _let_go(result)
         self._write(line)
@@ -188,20 +187,20 @@ def _state(cell: Mapping[str, Any]) -> str:
     return "done" if "validation P@1" in cell else "running"
 
 
-def print_cells() -> bool:
-    """List the cells of the sweep that this process ran, if any; return whether one has failed."""
+def print_cells() -> list[str]:
+    """List the cells of the sweep that this process ran, if any; return what stopped those that failed."""
     journal = _journal.get()
     _journal.set(None)
     if journal is None or not journal.exists():
-        return False
+        return []
     cells = read_journal(journal)
-    failed = sum(_state(cell) == "failed" for cell in cells)
+    failed = [str(cell["error"]) for cell in cells if _state(cell) == "failed"]
     # The errors at the end, where a person looks.
     ordered = sorted(cells, key=lambda cell: _AT_THE_END.index(_state(cell)))
     lines = (f"  {_outcome(cell, journal.parent)}\n" for cell in ordered)
-    sys.stderr.write(f"{len(cells)} cells in {journal.parent}, {failed} of them failed:\n")
+    sys.stderr.write(f"{len(cells)} cells in {journal.parent}, {len(failed)} of them failed:\n")
     sys.stderr.writelines(lines)
-    return failed > 0
+    return failed
 
 
 def _outcome(cell: Mapping[str, Any], root: Path) -> str:
