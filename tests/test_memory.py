@@ -59,12 +59,18 @@ assert faults() > 10 * kept
 
 
 @GLIBC
-def test_what_is_larger_goes_back_at_once():
+def test_large_arrays_are_kept_too():
     assert_in_a_fresh_process("""
 keep_freed_memory()
+use(256, each=128)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+use(256, each=128)
+assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt < before + 1000
 before = resident_mib()
-use(256, each=64)
-assert resident_mib() < before + 50
+return_freed_memory()
+assert resident_mib() < before - 200
+use(256, each=128)
+assert resident_mib() < before - 200
 """)
 
 

@@ -4,8 +4,9 @@ import ctypes
 import resource
 
 # What mallopt sets: numbers of glibc's malloc.h.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
 _LARGEST_KEPT = 32 << 20  # the most that glibc takes as threshold; it stops adapting one that was set
+_MMAP_MAX_DEFAULT = 1 << 16
 
 
 def peak_memory_mib() -> int:
@@ -14,19 +15,19 @@ def peak_memory_mib() -> int:
 
 
 def keep_freed_memory() -> None:
-    """Let freed memory serve what is allocated next, if it has at most 32 MiB.
+    """Let freed memory serve what is allocated next.
 
     Otherwise glibc gives each large tensor back, and the system hands out its pages one by one, zeroed, when
-    the next step asks for as many. Larger ones go back all the same: kept, they leave holes that the next
-    ones, of other sizes, do not fit, and a ranker of 131,073 labels took 6.8 instead of 3.7 GiB. With another
-    C library, nothing changes.
+    the next step asks for as many. What is kept is of use where sizes come again: large tensors whose size
+    is another in each step leave holes that the next ones do not fit. With another C library, nothing
+    changes.
     """
-    _set({_MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: -1})
+    _set({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
 
 
 def return_freed_memory() -> None:
     """Give back to the system what is free, now and, above some MiB, from now on."""
-    _set({_MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: 2 * _LARGEST_KEPT})
+    _set({_MMAP_MAX: _MMAP_MAX_DEFAULT, _MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: 2 * _LARGEST_KEPT})
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(ctypes.c_size_t(0))

@@ -28,7 +28,7 @@ class Scores(nn.Module):
         self.classifier = classifier
 
     def forward(self, points, views):
-        vectors = self.classifier.vectors(of_rows(views), IDS.to(points.device))
+        vectors = self.classifier.vectors(of_rows(views), self.classifier.refinement(IDS.to(points.device)))
         return self.classifier(points, vectors, make_shortlist().to(points.device))
 
 
@@ -45,8 +45,8 @@ def make_shortlist():
 def test_vectors_fuse_views_and_refinement(refined):
     classifier, views = make_classifier(refined=refined), torch.randn(2, 5, 3).unbind()
     expected = classifier.fusion((*views, *classifier.refinement()))
-    torch.testing.assert_close(classifier.vectors(views), expected)
-    torch.testing.assert_close(classifier.vectors(of_rows(views), IDS), expected[IDS])
+    torch.testing.assert_close(classifier.vectors(views, classifier.refinement()), expected)
+    torch.testing.assert_close(classifier.vectors(of_rows(views), classifier.refinement(IDS)), expected[IDS])
 
 
 def test_full_scores_as_inner_products():

@@ -4,7 +4,7 @@ import math
 from typing import cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from xcgraph.batch import Shortlist
@@ -38,12 +38,9 @@ class LabelClassifier(nn.Module):
         self.refinement = refinement
         self.bias = nn.Parameter(torch.tensor(math.log(positive_rate / (1 - positive_rate))))
 
-    def vectors(
-        self, views: Views, label_ids: Int[Tensor, "labels"] | None = None
-    ) -> Float[Tensor, "labels dim"]:
-        """Return w_l for the given labels, or for all, from their views."""
-        fused = self.fusion((*views, *self.refinement(label_ids)))
-        return cast(Tensor, fused)
+    def vectors(self, views: Views, refined: Views) -> Float[Tensor, "labels dim"]:
+        """Return w_l from the views of labels and what :attr:`refinement` gives for the same labels."""
+        return cast(Tensor, self.fusion((*views, *refined)))
 
     def forward(
         self,

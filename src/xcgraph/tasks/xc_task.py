@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from xcgraph.batch import XCBatch
 from xcgraph.nn.classifier import LabelClassifier
@@ -11,6 +12,10 @@ from xcgraph.nn.likelihood import Likelihood, Logistic
 from xcgraph.nn.views import Views
 from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
+
+# On a CPU, whose freed memory serves again where sizes do: the labels that a step asks for are more or fewer
+# in each, the blocks of so many are all alike.
+_LABELS_AT_A_TIME = 1 << 15
 
 
 class XCTask(Task):
@@ -39,8 +44,15 @@ class XCTask(Task):
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
         """Return w_l of the given labels, or of all."""
-        views: Views = self.label_graph(label_ids)
-        return self.classifier.vectors(views, label_ids)
+        refined: Views = self.classifier.refinement(label_ids)
+        size = _LABELS_AT_A_TIME
+        if label_ids is None or len(label_ids) <= size or label_ids.device.type != "cpu":
+            return self.classifier.vectors(self.label_graph(label_ids), refined)
+        blocks = zip(label_ids.split(size), *(view.split(size) for view in refined), strict=True)
+        with parametrize.cached():  # spectral norms take one iteration a step
+            return torch.cat(
+                [self.classifier.vectors(self.label_graph(ids), tuple(rows)) for ids, *rows in blocks]
+            )
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:
         """Score each point against its shortlist, or all against the labels they share, or all labels."""
