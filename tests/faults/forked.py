@@ -1,5 +1,6 @@
 """Console scripts in processes that are forked with all libraries loaded: kills fall into the work itself."""
 
+import contextlib
 import ctypes
 import importlib
 import os
@@ -57,6 +58,8 @@ def fork_script(script: str, arguments: Sequence[str], folder: Path) -> Forked:
     """Start a script in a folder; what it prints is added to :func:`log_of` the folder."""
     pid = os.fork()
     if pid:
+        with contextlib.suppress(OSError):  # it has done so itself, or has ended
+            os.setpgid(pid, pid)
         return Forked(pid, time.monotonic())
     try:
         _become(script, arguments, folder)
