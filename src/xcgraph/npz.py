@@ -4,8 +4,9 @@ import contextlib
 import math
 import zipfile
 from collections.abc import Iterator
-from io import BufferedReader
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -110,13 +111,22 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> int:
         raise ValueError(f"{len(members)} arrays of {unpacked} bytes in {size}")
     for member in members:
         with archive.open(member) as file:
-            version = npy.read_magic(file)
-            if version not in _HEADERS:
-                raise ValueError(f"{member.filename}: version {version}")
-            shape, _, dtype = _HEADERS[version](file)
-            if dtype.kind not in "biufSU" or dtype.itemsize == 0:
-                raise ValueError(f"{member.filename}: an array of {dtype}, Python objects or other things")
-            declared = math.prod(shape) * dtype.itemsize + file.tell()
-            if min(shape, default=0) < 0 or declared != member.file_size:
-                raise ValueError(f"{member.filename}: shape {shape} in {member.file_size} bytes")
+            check_array(file, member.filename, member.file_size)
     return unpacked
+
+
+def check_array(file: IO[bytes] | BufferedIOBase, name: str, size: int) -> None:
+    """Look at the header of an array, ``size`` bytes long with it: numpy trusts what it declares.
+
+    Raises:
+        ValueError: it is no array of numbers or texts, or declares more or less than is there.
+    """
+    version = npy.read_magic(file)
+    if version not in _HEADERS:
+        raise ValueError(f"{name}: version {version}")
+    shape, _, dtype = _HEADERS[version](file)
+    if dtype.kind not in "biufSU" or dtype.itemsize == 0:
+        raise ValueError(f"{name}: an array of {dtype}, Python objects or other things")
+    declared = math.prod(shape) * dtype.itemsize + file.tell()
+    if min(shape, default=0) < 0 or declared != size:
+        raise ValueError(f"{name}: shape {shape} in {size} bytes")

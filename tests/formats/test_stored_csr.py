@@ -143,6 +143,14 @@ def test_files_that_do_not_fit_together(tmp_path, what):
         open_csr(tmp_path, "m")
 
 
+def test_more_columns_than_an_index_can_name_are_refused(tmp_path):
+    write(tmp_path, part_of(make_matrix()))
+    facts = json.loads((tmp_path / "m.shape.json").read_text())
+    (tmp_path / "m.shape.json").write_text(json.dumps({**facts, "columns": 2**31}))
+    with pytest.raises(UserError, match=r"m: expected a stored matrix, found .*2147483648 columns"):
+        open_csr(tmp_path, "m")
+
+
 def test_entries_beyond_int32_are_counted_on(tmp_path):
     writer = CsrWriter(tmp_path, "m", 30)
     with writer:
@@ -167,7 +175,9 @@ def test_a_forged_index_is_found(tmp_path, part, place, value):
 
 
 @pytest.mark.parametrize("part", ["indptr", "indices", "values"])
-@pytest.mark.parametrize("what", ["pickle", "objects", "too short", "other numbers", "odd header"])
+@pytest.mark.parametrize(
+    "what", ["pickle", "objects", "too short", "other numbers", "odd header", "no bytes"]
+)
 def test_a_forged_array_is_refused(tmp_path, part, what):
     write(tmp_path, part_of(make_matrix()))
     path = tmp_path / f"m.{part}.npy"
@@ -175,6 +185,9 @@ def test_a_forged_array_is_refused(tmp_path, part, what):
         path.write_bytes(pickle.dumps(print))
     elif what == "too short":
         path.write_bytes(path.read_bytes()[:-1])
+    elif what == "no bytes":  # a map of so many would divide by 0, and end the process
+        with path.open("wb") as file:
+            write_array_header_1_0(file, {"descr": "V0", "fortran_order": False, "shape": (-1,)})
     elif what == "odd header":
         path.write_bytes(path.read_bytes().replace(b"}", b"("))
     else:

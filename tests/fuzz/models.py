@@ -214,7 +214,8 @@ def _read_cached(folder, layout):
     store = ArtifactStore(folder / "cache")
     if layout == "rows":
         matrix = read_rows(folder / "source" / "m.txt", store)
-        matrix @ np.ones(matrix.shape[1], np.float32)
+        if matrix.shape[1] <= 10_000_000:  # more are refused where a data set is made of matrices
+            matrix @ np.ones(matrix.shape[1], np.float32)
         return
     text = {"layout": None, "text": WordTokens(min_df=1), "propensity_a": 0.5, "propensity_b": 1.5}
     data = read_folder(folder / "source", name="x", cache=store, **text)

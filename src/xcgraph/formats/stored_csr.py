@@ -14,14 +14,16 @@ from scipy.sparse import csr_array
 
 from xcgraph.drafts import naming
 from xcgraph.errors import UserError
-from xcgraph.files import read_json
+from xcgraph.files import open_regular, read_json
+from xcgraph.npz import check_array
 
 __all__ = ["CsrFacts", "CsrPart", "CsrWriter", "open_csr", "read_facts"]
 
 _MOST_ENTRIES_OF_INT32 = np.iinfo(np.int32).max
 _BLOCK = 1 << 20
 _LONGEST_REASON = 300
-_MOST = 1 << 40  # rows, columns or entries
+_MOST = 1 << 40  # rows or entries
+_MOST_COLUMNS = np.iinfo(np.int32).max  # that an index can name
 
 
 class CsrPart(NamedTuple):
@@ -169,8 +171,7 @@ def open_csr(folder: Path, name: str) -> csr_array:
     facts = read_facts(folder, name)
     try:
         indptr, indices, values = (
-            np.asarray(npy.open_memmap(folder / f"{name}.{part}.npy", mode="r"))
-            for part in ("indptr", "indices", "values")
+            _map(folder / f"{name}.{part}.npy") for part in ("indptr", "indices", "values")
         )
         _check(facts, indptr, indices, values)
     except Exception as error:  # numpy raises what Python's tokenizer does
@@ -183,6 +184,12 @@ def open_csr(folder: Path, name: str) -> csr_array:
     return matrix
 
 
+def _map(path: Path) -> NDArray:
+    with open_regular(path) as file:
+        check_array(file, path.name, path.stat().st_size)
+    return np.asarray(npy.open_memmap(path, mode="r"))
+
+
 def read_facts(folder: Path, name: str) -> CsrFacts:
     """Read what is known of a stored matrix, what was mended in its source included.
 
@@ -193,6 +200,8 @@ def read_facts(folder: Path, name: str) -> CsrFacts:
         facts = CsrFacts(**read_json(folder / f"{name}.shape.json"))
         if not all(type(value) is int and 0 <= value <= _MOST for value in asdict(facts).values()):
             raise ValueError(f"expected counts, found {facts}")
+        if facts.columns > _MOST_COLUMNS:
+            raise ValueError(f"{facts.columns} columns")
     except (OSError, TypeError, ValueError) as error:
         raise _damaged(folder, name, error) from error
     return facts
