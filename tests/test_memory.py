@@ -13,11 +13,10 @@ MIB = 1 << 20
 GLIBC = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
 MEASURED = """
 import resource
-from pathlib import Path
 
 import numpy as np
 
-from xcgraph.memory import keep_freed_memory, return_freed_memory
+from xcgraph.memory import keep_freed_memory, resident_mib, return_freed_memory
 
 
 def use(mib, each=16):
@@ -31,8 +30,6 @@ def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
-def resident_mib():
-    return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize() >> 20
 """
 
 
@@ -89,6 +86,28 @@ use(256)
 assert resident_mib() > before + 200
 callback.teardown(trainer, LightningModule(), "fit")
 assert resident_mib() < before + 50
+""")
+
+
+@GLIBC
+def test_holes_are_given_back_now_and_then_while_a_large_process_trains():
+    assert_in_a_fresh_process("""
+from pytorch_lightning import LightningModule, Trainer
+
+from xcgraph.pipeline import kept_memory
+
+callback = kept_memory.KeptMemory()
+places = Trainer(logger=False, enable_checkpointing=False), LightningModule()
+callback.setup(*places, "fit")
+use(256)
+before = resident_mib()
+callback.on_train_batch_end(*places, None, None, 99)
+assert resident_mib() > before - 50
+kept_memory._LARGE_MIB = before - 50
+callback.on_train_batch_end(*places, None, None, 98)
+assert resident_mib() > before - 50
+callback.on_train_batch_end(*places, None, None, 99)
+assert resident_mib() < before - 200
 """)
 
 

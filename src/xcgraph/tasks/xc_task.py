@@ -14,8 +14,9 @@ from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 
 # On a CPU, whose freed memory serves again where sizes do: the labels that a step asks for are more or fewer
-# in each, the blocks of so many are all alike.
-_LABELS_AT_A_TIME = 1 << 15
+# in each, blocks of so many are all alike. A few blocks are as well taken at once.
+_LABELS_AT_A_TIME = 1 << 13
+_FEW_BLOCKS = 4
 
 
 class XCTask(Task):
@@ -46,7 +47,7 @@ class XCTask(Task):
         """Return w_l of the given labels, or of all."""
         refined: Views = self.classifier.refinement(label_ids)
         size = _LABELS_AT_A_TIME
-        if label_ids is None or len(label_ids) <= size or label_ids.device.type != "cpu":
+        if label_ids is None or len(label_ids) <= _FEW_BLOCKS * size or label_ids.device.type != "cpu":
             return self.classifier.vectors(self.label_graph(label_ids), refined)
         blocks = zip(label_ids.split(size), *(view.split(size) for view in refined), strict=True)
         with parametrize.cached():  # spectral norms take one iteration a step
