@@ -22,3 +22,17 @@ def test_an_accelerator_takes_larger_blocks():
     )
     assert len(on_cpu) > 100 * len(elsewhere)
     assert on_cpu[-1].stop == elsewhere[-1].stop == count
+
+
+@pytest.mark.parametrize(
+    ("count", "sizes"),
+    [
+        (8192, [4096, 4096]),
+        (7000, [4096, 2048, 512, 256, 88]),
+        (4096 + 300, [4096, 256, 44]),
+        (9, [9]),
+        (0, []),
+    ],
+)
+def test_sizes_come_again_but_for_few_rows(count, sizes):
+    assert row_blocks.recurring_sizes(count, 4096) == sizes

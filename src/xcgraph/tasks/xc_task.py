@@ -10,11 +10,12 @@ from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
 from xcgraph.nn.likelihood import Likelihood, Logistic
 from xcgraph.nn.views import Views
+from xcgraph.row_blocks import recurring_sizes
 from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 
-# On a CPU, whose freed memory serves again where sizes do: the labels that a step asks for are more or fewer
-# in each, blocks of so many are all alike. A few blocks are as well taken at once.
+# On a CPU, whose freed memory serves again where sizes do: a step asks for more or fewer labels than the one
+# before. A few blocks are as well taken at once.
 _LABELS_AT_A_TIME = 1 << 13
 _FEW_BLOCKS = 4
 
@@ -49,7 +50,8 @@ class XCTask(Task):
         size = _LABELS_AT_A_TIME
         if label_ids is None or len(label_ids) <= _FEW_BLOCKS * size or label_ids.device.type != "cpu":
             return self.classifier.vectors(self.label_graph(label_ids), refined)
-        blocks = zip(label_ids.split(size), *(view.split(size) for view in refined), strict=True)
+        sizes = recurring_sizes(len(label_ids), size)
+        blocks = zip(label_ids.split(sizes), *(view.split(sizes) for view in refined), strict=True)
         with parametrize.cached():  # spectral norms take one iteration a step
             return torch.cat(
                 [self.classifier.vectors(self.label_graph(ids), tuple(rows)) for ids, *rows in blocks]
