@@ -94,7 +94,7 @@ def child(kind: str, labels: Sequence[int], steps: int, overrides: Sequence[str]
             experiment = f"experiment={KINDS[kind]}"
             run = compose_run([experiment, "num_threads=1", *sizes(count), *overrides], Path(temporary))
             torch.set_float32_matmul_precision(run.recipe.stage.matmul_precision)  # type: ignore[attr-defined]
-            keep_freed_memory()  # as in a stage
+            keep_freed_memory(large=KINDS[kind] == "joint")  # as in a stage
             work = workspace(run, run.data.read(), ArtifactStore(Path(temporary) / "artifacts"))
             found[count] = measure(run.recipe, work, steps)  # type: ignore[arg-type]
     say({"found": list(found.items())})

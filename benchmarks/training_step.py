@@ -152,7 +152,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision("medium")
-    keep_freed_memory()  # as in a stage
+    keep_freed_memory(large=True)  # as in a stage
     training = steps(setting(options.stage, options.labels))
     took = [1000 * one.cpu_seconds for one in repeat(lambda: next(training), options.steps)]
     peak, found = f"{peak_memory_gib():.2f}", shares(training, 2)

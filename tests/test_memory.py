@@ -13,10 +13,11 @@ MIB = 1 << 20
 GLIBC = pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallopt"), reason="the C library is not glibc")
 MEASURED = """
 import resource
+from pathlib import Path
 
 import numpy as np
 
-from xcgraph.memory import keep_freed_memory, resident_mib, return_freed_memory
+from xcgraph.memory import keep_freed_memory, return_freed_memory
 
 
 def use(mib, each=16):
@@ -24,12 +25,14 @@ def use(mib, each=16):
     [np.ones(each << 20, np.uint8) for _ in range(mib // each)]
 
 
-def faults():
+def faults(each=16):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    use(256)
+    use(256, each)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
+def resident_mib():
+    return int(Path("/proc/self/statm").read_text("utf-8").split()[1]) * resource.getpagesize() >> 20
 """
 
 
@@ -44,7 +47,7 @@ def test_kept_memory_is_handed_out_once_and_goes_back_at_the_end():
 return_freed_memory()
 faults()
 anew = faults()
-keep_freed_memory()
+keep_freed_memory(large=False)
 faults()
 kept = faults()
 assert kept < anew / 10, (kept, anew)
@@ -56,18 +59,17 @@ assert faults() > 10 * kept
 
 
 @GLIBC
-def test_large_arrays_are_kept_too():
-    assert_in_a_fresh_process("""
-keep_freed_memory()
+@pytest.mark.parametrize("large", [False, True])
+def test_large_arrays_are_kept_if_asked_for(large):
+    assert_in_a_fresh_process(f"""
+keep_freed_memory(large={large})
 use(256, each=128)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-use(256, each=128)
-assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt < before + 1000
 before = resident_mib()
+assert (faults(each=128) < 1000) == {large}
 return_freed_memory()
-assert resident_mib() < before - 200
-use(256, each=128)
-assert resident_mib() < before - 200
+assert (resident_mib() < before - 200) == {large}
+faults(each=128)
+assert resident_mib() < before + 50 - 250 * {large}
 """)
 
 
@@ -90,24 +92,33 @@ assert resident_mib() < before + 50
 
 
 @GLIBC
-def test_holes_are_given_back_now_and_then_while_a_large_process_trains():
+def test_large_tensors_are_kept_where_steps_have_the_same():
     assert_in_a_fresh_process("""
-from pytorch_lightning import LightningModule, Trainer
+from types import SimpleNamespace
 
-from xcgraph.pipeline import kept_memory
+from xcgraph.pipeline.kept_memory import KeptMemory
 
-callback = kept_memory.KeptMemory()
-places = Trainer(logger=False, enable_checkpointing=False), LightningModule()
-callback.setup(*places, "fit")
-use(256)
-before = resident_mib()
-callback.on_train_batch_end(*places, None, None, 99)
-assert resident_mib() > before - 50
-kept_memory._LARGE_MIB = before - 50
-callback.on_train_batch_end(*places, None, None, 98)
-assert resident_mib() > before - 50
-callback.on_train_batch_end(*places, None, None, 99)
-assert resident_mib() < before - 200
+all_labels = SimpleNamespace(shared=None, label_ids=None)
+of_shortlists = SimpleNamespace(shared=None, label_ids=[3, 5])
+of_shared = SimpleNamespace(shared=[3, 5], label_ids=[3, 5])
+callback = KeptMemory()
+
+
+def is_kept(hook, batch):
+    callback.setup(None, None, "fit")
+    anew = faults(each=128)
+    hook(None, None, batch, 0)
+    use(256, each=128)
+    again = faults(each=128)
+    callback.teardown(None, None, "fit")
+    return again < anew / 10
+
+
+assert is_kept(callback.on_train_batch_start, all_labels)
+assert is_kept(callback.on_train_batch_start, of_shortlists)
+assert not is_kept(callback.on_train_batch_start, of_shared)
+assert is_kept(callback.on_predict_batch_start, all_labels)
+assert not is_kept(callback.on_predict_batch_start, of_shortlists)
 """)
 
 

@@ -2,7 +2,6 @@
 
 import ctypes
 import resource
-from pathlib import Path
 
 # What mallopt sets: numbers of glibc's malloc.h.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX = -1, -3, -4
@@ -15,34 +14,23 @@ def peak_memory_mib() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # Linux counts in KiB
 
 
-def resident_mib() -> int:
-    """Return the memory that this process holds now, in MiB; 0 where the system does not tell."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    except OSError:
-        return 0
-    return pages * resource.getpagesize() >> 20
-
-
-def keep_freed_memory() -> None:
+def keep_freed_memory(*, large: bool) -> None:
     """Let freed memory serve what is allocated next.
 
     Otherwise glibc gives each large tensor back, and the system hands out its pages one by one, zeroed, when
-    the next step asks for as many. What is kept is of use where sizes come again: large tensors whose size
-    is another in each step leave holes that the next ones do not fit, for :func:`trim_memory` to give back.
-    With another C library, nothing changes.
+    the next step asks for as many. With another C library, nothing changes.
+
+    Args:
+        large: whether what has more than 32 MiB is kept, too. It is of use where sizes come again: tensors of
+            another size in each step leave holes that the next ones do not fit, and these grow.
     """
-    _set({_MMAP_MAX: 0, _TRIM_THRESHOLD: -1})
+    mapped = 0 if large else _MMAP_MAX_DEFAULT
+    _set({_MMAP_MAX: mapped, _MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: -1})
 
 
 def return_freed_memory() -> None:
     """Give back to the system what is free, now and, above some MiB, from now on."""
     _set({_MMAP_MAX: _MMAP_MAX_DEFAULT, _MMAP_THRESHOLD: _LARGEST_KEPT, _TRIM_THRESHOLD: 2 * _LARGEST_KEPT})
-    trim_memory()
-
-
-def trim_memory() -> None:
-    """Give back to the system what is free now."""
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(ctypes.c_size_t(0))
