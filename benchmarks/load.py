@@ -31,7 +31,7 @@ from xcgraph.predict.folder import save_model
 
 SETTINGS = {
     "alone": ("--batch-size", "1", "--gather-ms", "0"),
-    "those that wait, together": ("--gather-ms", "0"),
+    "those that wait, together": (),
     "and 2 ms for others": ("--gather-ms", "2"),
 }
 _SIZES = {"labels": 8_436, "meta_labels": 4_096, "dim": 256, "tokens": 20_000, "beam": 100, "trees": 1}

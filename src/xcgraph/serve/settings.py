@@ -22,7 +22,7 @@ class ServeSettings:
     )
     batch_size: int = field(default=64, metadata={"help": "inputs that are predicted together"})
     gather_ms: float = field(
-        default=2.0, metadata={"help": "milliseconds that a request waits for others to join it"}
+        default=0.0, metadata={"help": "milliseconds that a request waits for others to join it"}
     )
     queue_size: int = field(default=1024, metadata={"help": "inputs that may wait for their prediction"})
 
