@@ -8,6 +8,7 @@ from pathlib import Path
 from tests.faults.forked import fork_script, log_of
 
 _SIZES = {"train_points": 600, "test_points": 100, "labels": 150, "tokens": 400, "topics": 20}
+_STAGES = ("surrogate", "shortlister", "ranker", "encoder", "joint")
 SYNTHETIC = (
     "data=synthetic",
     *(f"data.sizes.{name}={value}" for name, value in _SIZES.items()),
@@ -17,8 +18,8 @@ SYNTHETIC = (
     "progress=quiet",
     "shortlister.beam_size=8",
     "ranker.top_k=40",
-    *(f"stages.{stage}.batch_size=64" for stage in ("surrogate", "shortlister", "ranker", "encoder")),
-    *(f"stages.{stage}.max_epochs=3" for stage in ("surrogate", "shortlister", "ranker", "encoder")),
+    *(f"stages.{stage}.batch_size=64" for stage in _STAGES),
+    *(f"stages.{stage}.max_epochs=3" for stage in _STAGES),
 )
 _SHORT = (*SYNTHETIC, *(f"stages.{stage}.max_epochs=1" for stage in ("surrogate", "shortlister", "ranker")))
 # What a draft, an unfinished folder, a lock or a scratch folder is called.
@@ -80,6 +81,7 @@ COMMANDS = (
     _training("train decaf", "experiment=decaf"),
     _training("train ramen", "experiment=ramen"),
     _training("train eclare_regularized", "experiment=eclare_regularized"),
+    _training("train joint", "experiment=joint"),
     Command(
         name="graph",
         script="train",
