@@ -1,6 +1,7 @@
 """Locks with a lease: between processes of one machine, and of several that share a folder."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -165,6 +166,32 @@ def test_claim_of_one_that_was_killed_while_it_took_over_is_forgotten(lock, monk
     os.utime(claim, (1, 1))
     with one_at_a_time(lock):
         pass
+    assert left(lock) == []
+
+
+def test_draft_of_one_that_was_killed_before_it_had_the_lock_is_removed(lock):
+    lives, dead, other = (f".{lock.name}.{'1' * 32}", f".{lock.name}.{'2' * 32}", f".other.lock.{'3' * 32}")
+    for name in (dead, other):
+        lock.with_name(name).touch()
+    with lock.with_name(lives).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with one_at_a_time(lock):
+            pass
+    assert sorted(left(lock)) == [other, lives]
+
+
+def test_draft_that_is_taken_away_is_made_again(lock, monkeypatch):
+    drafts, link = [], os.link
+
+    def link_what_is_there(draft, target):
+        drafts.append(draft)
+        if len(drafts) == 1:
+            draft.unlink()
+        link(draft, target)
+
+    monkeypatch.setattr(os, "link", link_what_is_there)
+    with one_at_a_time(lock):
+        assert len(drafts) == 2
     assert left(lock) == []
 
 

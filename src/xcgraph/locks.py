@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import glob
 import json
 import logging
 import os
@@ -111,6 +112,7 @@ class Lease:
 
 
 def _acquire(lock: Path, wait: bool, lease: float) -> Lease:
+    _remove_drafts(lock)
     seen: tuple[str, int] | None = None
     since, moves, told = time.monotonic(), False, False
     while (held := _create(lock)) is None:
@@ -139,6 +141,16 @@ def _acquire(lock: Path, wait: bool, lease: float) -> Lease:
     return held
 
 
+def _remove_drafts(lock: Path) -> None:
+    """Remove the drafts of processes that were killed before their lock had its name.
+
+    One that another process has just opened, and not locked yet, may go with them: it makes another.
+    """
+    for draft in lock.parent.glob(f".{glob.escape(lock.name)}.{'[0-9a-f]' * 32}"):
+        if _is_locked(draft) is False:
+            draft.unlink(missing_ok=True)
+
+
 def _lives(holder: Mapping[str, object], locked: bool | None, unchanged: float, lease: float) -> bool:
     """Say whether a holder lives, whose lock has been as it is for so many seconds."""
     if not holder:  # about to be written, or of an older version
@@ -157,10 +169,10 @@ def _create(lock: Path, *, replace: bool = False) -> Lease | None:
         try:
             os.write(handle, json.dumps(content).encode())
             with contextlib.suppress(OSError):  # a file system without: the lease decides alone
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(handle, fcntl.LOCK_EX)  # at most until another has asked whether it is locked
             if replace or not _link(draft, lock):
                 draft.replace(lock)
-        except FileExistsError:
+        except (FileExistsError, FileNotFoundError):
             return None
         finally:
             draft.unlink(missing_ok=True)
@@ -172,7 +184,7 @@ def _link(draft: Path, lock: Path) -> bool:
     """Let the file appear whole; on a file system without links, take its name and return False."""
     try:
         os.link(draft, lock)
-    except FileExistsError:
+    except (FileExistsError, FileNotFoundError):
         raise
     except OSError:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL))

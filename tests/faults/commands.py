@@ -145,11 +145,12 @@ def _stage_name(folder: Path) -> str:
 def left_behind(folder: Path) -> list[str]:
     """List drafts, unfinished folders, locks and scratch folders; a complete command leaves none.
 
-    The folder of a run that was killed stays as it was, with the lock that tells whose it was.
+    The folder of a run that was killed stays as it was: a lock that tells whose it was, or a draft.
     """
     found = (path for path in folder.rglob("*") if _LEFT_BEHIND.search(path.name))
-    return sorted(path.relative_to(folder).as_posix() for path in found if not _is_killed_runs_lock(path))
+    return sorted(path.relative_to(folder).as_posix() for path in found if not _is_of_killed_run(path))
 
 
-def _is_killed_runs_lock(path: Path) -> bool:
-    return path.name == f"{path.parent.name}.lock" and not (path.parent / "metrics.json").exists()
+def _is_of_killed_run(path: Path) -> bool:
+    run = path.parent
+    return (run / ".hydra").exists() and not (run / "metrics.json").exists()

@@ -17,13 +17,14 @@ def run(module, *arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
 
 
-def test_lock_is_left_behind_unless_it_is_that_of_a_run_that_was_killed(tmp_path):
+def test_what_lies_about_is_left_behind_unless_it_is_in_the_folder_of_a_run_that_was_killed(tmp_path):
     for run, files in {"killed": (), "done": ("metrics.json",)}.items():
-        (tmp_path / run).mkdir()
-        for file in (*files, f"{run}.lock", f"{run}-1.lock"):
+        (tmp_path / run / ".hydra").mkdir(parents=True)
+        for file in (*files, f"{run}.lock", ".config.yaml.17"):
             (tmp_path / run / file).touch()
+    (tmp_path / "x.partial").touch()
 
-    assert left_behind(tmp_path) == ["done/done-1.lock", "done/done.lock", "killed/killed-1.lock"]
+    assert left_behind(tmp_path) == ["done/.config.yaml.17", "done/done.lock", "x.partial"]
 
 
 @pytest.mark.slow
