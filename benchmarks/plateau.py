@@ -81,25 +81,29 @@ def plot(trials: Sequence[Trial], path: Path) -> None:
         grid = figure.subplots(len(METRICS), len(columns), sharex="col", sharey="row", squeeze=False)
         for row, metric in zip(grid, METRICS, strict=True):
             row[0].set_ylabel(f"validation {metric}, %")
-            for axes, column in zip(row, columns.values(), strict=True):
+            for axes, (name, column) in zip(row, columns.items(), strict=True):
                 axes.plot(column, [trial.metrics[metric] for trial in trials], "o", markersize=3, alpha=0.7)
                 axes.grid(alpha=0.3)
-                if _is_logarithmic(column):
+                if _is_rate(name):
                     axes.set_xscale("log")
+                    ticks = np.geomspace(column.min(), column.max(), 3)
+                    axes.set_xticks(ticks, [f"{tick:.2g}" for tick in ticks])
+                    axes.minorticks_off()
         for axes, name in zip(grid[-1], columns, strict=True):
             axes.set_xlabel(name)
         figure.savefig(path, metadata={"Date": None})
 
 
-def _is_logarithmic(column: np.ndarray) -> bool:
-    return bool(column.min() > 0 and column.max() >= 5 * column.min())
+def _is_rate(name: str) -> bool:
+    """Say whether a setting is a learning rate, of which logarithms are compared."""
+    return name.rpartition(".")[2] == "lr"
 
 
 def table(trials: Sequence[Trial]) -> str:
     """Lay out the best trial of each third of each range: on a plateau they are alike."""
     rows = []
     for name, column in varied(trials).items():
-        scale = np.log(column) if _is_logarithmic(column) else column
+        scale = np.log(column) if _is_rate(name) else column
         bounds = np.linspace(scale.min(), scale.max(), _PARTS + 1)[1:-1]
         part_of = np.searchsorted(bounds, scale, side="right")
         for part in range(_PARTS):
