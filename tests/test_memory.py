@@ -65,7 +65,7 @@ def test_large_arrays_are_kept_if_asked_for(large):
 keep_freed_memory(large={large})
 use(256, each=128)
 before = resident_mib()
-assert (faults(each=128) < 1000) == {large}
+assert (faults(each=128) < 30) == {large}  # else a hundred, even if pages have 2 MiB
 return_freed_memory()
 assert (resident_mib() < before - 200) == {large}
 faults(each=128)
