@@ -3,8 +3,9 @@
     python -m tests.faults.kills --kills 24 --seed 0
 
 Each kill is SIGKILL to the whole process group, at a moment drawn uniformly from the time that the command
-takes undisturbed. The same command then has to end with the same bytes and to leave nothing half-written.
-A table tells of each kill; the exit status is 1 if one made a difference. ``--only`` takes some commands.
+takes undisturbed. The same command then has to end with the same bytes and to leave nothing half-written;
+the folder of a run that was killed stays as it was. A table tells of each kill; the exit status is 1 if one
+made a difference. ``--only`` takes some commands.
 """
 
 import argparse

@@ -104,7 +104,7 @@ class Runner:
         self.write(files, {"target": target.name, "seed": seed, "number": number})
         started = time.process_time()
         try:
-            if self._attempt_twice(target):
+            if self.attempt(target, self._input):
                 tally.read += 1
             else:
                 tally.refused += 1
@@ -115,16 +115,6 @@ class Runner:
             if tally.kinds[kind] <= 3:  # more of a kind teach nothing
                 self.keep(target.name, f"{seed}-{number}", str(error))
         tally.seconds += time.process_time() - started
-
-    def _attempt_twice(self, target):
-        """Give an input once more if it took too long: a machine that stands still does that to any."""
-        try:
-            return self.attempt(target, self._input)
-        except FailureError as error:
-            if not isinstance(error.__cause__, TooSlowError):
-                raise
-        shutil.rmtree(self._work)
-        return self.attempt(target, self._input)
 
     def write(self, files, about):
         """Write an input; if reading it ends this process, it is what the parent finds."""

@@ -92,12 +92,3 @@ def test_a_good_reader_counts_as_such(tmp_path):
     runner.run(Target("good", 1, lambda _: {}, read_badly("")), 0, 0, tally)
 
     assert (tally.read, tally.refused, tally.failed) == (1, 0, 0)
-
-
-def test_an_input_counts_as_slow_only_if_it_is_so_twice(tmp_path, monkeypatch):
-    monkeypatch.setattr(limits, "SECONDS", 0.2)
-    readers = iter([read_badly("is slow"), read_badly("")])
-    runner, tally = Runner(tmp_path / "scratch", tmp_path / "failures"), Tally()
-    runner.run(Target("stalled", 1, lambda _: {}, lambda *places: next(readers)(*places)), 0, 0, tally)
-
-    assert (tally.read, tally.refused, tally.failed) == (1, 0, 0)
