@@ -57,6 +57,12 @@ def test_results_of_another_config_are_not_written_over(console):
     assert "hops: 1" in (console.folder / "run" / "config.yaml").read_text()
 
 
+def test_the_run_folder_may_be_named_beside_hydras_own(console):
+    status, _, errors = console.run("xcgraph-train", *SMALL, "paths.root=runs", "paths.run=mine/first")
+    assert status == 0, errors
+    assert (console.folder / "mine" / "first" / "metrics.json").exists()
+
+
 def test_run_json_tells_where_a_result_comes_from(console):
     made, taken = (
         json.loads((console.train("hops=2", *more) / "run.json").read_text())

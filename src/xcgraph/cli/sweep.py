@@ -78,6 +78,7 @@ def cell_lock(folder: Path) -> Iterator[None]:
     """
     hydra = HydraConfig.get()
     given = hydra.mode is RunMode.MULTIRUN and str(hydra.sweeper._target_).endswith(BasicSweeper.__qualname__)
+    folder.mkdir(parents=True, exist_ok=True)  # Hydra has made its own, which may be another
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(one_at_a_time(folder / f"{folder.name}.lock", wait=not given))
