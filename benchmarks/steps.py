@@ -91,7 +91,7 @@ def _read(run: Run, folder: Path) -> XCData:
 
 def _loaders(work: Workspace, model: Ensemble, store: ArtifactStore) -> dict[str, Callable[[], object]]:
     """Cut all batches of an epoch, of points alone and with the shortlists of the first tree."""
-    tree = model.trees[0]
+    tree = model.members[0]
     beams = Beams(**load_arrays(store.used["tree-0-beams-train"].path("arrays.npz")))
     points = {
         "loader-points": FullTargets(work.train),

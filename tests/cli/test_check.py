@@ -35,6 +35,8 @@ REFUSED = {
     "schedule.warmup_epochs=5.0": "warmup_epochs=5.0 must be less than max_epochs, 5",
     "trainer.accelerator=abacus": "invalid accelerator name",
     "trainer.precision=half": r"trainer\.precision='half'",
+    "stages.joint.callbacks=[3]": r"stages\.joint\.callbacks=\[3\]: the value should be callable",
+    "stages.joint.callbacks=[{_target_:torch.nn.Linear,lr:1}]": r"Unknown key stages\.joint\.callbacks\.0\.lr",
     "+optimizer.betas=[0.9]": r"optimizer\.betas=\[0\.9\]",
 }
 

@@ -151,10 +151,10 @@ def test_every_stage_leaves_its_artifact(toy, tmp_path, fits):
 def test_two_trees_are_averaged_and_differ(toy, undisturbed, tmp_path):
     model = toy.recipe(num_trees=2).fit(toy.workspace(tmp_path))
     features = toy.data.test.features
-    first, second = (tree.score(features).toarray() for tree in model.trees)
+    first, second = (tree.score(features).toarray() for tree in model.members)
     np.testing.assert_array_equal(first, undisturbed[1])
     assert not np.array_equal(first, second)
-    assignments = [tree.shortlister.meta_labels.assignment for tree in model.trees]
+    assignments = [tree.shortlister.meta_labels.assignment for tree in model.members]
     assert not np.array_equal(*assignments)
     found, mean = model.score(features).toarray(), (first + second) / 2
     kept = found > 0

@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import numpy as np
@@ -20,8 +19,7 @@ FEATURES = csr_array(np.ones((4, 3), np.float32))
 
 def make_tree(scores, top_k):
     """A tree whose scores are known."""
-    ranker = SimpleNamespace(config=RankerConfig(top_k=top_k))
-    return Mock(spec=Tree, score=lambda _: csr_array(scores), ranker=ranker)
+    return Mock(spec=Tree, score=lambda _: csr_array(scores), top_k=top_k)
 
 
 def random_scores(seed):
@@ -51,8 +49,7 @@ def test_label_that_a_tree_did_not_score_counts_zero():
 def test_trees_are_left_as_they_are():
     scores = [csr_array(random_scores(seed)) for seed in range(2)]
     before = [each.toarray() for each in scores]
-    ranker = SimpleNamespace(config=RankerConfig(top_k=3))
-    trees = (Mock(spec=Tree, score=lambda _, each=each: each, ranker=ranker) for each in scores)
+    trees = (Mock(spec=Tree, score=lambda _, each=each: each, top_k=3) for each in scores)
     Ensemble(tuple(trees)).score(FEATURES)
     for each, copy in zip(scores, before, strict=True):
         np.testing.assert_array_equal(each.toarray(), copy)

@@ -1,18 +1,25 @@
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import EMAWeightAveraging
+from scipy.sparse import csr_array
 
 from xcgraph.data.batching import SoftTargets
 from xcgraph.errors import UserError
+from xcgraph.graph.game import expand_scores
 from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import NoRefinement, RefinementVectors
+from xcgraph.npz import load_csr
+from xcgraph.pipeline.checkpoints import load_tensors
 from xcgraph.pipeline.negatives import SharedNegatives
-from xcgraph.pipeline.points import GivenPoints, LabelTextPoints
+from xcgraph.pipeline.points import GivenPoints, LabelTextPoints, PropensityWeighed
 from xcgraph.pipeline.shortlister import unlabelled
+from xcgraph.pipeline.stage import WEIGHTS
 from xcgraph.tasks.xc_task import XCTask
 
 from .test_eclare import change
@@ -36,6 +43,8 @@ def undisturbed(toy, tmp_path_factory):
         {"points": GivenPoints()},
         {"negatives": SharedNegatives(num_negatives=8)},
         {"points": LabelTextPoints(neighbour_relevance=0.0)},
+        {"points": PropensityWeighed(points=LabelTextPoints(), propensity_a=0.55, propensity_b=1.5)},
+        {"game_mix": 0.3},
         {"tasks.likelihood": Logistic()},
         {"tasks.refinement": NoRefinement},
         {"tasks.refinement": RefinementVectors},  # whose gradients are sparse
@@ -62,10 +71,10 @@ def test_scores_of_a_point_are_shares_of_one(undisturbed):
 
 def test_labels_are_ranked_by_inner_products_with_their_fused_views(toy, tmp_path):
     model = toy.joint().fit(toy.workspace(tmp_path))
-    texts, labels = toy.data.test.features, toy.data.label_features
+    texts, labels, task = toy.data.test.features, toy.data.label_features, model.members[0].task
     table, free = (
         part.detach().numpy()
-        for part in (model.task.encoder.embedding.weight, model.task.classifier.refinement.vectors.weight)
+        for part in (task.encoder.embedding.weight, task.classifier.refinement.vectors.weight)
     )
     graph = toy.joint().graph.build(
         toy.workspace(tmp_path).train.labels, None, toy.workspace(tmp_path).seed_for("graph")
@@ -103,6 +112,20 @@ def test_killed_fit_goes_on_and_ends_with_the_same_bits(
     np.testing.assert_array_equal(model.score(toy.data.test.features).toarray(), undisturbed[1])
 
 
+def test_weights_are_averaged_by_a_callback_also_across_a_kill(toy, undisturbed, tmp_path, interrupter):
+    average = partial(EMAWeightAveraging, use_buffers=False, decay=0.9, update_every_n_steps=2)
+    recipe = toy.joint(stage=replace(toy.stage(), callbacks=(average,)))
+    whole = recipe.fit(toy.workspace(tmp_path / "whole")).score(toy.data.test.features).toarray()
+    assert not np.array_equal(whole, undisturbed[1])
+    assert evaluate_scores(csr_array(whole), toy.data.test, inverse_propensity=None)["P@1"] > 0.3
+    interrupter.raise_in(XCTask, "training_step", call=NUM_STEPS + 6)
+    with pytest.raises(Exception, match=r"XCTask\.training_step"):
+        recipe.fit(toy.workspace(tmp_path / "killed"))
+    interrupter.stop()
+    model = recipe.fit(toy.workspace(tmp_path / "killed"))
+    np.testing.assert_array_equal(model.score(toy.data.test.features).toarray(), whole)
+
+
 @pytest.mark.parametrize(
     ("path", "value", "stages"),
     [
@@ -123,11 +146,51 @@ def test_a_change_makes_anew_what_depends_on_it(toy, undisturbed, tmp_path, path
     assert {name for name in after if after[name] != before[name]} == stages
 
 
+def test_an_ensemble_averages_models_of_which_the_first_is_the_single_one(toy, undisturbed, tmp_path):
+    work = toy.workspace(tmp_path)
+    model = toy.joint(num_models=2).fit(work)
+    assert work.store.used.keys() == {"graph", "joint", "joint-1"}
+    assert toy.joint(num_models=2).epochs() == {"joint": 3, "joint-1": 3}
+    features = toy.data.test.features
+    first, second = (member.score(features).toarray() for member in model.members)
+    np.testing.assert_array_equal(first, undisturbed[1])
+    assert not np.array_equal(first, second)
+    found, mean = model.score(features).toarray(), (first + second) / 2
+    np.testing.assert_allclose(found[found > 0], mean[found > 0], rtol=1e-6)
+
+
+def test_neighbours_share_in_scores_if_they_are_to(toy, undisturbed):
+    work = toy.workspace(undisturbed[0].store.root)
+    model = toy.joint(game_mix=0.3).fit(work)
+    plain = csr_array(undisturbed[1])
+    expected = expand_scores(plain, load_csr(work.store.used["graph"].path("matrix.npz")), 0.3, 10)
+    found = model.score(toy.data.test.features)
+    np.testing.assert_allclose(found.toarray(), expected.toarray(), rtol=1e-6)
+
+
+def test_regularizers_see_label_texts_as_points(toy, undisturbed, tmp_path):
+    work = toy.workspace(tmp_path)
+    recipe = toy.joint(anchors=toy.ramen().anchors, regularizer=toy.regularization())
+    scores = recipe.fit(work).score(toy.data.test.features)
+    assert evaluate_scores(scores, toy.data.test, inverse_propensity=None)["P@1"] > 0.3
+    assert not np.array_equal(scores.toarray(), undisturbed[1])
+    weights = load_tensors(work.store.used["joint"].path(WEIGHTS))
+    (anchors,) = recipe.anchors.find(work)
+    edges = weights["regularizer.of_points.0.edges.drawable_before"]
+    assert len(edges) == anchors.points.nnz + anchors.labels.nnz + 1
+
+
 def test_values_out_of_range(toy):
     with pytest.raises(UserError, match=r"recipe\.top_k must be ≥ 1, got 0"):
         toy.joint(top_k=0)
     with pytest.raises(UserError, match=r"recipe\.top_k=10 is larger than the number of labels, 9"):
         toy.joint().check(9)
+    with pytest.raises(UserError, match=r"recipe\.num_models must be ≥ 1, got 0"):
+        toy.joint(num_models=0)
+    with pytest.raises(UserError, match=r"recipe\.game_mix must lie in \[0, 1\], got 1\.5"):
+        toy.joint(game_mix=1.5)
+    with pytest.raises(UserError, match="needs anchors: choose some with anchors="):
+        toy.joint(regularizer=toy.regularization()).check(40)
     tasks = replace(toy.joint().tasks, own_text=False, refinement=NoRefinement)
     viewless = toy.joint(tasks=change(tasks, "propagation.hops", 0))
     with pytest.raises(UserError, match=r"own_text=true, hops ≥ 1 or refinement"):
@@ -136,6 +199,6 @@ def test_values_out_of_range(toy):
 
 def test_a_point_without_labels_teaches_nothing(toy, tmp_path):
     work = toy.workspace(tmp_path)
-    task = toy.joint().fit(work).task
+    task = toy.joint().fit(work).members[0].task
     batch = SoftTargets(unlabelled(work.train.features, work.num_labels))[np.arange(16)]
     assert task.likelihood.loss(task(batch), batch.positives, batch.relevance) == 0

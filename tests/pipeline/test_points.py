@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
+from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
 from xcgraph.graph.identity import IdentityGraph
-from xcgraph.pipeline.points import GivenPoints, LabelTextPoints
+from xcgraph.pipeline.points import GivenPoints, LabelTextPoints, PropensityWeighed
 
 TRAIN = Split(
     features=csr_array(np.array([[1, 0, 0], [0, 2, 0]], np.float32)),
@@ -52,3 +55,33 @@ def test_relevance_out_of_range(relevance):
         UserError, match=rf"points\.neighbour_relevance must lie in \[0, 1\], got {relevance}"
     ):
         LabelTextPoints(neighbour_relevance=relevance)
+
+
+def test_relevance_by_inverse_propensity():
+    """q = 1 + C (n + B)^-A with C = (ln N − 1)(B + 1)^A, here for label counts of 3, 1 and 0."""
+    labels = csr_array(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0]], np.float32))
+    train = replace(TRAIN, features=csr_array(np.ones((4, 3), np.float32)), labels=labels)
+    chosen = LabelTextPoints(neighbour_relevance=0.5)
+    points = PropensityWeighed(points=chosen, propensity_a=0.6, propensity_b=2.6)
+    found = points.of(train, TEXTS, GRAPH)
+    scale = (np.log(4) - 1) * 3.6**0.6
+    weights = 1 + scale * (np.array([3, 1, 0]) + 2.6) ** -0.6
+    plain = chosen.of(train, TEXTS, GRAPH)
+    np.testing.assert_allclose(found.labels.toarray(), plain.labels.toarray() * weights / weights[2])
+    np.testing.assert_array_equal(found.features.toarray(), plain.features.toarray())
+    assert found.labels.dtype == np.float32
+    assert plain.labels.toarray()[0].tolist() == [1, 1, 0]  # what was given stays
+
+
+def test_label_texts_have_the_anchors_of_their_labels():
+    some = csr_array(np.eye(3, dtype=np.float32))
+    anchors = AnchorSet(features=TEXTS, points=TRAIN.labels, labels=GRAPH, named=some)
+    assert GivenPoints().linked([anchors]) == [anchors]
+    for points in (
+        LabelTextPoints(),
+        PropensityWeighed(points=LabelTextPoints(), propensity_a=0.5, propensity_b=1.5),
+    ):
+        (linked,) = points.linked([anchors])
+        expected = np.vstack([TRAIN.labels.toarray(), GRAPH.toarray()])
+        np.testing.assert_array_equal(linked.points.toarray(), expected)
+        assert linked.labels is anchors.labels

@@ -23,7 +23,7 @@ def test_ranker_works_on_the_embeddings_of_the_dual_encoder(toy, tmp_path):
     assert {"dual-encoder", "tree-0-ranker"} <= work.store.used.keys()
     assert "surrogate" not in work.store.used
     embeddings = toy.ramen().encoder(work).value.embedding.weight
-    assert torch.equal(model.trees[0].ranker.task.encoder.embedding.weight, embeddings)
+    assert torch.equal(model.members[0].ranker.task.encoder.embedding.weight, embeddings)
     scores = model.score(toy.data.test.features)
     assert evaluate_scores(scores, toy.data.test, inverse_propensity=None)["P@1"] > 0.3
     assert np.isfinite(scores.data).all()

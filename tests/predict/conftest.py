@@ -19,7 +19,8 @@ from xcgraph.pipeline.shortlister import ShortlisterConfig
 from xcgraph.predict.export import portable
 from xcgraph.tasks.label_text import trained_text
 
-KINDS = ("eclare", "three_trees", "no_game", "decaf", "nearest", "ramen", "ranked_ramen", "joint")
+JOINT = ("joint", "joint_ensemble")
+KINDS = ("eclare", "three_trees", "no_game", "decaf", "nearest", "ramen", "ranked_ramen", *JOINT)
 
 
 def make_recipe(toy, kind):
@@ -43,6 +44,8 @@ def make_recipe(toy, kind):
         return toy.ramen()
     if kind == "joint":
         return toy.joint()
+    if kind == "joint_ensemble":
+        return toy.joint(num_models=2, game_mix=0.3)
     if kind == "ranked_ramen":
         base = toy.recipe()
         parts = ("graph", "clustering", "tasks", "shortlister", "ranker", "stages", "num_trees")
@@ -57,7 +60,7 @@ def trained(toy, tmp_path_factory):
     @cache
     def train(kind):
         recipe = make_recipe(toy, kind)
-        if kind in ("ramen", "joint"):
+        if kind in ("ramen", *JOINT):
             recipe = replace(recipe, stage=replace(recipe.stage, matmul_precision="highest"))
         else:
             stages = recipe.stages

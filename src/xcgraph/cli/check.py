@@ -62,6 +62,9 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, Node]]:  # noqa: ANN40
             yield path, node
         for key, child in node.items():
             yield from _targets(child, f"{path}{key}.")
+    elif isinstance(node, list):
+        for number, child in enumerate(node):
+            yield from _targets(child, f"{path}{number}.")
 
 
 def _check_node(path: str, node: Node) -> None:
@@ -69,7 +72,7 @@ def _check_node(path: str, node: Node) -> None:
     values = {key: value for key, value in node.items() if not key.startswith("_")}
     check_keys(values, parameters, path)
     for key, value in values.items():
-        if not (isinstance(value, dict) and "_target_" in value):
+        if not any(_targets(value, "")):
             _check_type(f"{path}{key}", value, parameters[key].annotation)
 
 

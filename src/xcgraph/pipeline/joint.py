@@ -1,17 +1,24 @@
 """The joint recipe: encoder, texts, graph and free vectors of labels learn together, in one stage."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets
+from xcgraph.data.xc_data import Split
+from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
+from xcgraph.pipeline.anchors import AnchorSource, NoAnchors, check_anchors
+from xcgraph.pipeline.ensemble import Ensemble
 from xcgraph.pipeline.negatives import Negatives
 from xcgraph.pipeline.points import Points
-from xcgraph.pipeline.retriever import Retriever, check_top_k
+from xcgraph.pipeline.retriever import Game, Retriever, check_top_k
 from xcgraph.pipeline.stage import Stage
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.regularization import NoRegularization, Regularization
+from xcgraph.tasks.xc_task import XCTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +35,10 @@ class Joint:
         tasks: encoder, propagation, fusion, refinement and likelihood.
         stage: how the training goes.
         top_k: predictions per point.
+        anchors: of the regularizer.
+        regularizer: what graphs add to the loss, such as RAMEN's.
+        num_models: how many models, each with random numbers of its own, to average.
+        game_mix: share of graph-expanded scores in those of a model (GAME).
     """
 
     graph: LabelGraph
@@ -36,9 +47,17 @@ class Joint:
     tasks: TaskBuilder
     stage: Stage
     top_k: int = 100
+    anchors: AnchorSource = field(default_factory=NoAnchors)
+    regularizer: Regularization = field(default_factory=NoRegularization)
+    num_models: int = 1
+    game_mix: float = 0.0
 
     def __post_init__(self) -> None:
         check_top_k(self.top_k)
+        if self.num_models < 1:
+            raise UserError(f"recipe.num_models must be ≥ 1, got {self.num_models}.")
+        if not 0 <= self.game_mix <= 1:
+            raise UserError(f"recipe.game_mix must lie in [0, 1], got {self.game_mix}.")
 
     def check(self, num_labels: int) -> None:
         """Refuse what cannot be with so many labels, before anything is read or trained.
@@ -46,14 +65,15 @@ class Joint:
         Raises:
             UserError: a part refuses a value, or the number of predictions is too large.
         """
+        check_anchors(self.anchors, self.regularizer)
         self.stage.check(self.tasks.check())
         check_top_k(self.top_k, num_labels)
 
     def epochs(self) -> dict[str, int]:
-        """Return how many epochs the training takes."""
-        return {"joint": self.stage.max_epochs}
+        """Return by name, in their order, how many epochs each training takes."""
+        return {_name(number): self.stage.max_epochs for number in range(self.num_models)}
 
-    def fit(self, work: Workspace) -> Retriever:
+    def fit(self, work: Workspace) -> Ensemble:
         """Train everything that is not yet in the workspace's store."""
         self.check(work.num_labels)
 
@@ -62,14 +82,44 @@ class Joint:
 
         graph = work.keep_matrix("graph", {"graph": self.graph}, build_graph)
         points = self.points.of(work.train, work.label_features, graph.value)
-        task = work.keep_task(
-            "joint",
-            {"graph": graph.key, "points": self.points, "negatives": self.negatives, "tasks": self.tasks},
-            self.stage,
-            lambda: self.tasks.build(
-                Labels(work.label_features, graph.value), work.positive_rate(work.num_labels)
-            ),
-            (self.negatives.of(points, work.seed_for("negatives")), FullTargets(work.valid)),
-            work.label_metrics(),
+        anchors = self.points.linked(self.anchors.find(work))
+
+        def build_task() -> XCTask:
+            labels = Labels(work.label_features, graph.value)
+            task = self.tasks.build(labels, work.positive_rate(work.num_labels))
+            return self.regularizer.add_to(task, anchors, work.label_features)
+
+        game = Game(graph.value, self.game_mix) if self.game_mix else None
+        tasks = (self._train(work, graph.key, points, build_task, _name(n)) for n in range(self.num_models))
+        return Ensemble(
+            tuple(
+                Retriever(
+                    task=task,
+                    stage=self.stage,
+                    num_labels=work.num_labels,
+                    top_k=self.top_k,
+                    game=game,
+                )
+                for task in tasks
+            )
         )
-        return Retriever(task=task.value, stage=self.stage, num_labels=work.num_labels, top_k=self.top_k)
+
+    def _train(
+        self, work: Workspace, graph_key: str, points: Split, build: Callable[[], XCTask], name: str
+    ) -> XCTask:
+        inputs = {
+            "graph": graph_key,
+            "points": self.points,
+            "negatives": self.negatives,
+            "tasks": self.tasks,
+            "anchors": self.anchors,
+            "regularizer": self.regularizer,
+        }
+        batches = self.negatives.of(points, work.seed_for("negatives"))
+        fit_on = (batches, FullTargets(work.valid))
+        return work.keep_task(name, inputs, self.stage, build, fit_on, work.label_metrics()).value
+
+
+def _name(number: int) -> str:
+    """Name a model's training. Its random numbers follow from that: the first of many is the single one."""
+    return f"joint-{number}" if number else "joint"

@@ -1,13 +1,17 @@
 """Which points a recipe learns from: those of the data set, or also the labels' own texts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+import torch
 from scipy.sparse import csr_array, diags_array, eye_array, vstack
 
+from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
+from xcgraph.metrics.functional import inverse_propensity
 
 
 @runtime_checkable
@@ -23,6 +27,9 @@ class Points(Protocol):
             graph: (labels, labels) Ĝ.
         """
 
+    def linked(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
+        """Return the anchors of training points as those of the points to learn from."""
+
 
 @dataclass(frozen=True)
 class GivenPoints:
@@ -31,6 +38,10 @@ class GivenPoints:
     def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:  # noqa: ARG002
         """Return the training points."""
         return train
+
+    def linked(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
+        """Return the anchors as they are."""
+        return anchor_sets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +72,13 @@ class LabelTextPoints:
             filter_pairs=train.filter_pairs,
         )
 
+    def linked(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
+        """Return the anchors of training points and, below them, those of labels."""
+        return tuple(
+            replace(anchors, points=csr_array(vstack([anchors.points, anchors.labels], format="csr")))
+            for anchors in anchor_sets
+        )
+
     def _relevance(self, graph: csr_array) -> csr_array:
         """Scale the edges between different labels so that each label's strongest is the share above."""
         edges = graph.tocoo()
@@ -68,3 +86,36 @@ class LabelTextPoints:
         near = csr_array((edges.data[different], (edges.row[different], edges.col[different])), graph.shape)
         largest = np.maximum(near.max(axis=1).toarray().ravel(), np.finfo(np.float32).tiny)
         return csr_array(diags_array((self.neighbour_relevance / largest).astype(np.float32)) @ near)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropensityWeighed:
+    """Points whose labels count by their inverse propensities, as in PSP: rare ones most.
+
+    Attributes:
+        points: the points to learn from.
+        propensity_a: A of the inverse propensities (:func:`~xcgraph.metrics.functional.inverse_propensity`).
+        propensity_b: B.
+    """
+
+    points: Points
+    propensity_a: float
+    propensity_b: float
+
+    def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
+        """Return the points, relevance times inverse propensity, of which the largest counts as 1."""
+        chosen = self.points.of(train, label_texts, graph)
+        counts = np.bincount(train.labels.indices, minlength=train.labels.shape[1])
+        weights = inverse_propensity(
+            torch.from_numpy(counts),
+            len(train),
+            propensity_a=self.propensity_a,
+            propensity_b=self.propensity_b,
+        ).numpy()
+        labels = chosen.labels.copy()
+        labels.data = (labels.data * (weights / weights.max())[labels.indices]).astype(np.float32)
+        return replace(chosen, labels=labels)
+
+    def linked(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
+        """Return the anchors of the points to learn from."""
+        return self.points.linked(anchor_sets)

@@ -14,7 +14,7 @@ from xcgraph.errors import UserError
 from xcgraph.files import inside, read_json
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import LabelGraphLayer
-from xcgraph.pipeline.ensemble import Ensemble
+from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.run import Model, Recipe, Validation
 from xcgraph.pipeline.workspace import Workspace
 from xcgraph.tasks.xc_task import XCTask
@@ -90,9 +90,10 @@ def view_shares(model: Model, labels: Sequence[int]) -> dict[str, list[float]]:
     Returns:
         By view, such as ``text`` and ``graph``, a share per label; a label's shares sum to 1.
     """
-    if not isinstance(model, Ensemble):
+    first = model.members[0] if isinstance(model, Ensemble) else model
+    if not isinstance(first, Tree):
         return {}
-    shares = task_view_shares(model.trees[0].ranker.task, torch.tensor(labels, dtype=torch.long))
+    shares = task_view_shares(first.ranker.task, torch.tensor(labels, dtype=torch.long))
     return {name: share.tolist() for name, share in shares.items()}
 
 

@@ -6,9 +6,23 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.batching import FullTargets
 from xcgraph.errors import UserError
+from xcgraph.graph.game import expand_scores
 from xcgraph.pipeline.shortlister import unlabelled
 from xcgraph.pipeline.stage import Stage
 from xcgraph.tasks.task import Task
+
+
+@dataclass(frozen=True)
+class Game:
+    """How labels share in the scores of their neighbours (GAME).
+
+    Attributes:
+        graph: (labels, labels) Ĝ.
+        mix: share of the graph-expanded scores in the final ones.
+    """
+
+    graph: csr_array
+    mix: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,16 +34,22 @@ class Retriever:
         stage: knows how to predict.
         num_labels: how many labels there are.
         top_k: predictions per point.
+        game: None leaves the scores as they are.
     """
 
     task: Task
     stage: Stage
     num_labels: int
     top_k: int
+    game: Game | None = None
 
     def score(self, features: csr_array) -> csr_array:
         """Return (points, labels) scores of (points, tokens) texts, for the best labels."""
-        return self.stage.predict(self.task, FullTargets(unlabelled(features, self.num_labels)), self.top_k)
+        points = FullTargets(unlabelled(features, self.num_labels))
+        scores = self.stage.predict(self.task, points, self.top_k)
+        if self.game is None:
+            return scores
+        return expand_scores(scores, self.game.graph, self.game.mix, self.top_k)
 
 
 def check_top_k(top_k: int, num_labels: int | None = None) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,7 @@ class Stage:
             ``ddp`` it runs in all, and :class:`~xcgraph.pipeline.processes.Processes` has joined them.
         matmul_precision: torch's ``float32_matmul_precision``, of training and prediction.
         num_workers: processes that cut batches ahead; no result depends on it.
+        callbacks: make what looks on beside the stage's own, such as Lightning's averages of weights.
     """
 
     max_epochs: int
@@ -63,6 +64,7 @@ class Stage:
     trainer: Callable[..., Trainer]
     matmul_precision: str = "medium"
     num_workers: int = field(default=0, metadata=UNKEYED)
+    callbacks: Sequence[Callable[[], Callback]] = ()
 
     def __post_init__(self) -> None:
         for name in ("max_epochs", "batch_size"):
@@ -130,6 +132,7 @@ class Stage:
             EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
             watch.progress(title),
             OwnGradients(),
+            *(make() for make in self.callbacks),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
         with _interruptible(), heard():

@@ -16,7 +16,7 @@ from xcgraph.nn.likelihood import Logistic, Softmax
 from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.nearest_shortlister import NearestShortlister
 from xcgraph.pipeline.reopen import task_view_shares
-from xcgraph.pipeline.retriever import Retriever
+from xcgraph.pipeline.retriever import Game, Retriever
 from xcgraph.pipeline.run import Model
 from xcgraph.pipeline.shortlister import Shortlister, TreeShortlister
 from xcgraph.predict.model import (
@@ -34,19 +34,14 @@ def portable(model: Model, data: XCData) -> PortableModel:
     """Take from a trained model what prediction needs.
 
     Args:
-        model: an ensemble of trees, or a dual encoder. An approximate index of labels is left behind: a
+        model: an ensemble, or a retriever. An approximate index of labels is left behind: a
             portable model searches exactly.
         data: what it was trained on: names and tokens.
 
     Raises:
         UserError: a part of it has no portable form.
     """
-    if isinstance(model, Ensemble):
-        trees = [_tree(tree) for tree in model.trees]
-    elif isinstance(model, Retriever):
-        trees = [_retriever(model)]
-    else:
-        raise _no_form(model)
+    trees = [_member(member) for member in (model.members if isinstance(model, Ensemble) else (model,))]
     seen: list[NDArray[np.float32]] = []
     return PortableModel(
         data=data.name,
@@ -55,6 +50,14 @@ def portable(model: Model, data: XCData) -> PortableModel:
         vocabulary=data.vocabulary,
         reader=data.reader,
     )
+
+
+def _member(member: Model) -> PortableTree:
+    if isinstance(member, Tree):
+        return _tree(member)
+    if isinstance(member, Retriever):
+        return _retriever(member)
+    raise _no_form(member)
 
 
 def _tree(tree: Tree) -> PortableTree:
@@ -94,11 +97,11 @@ def _shortlister(shortlister: Shortlister) -> Scoring:
 
 def _retriever(model: Retriever) -> PortableTree:
     count, task = model.num_labels, model.task
-    no_graph = csr_array((count, count), dtype=np.float32)
+    game = model.game or Game(csr_array((count, count), dtype=np.float32), 0.0)
     if isinstance(task, XCTask):
-        scoring = _scoring(task, no_graph, 0.0, model.top_k)
+        scoring = _scoring(task, game.graph, game.mix, model.top_k)
     elif isinstance(task, DualTask):
-        scoring = _cosines(task, no_graph, model.top_k)
+        scoring = _cosines(task, game, model.top_k)
     else:
         raise _no_form(task)
     return PortableTree(
@@ -110,7 +113,7 @@ def _retriever(model: Retriever) -> PortableTree:
     )
 
 
-def _cosines(task: DualTask, graph: csr_array, top_k: int) -> Scoring:
+def _cosines(task: DualTask, game: Game, top_k: int) -> Scoring:
     with torch.no_grad():
         vectors = _array(task.label_vectors())
     return Scoring(
@@ -118,8 +121,8 @@ def _cosines(task: DualTask, graph: csr_array, top_k: int) -> Scoring:
         vectors=vectors,
         bias=0.0,
         link="cosine",
-        graph=graph,
-        game_mix=0.0,
+        graph=game.graph,
+        game_mix=float(game.mix),
         top_k=top_k,
     )
 
