@@ -2,12 +2,16 @@
 
 import importlib.util
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from xcgraph.errors import UserError
 from xcgraph.nn.retrieval import Search
+
+if TYPE_CHECKING:
+    from faiss import IndexHNSWFlat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,16 @@ class HnswRetrieval:
 
     def index(self, vectors: Tensor) -> Search:
         """Prepare the search among (labels, dim) vectors."""
+        index = self.link(vectors)
+
+        def search(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
+            values, labels = index.search(points.cpu().numpy(), k)
+            return torch.from_numpy(labels).to(points.device), torch.from_numpy(values).to(points.device)
+
+        return search
+
+    def link(self, vectors: Tensor) -> "IndexHNSWFlat":
+        """Make faiss's index of (labels, dim) vectors."""
         import faiss
 
         index = faiss.IndexHNSWFlat(vectors.shape[1], self.num_links, faiss.METRIC_INNER_PRODUCT)
@@ -46,9 +60,4 @@ class HnswRetrieval:
         faiss.omp_set_num_threads(1)  # several link the labels in an order that chance decides
         index.add(vectors.cpu().numpy())
         faiss.omp_set_num_threads(threads)
-
-        def search(points: Tensor, k: int) -> tuple[Tensor, Tensor]:
-            values, labels = index.search(points.cpu().numpy(), k)
-            return torch.from_numpy(labels).to(points.device), torch.from_numpy(values).to(points.device)
-
-        return search
+        return index
