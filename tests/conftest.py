@@ -19,7 +19,7 @@ from xcgraph.data.shortlists import ShortlistTargets
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.nn.blocks import NoBlock
-from xcgraph.nn.encoder import BagOfTokens, SumOfTokens
+from xcgraph.nn.encoder import BagOfTokens, ShiftedSumOfTokens
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.likelihood import Softmax
@@ -187,7 +187,7 @@ class Toy:
 
     def joint(self, **changes):
         tasks = self.tasks(
-            encoder=partial(SumOfTokens, dim=32),
+            encoder=partial(ShiftedSumOfTokens, dim=32),
             fusion=SumFusion,
             refinement=ZeroRefinementVectors,
             label_text=trained_text,

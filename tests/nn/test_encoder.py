@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 from xcgraph.data.batching import token_bag
 from xcgraph.errors import UserError
 from xcgraph.nn.blocks import GatedResidualBlock, ResidualBlock
-from xcgraph.nn.encoder import BagOfTokens, Encoder, SumOfTokens
+from xcgraph.nn.encoder import BagOfTokens, Encoder, ShiftedSumOfTokens, SumOfTokens
 
 # The second text has no token, the last one a token that is stored twice.
 TEXTS = csr_array(
@@ -144,6 +144,20 @@ def test_sum_of_tokens_is_the_sum_and_dropout():
     assert torch.equal(encoder.eval()(token_bag(TEXTS)), sums)
     dropped = encoder.train()(token_bag(TEXTS))
     assert set((dropped / sums)[[0, 2, 3]].round().flatten().tolist()) == {0, 2}
+
+
+def test_points_are_shifted_and_labels_are_not():
+    torch.manual_seed(0)
+    encoder = ShiftedSumOfTokens(6, dim=3, dropout=0.5).eval()
+    sums = encoder.embed(token_bag(TEXTS))
+    assert torch.equal(encoder(token_bag(TEXTS)), sums)  # where it starts
+    encoder.shift.data = torch.tensor([1.0, -2.0, 3.0])
+    assert torch.equal(encoder(token_bag(TEXTS)), sums + encoder.shift)
+    assert torch.equal(encoder.embed(token_bag(TEXTS)), sums)
+    encoder.train()(token_bag(TEXTS)).sum().backward()
+    assert encoder.shift.grad is not None
+    encoder.freeze_points()
+    assert not encoder.shift.requires_grad
 
 
 def test_embeddings_of_tokens_are_adopted_whatever_follows_them():

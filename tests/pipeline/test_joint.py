@@ -12,6 +12,7 @@ from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores
 from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.nn.encoder import SumOfTokens
 from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import NoRefinement, RefinementVectors
 from xcgraph.npz import load_csr
@@ -49,6 +50,7 @@ def undisturbed(toy, tmp_path_factory):
         {"tasks.refinement": NoRefinement},
         {"tasks.refinement": RefinementVectors},  # whose gradients are sparse
         {"tasks.propagation.hops": 0},
+        {"tasks.encoder": partial(SumOfTokens, dim=32)},
     ],
     ids=str,
 )
@@ -79,7 +81,9 @@ def test_labels_are_ranked_by_inner_products_with_their_fused_views(toy, tmp_pat
     graph = toy.joint().graph.build(
         toy.workspace(tmp_path).train.labels, None, toy.workspace(tmp_path).seed_for("graph")
     )
-    products = (texts @ table) @ ((labels @ table) + graph @ (labels @ table) + free).T
+    shift = task.encoder.shift.detach().numpy()
+    assert np.abs(shift).max() > 0.01
+    products = (texts @ table + shift) @ ((labels @ table) + graph @ (labels @ table) + free).T
     best = np.argsort(-products, axis=1)[:, :1]
     found = model.score(texts).toarray()
     assert (found.argmax(axis=1)[:, None] == best).mean() > 0.95  # products of bfloat16 in the task

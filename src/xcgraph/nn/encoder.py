@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -92,6 +93,35 @@ class SumOfTokens(Encoder):
     def freeze_embedding(self) -> None:
         """Keep the token embeddings as they are."""
         self.embedding.requires_grad_(False)
+
+
+class ShiftedSumOfTokens(SumOfTokens):
+    """x̂ = dropout(E x + o): what all points share, whatever they say, has the vector o.
+
+    A label so has a prior, ⟨w_l, o⟩, which a point's words need not bring about. Labels' own vectors E z have
+    no o: it would add the same to the scores of all labels.
+
+    Args:
+        num_tokens: size of the vocabulary.
+        dim: length of the vectors.
+        dropout: probability that a coordinate of a point's vector is dropped.
+        sparse_gradients: as in :class:`SumOfTokens`.
+    """
+
+    def __init__(
+        self, num_tokens: int, *, dim: int, dropout: float = 0.2, sparse_gradients: bool = False
+    ) -> None:
+        super().__init__(num_tokens, dim=dim, dropout=dropout, sparse_gradients=sparse_gradients)
+        self.shift = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, texts: TokenBag) -> Float[Tensor, "batch dim"]:
+        """Encode the texts of points."""
+        vectors: Tensor = self.dropout(self.embed(texts) + self.shift)
+        return vectors
+
+    def freeze_points(self) -> None:
+        """Keep o as it is."""
+        self.shift.requires_grad_(False)
 
 
 class BagOfTokens(SumOfTokens):

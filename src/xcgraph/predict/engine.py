@@ -62,7 +62,7 @@ class Embeddings:
             self._sums[key] = embed_bags(*self._bags, encoder.embedding)
         vectors = self._sums[key]
         if encoder.block is None and not encoder.unit_norm:
-            return vectors
+            return vectors if encoder.shift is None else vectors + encoder.shift
         if encoder.block is None:
             norms = np.linalg.norm(vectors, axis=1, keepdims=True)
             units: NDArray[np.float32] = vectors / np.maximum(norms, np.float32(1e-12))

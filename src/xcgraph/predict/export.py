@@ -11,7 +11,7 @@ from torch import Tensor
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
 from xcgraph.nn.blocks import Foldable
-from xcgraph.nn.encoder import BagOfTokens, Encoder, SumOfTokens
+from xcgraph.nn.encoder import BagOfTokens, Encoder, ShiftedSumOfTokens, SumOfTokens
 from xcgraph.nn.likelihood import Logistic, Softmax
 from xcgraph.pipeline.ensemble import Ensemble, Tree
 from xcgraph.pipeline.nearest_shortlister import NearestShortlister
@@ -166,7 +166,8 @@ def _embedding(encoder: Encoder) -> NDArray[np.float32]:
 def _encoder(encoder: Encoder) -> PointEncoder:
     embedding = _embedding(encoder)
     if not isinstance(encoder, BagOfTokens):
-        return PointEncoder(embedding=embedding, block=None, unit_norm=False)
+        shift = _array(encoder.shift) if isinstance(encoder, ShiftedSumOfTokens) else None
+        return PointEncoder(embedding=embedding, block=None, unit_norm=False, shift=shift)
     if not isinstance(encoder.block, Foldable):
         raise _no_form(encoder.block)
     folded = encoder.block.folded()

@@ -112,7 +112,7 @@ def _tree_part(tree: PortableTree, name: str, tensors: TensorWriter) -> TreePart
 
 
 def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> ScoringPart:
-    block = scoring.encoder.block
+    block, shift = scoring.encoder.block, scoring.encoder.shift
     parts = ("keep", "weight", "bias")
     return ScoringPart(
         embedding=tensors.add(f"{name}.embedding", scoring.encoder.embedding),
@@ -120,6 +120,7 @@ def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> Scoring
         if block is None
         else BlockPart(**{part: tensors.add(f"{name}.block.{part}", getattr(block, part)) for part in parts}),
         unit_norm=scoring.encoder.unit_norm,
+        shift=None if shift is None else tensors.add(f"{name}.shift", shift),
         vectors=tensors.add(f"{name}.vectors", scoring.vectors),
         bias=scoring.bias,
         link=scoring.link,
@@ -195,6 +196,7 @@ def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
                 bias=tensors.get(block.bias, 1),
             ),
             unit_norm=part.unit_norm,
+            shift=None if part.shift is None else tensors.get(part.shift, 1),
         ),
         vectors=vectors,
         bias=part.bias,

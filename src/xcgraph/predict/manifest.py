@@ -29,6 +29,7 @@ class ScoringPart(_Part):
     embedding: str
     block: BlockPart | None
     unit_norm: bool
+    shift: str | None = None
     vectors: str
     bias: float = Field(allow_inf_nan=False)
     link: Link

@@ -36,17 +36,23 @@ class Block:
 
 @dataclass(frozen=True, kw_only=True)
 class PointEncoder:
-    """From token weights x to x̂ = ReLU(R(E x)), or without R to E x, at unit norm or as it is.
+    """From token weights x to x̂ = ReLU(R(E x)), or without R to E x at unit norm, or to E x + o.
 
     Attributes:
         embedding: (tokens, dim) E.
         block: R, or None.
         unit_norm: whether E x is scaled to unit norm where there is no R.
+        shift: (dim,) o, or None, where there is neither.
     """
 
     embedding: Vectors
     block: Block | None
     unit_norm: bool = True
+    shift: Vectors | None = None
+
+    def __post_init__(self) -> None:
+        if self.shift is not None and (self.block is not None or self.unit_norm):
+            raise ValueError("shift: expected one only where there is no block and no unit norm")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +86,8 @@ class Scoring:
             "vectors": (self.vectors, (count, dim)),
             "graph": (self.graph, (count, count)),
         }
+        if self.encoder.shift is not None:
+            shapes["shift"] = (self.encoder.shift, (dim,))
         if block is not None:
             shapes |= {"keep": (block.keep, (dim,)), "bias": (block.bias, (dim,))}
             shapes["weight"] = (block.weight, (dim, dim))

@@ -133,10 +133,12 @@ class _Encoder(nn.Module):
     keep: Tensor
     weight: Tensor
     bias: Tensor
+    shift: Tensor
 
     def __init__(self, encoder: PointEncoder) -> None:
         super().__init__()
-        _keep(self, embedding=encoder.embedding)
+        shift = np.zeros(1, np.float32) if encoder.shift is None else encoder.shift
+        _keep(self, embedding=encoder.embedding, shift=shift)
         self._has_block, self._unit_norm = encoder.block is not None, encoder.unit_norm
         if encoder.block is not None:
             _keep(self, keep=encoder.block.keep, weight=encoder.block.weight, bias=encoder.block.bias)
@@ -146,7 +148,8 @@ class _Encoder(nn.Module):
             tokens, self.embedding, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
         )
         if not self._has_block and not self._unit_norm:
-            return vectors
+            shifted: Tensor = vectors + self.shift
+            return shifted
         if not self._has_block:
             units: Tensor = vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-12)
             return units
