@@ -45,7 +45,7 @@ lint: $(INSTALLED) ## Check style, format, types and import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-reproduce: $(INSTALLED) ## Run a suite (SUITE=smoke|main|full DATA=lf_wordnet_8k), report on it, compare with its records
+reproduce: $(INSTALLED) ## Run a suite (SUITE=smoke|main|joint|options|full DATA=lf_wordnet_8k), report on it, compare with its records
 	$(BIN)/xcgraph-reproduce --data $(DATA) --suite $(SUITE) $(ARGS)
 
 bench: $(INSTALLED) ## Measure speed and memory beside a reference and other libraries, into benchmarks/out/

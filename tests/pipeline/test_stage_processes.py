@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from xcgraph.data.batching import FullTargets, SoftTargets
 from xcgraph.errors import DivergedError, UserError
 from xcgraph.graph.random_walk import RandomWalkGraph
-from xcgraph.nn.encoder import BagOfTokens, SumOfTokens
+from xcgraph.nn.encoder import BagOfTokens, ShiftedSumOfTokens
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import RefinementVectors, ZeroRefinementVectors
@@ -87,7 +87,7 @@ def dual_encoder(toy, work):
 
 def joint(toy, work, **changes):
     """All labels compete, and label texts are points that carry their neighbours in part."""
-    encoder = partial(SumOfTokens, dim=16, dropout=0.0, sparse_gradients="refinement" in changes)
+    encoder = partial(ShiftedSumOfTokens, dim=16, dropout=0.0, sparse_gradients="refinement" in changes)
     tasks = replace(toy.joint().tasks, encoder=encoder, label_dropout=0.0, **changes)
     points = LabelTextPoints().of(work.train, work.label_features, toy.graph)
     return tasks.build(toy.labels, 0.05), (SoftTargets(points), FullTargets(work.valid))
