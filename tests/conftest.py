@@ -34,7 +34,7 @@ from xcgraph.pipeline.anchors import LabelAnchors
 from xcgraph.pipeline.eclare import Eclare, Stages
 from xcgraph.pipeline.joint import Joint
 from xcgraph.pipeline.negatives import AllLabels
-from xcgraph.pipeline.points import LabelTextPoints
+from xcgraph.pipeline.points import CooccurringLabelTexts
 from xcgraph.pipeline.ramen import Ramen
 from xcgraph.pipeline.ranker import RankerConfig
 from xcgraph.pipeline.shortlister import ShortlisterConfig
@@ -196,7 +196,7 @@ class Toy:
         )
         parts = {
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
-            "points": LabelTextPoints(),
+            "points": CooccurringLabelTexts(),
             "negatives": AllLabels(),
             "tasks": tasks,
             "stage": self.stage(),

@@ -18,7 +18,7 @@ from xcgraph.nn.refinement import NoRefinement, RefinementVectors
 from xcgraph.npz import load_csr
 from xcgraph.pipeline.checkpoints import load_tensors
 from xcgraph.pipeline.negatives import SharedNegatives
-from xcgraph.pipeline.points import GivenPoints, LabelTextPoints, PropensityWeighed
+from xcgraph.pipeline.points import CooccurringLabelTexts, GivenPoints, GraphLabelTexts, PropensityWeighed
 from xcgraph.pipeline.shortlister import unlabelled
 from xcgraph.pipeline.stage import WEIGHTS
 from xcgraph.tasks.xc_task import XCTask
@@ -43,8 +43,9 @@ def undisturbed(toy, tmp_path_factory):
         {},
         {"points": GivenPoints()},
         {"negatives": SharedNegatives(num_negatives=8)},
-        {"points": LabelTextPoints(neighbour_relevance=0.0)},
-        {"points": PropensityWeighed(points=LabelTextPoints(), propensity_a=0.55, propensity_b=1.5)},
+        {"points": GraphLabelTexts()},
+        {"points": CooccurringLabelTexts(num_labels=0)},
+        {"points": PropensityWeighed(points=CooccurringLabelTexts(), propensity_a=0.55, propensity_b=1.5)},
         {"game_mix": 0.3},
         {"tasks.likelihood": Logistic()},
         {"tasks.refinement": NoRefinement},

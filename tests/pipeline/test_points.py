@@ -8,7 +8,7 @@ from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
 from xcgraph.graph.identity import IdentityGraph
-from xcgraph.pipeline.points import GivenPoints, LabelTextPoints, PropensityWeighed
+from xcgraph.pipeline.points import CooccurringLabelTexts, GivenPoints, GraphLabelTexts, PropensityWeighed
 
 TRAIN = Split(
     features=csr_array(np.array([[1, 0, 0], [0, 2, 0]], np.float32)),
@@ -33,7 +33,7 @@ def test_given():
     ],
 )
 def test_label_texts_follow_the_training_points(relevance, near):
-    points = LabelTextPoints(neighbour_relevance=relevance).of(TRAIN, TEXTS, GRAPH)
+    points = GraphLabelTexts(neighbour_relevance=relevance).of(TRAIN, TEXTS, GRAPH)
     np.testing.assert_array_equal(
         points.features.toarray(), np.vstack([TRAIN.features.toarray(), TEXTS.toarray()])
     )
@@ -45,8 +45,49 @@ def test_label_texts_follow_the_training_points(relevance, near):
 
 def test_without_edges_a_text_carries_its_label():
     graph = IdentityGraph().build(TRAIN.labels, None, 0)
-    points = LabelTextPoints().of(TRAIN, TEXTS, graph)
+    points = GraphLabelTexts().of(TRAIN, TEXTS, graph)
     np.testing.assert_array_equal(points.labels.toarray()[2:], np.eye(3))
+
+
+# Label 0 has three points, of which two carry label 1 as well and one label 2, which has no other.
+TOGETHER = replace(
+    TRAIN,
+    features=csr_array(np.ones((4, 3), np.float32)),
+    labels=csr_array(np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1], [0, 1, 0]], np.float32)),
+)
+
+
+@pytest.mark.parametrize(
+    ("num_labels", "carried"),
+    [
+        (20, [[1, 2 / 4, 1 / 4], [2 / 4, 1, 0], [1 / 2, 0, 1]]),
+        (1, [[1, 2 / 4, 0], [2 / 4, 1, 0], [1 / 2, 0, 1]]),
+        (0, np.eye(3)),
+    ],
+)
+def test_a_label_text_carries_what_the_labels_points_carry(num_labels, carried):
+    points = CooccurringLabelTexts(num_labels=num_labels).of(TOGETHER, TEXTS, GRAPH)
+    np.testing.assert_allclose(points.labels.toarray()[4:], carried, rtol=1e-6)
+    np.testing.assert_array_equal(points.labels.toarray()[:4], TOGETHER.labels.toarray())
+    assert points.labels.nnz == TOGETHER.labels.nnz + np.count_nonzero(carried)
+    assert points.labels.dtype == np.float32
+
+
+def test_a_frequent_label_is_as_frequent_among_label_texts():
+    rng = np.random.default_rng(0)
+    labels = np.zeros((4000, 101), np.float32)
+    labels[np.arange(4000), rng.integers(0, 100, 4000)] = 1
+    labels[rng.random(4000) < 0.4, 100] = 1
+    train = replace(TRAIN, features=csr_array((4000, 3), dtype=np.float32), labels=csr_array(labels))
+    texts = csr_array((101, 3), dtype=np.float32)
+    chosen = CooccurringLabelTexts().of(train, texts, csr_array((101, 101), dtype=np.float32))
+    shares = chosen.labels.toarray()[4000:4100, 100]
+    assert shares.mean() == pytest.approx(labels[:, 100].mean(), rel=0.05)
+
+
+def test_number_of_labels_out_of_range():
+    with pytest.raises(UserError, match=r"points\.num_labels must be ≥ 0, got -1"):
+        CooccurringLabelTexts(num_labels=-1)
 
 
 @pytest.mark.parametrize("relevance", [-0.1, 1.1])
@@ -54,14 +95,14 @@ def test_relevance_out_of_range(relevance):
     with pytest.raises(
         UserError, match=rf"points\.neighbour_relevance must lie in \[0, 1\], got {relevance}"
     ):
-        LabelTextPoints(neighbour_relevance=relevance)
+        GraphLabelTexts(neighbour_relevance=relevance)
 
 
 def test_relevance_by_inverse_propensity():
     """q = 1 + C (n + B)^-A with C = (ln N − 1)(B + 1)^A, here for label counts of 3, 1 and 0."""
     labels = csr_array(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0]], np.float32))
     train = replace(TRAIN, features=csr_array(np.ones((4, 3), np.float32)), labels=labels)
-    chosen = LabelTextPoints(neighbour_relevance=0.5)
+    chosen = GraphLabelTexts(neighbour_relevance=0.5)
     points = PropensityWeighed(points=chosen, propensity_a=0.6, propensity_b=2.6)
     found = points.of(train, TEXTS, GRAPH)
     scale = (np.log(4) - 1) * 3.6**0.6
@@ -78,8 +119,8 @@ def test_label_texts_have_the_anchors_of_their_labels():
     anchors = AnchorSet(features=TEXTS, points=TRAIN.labels, labels=GRAPH, named=some)
     assert GivenPoints().linked([anchors]) == [anchors]
     for points in (
-        LabelTextPoints(),
-        PropensityWeighed(points=LabelTextPoints(), propensity_a=0.5, propensity_b=1.5),
+        CooccurringLabelTexts(),
+        PropensityWeighed(points=CooccurringLabelTexts(), propensity_a=0.5, propensity_b=1.5),
     ):
         (linked,) = points.linked([anchors])
         expected = np.vstack([TRAIN.labels.toarray(), GRAPH.toarray()])

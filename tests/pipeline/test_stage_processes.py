@@ -21,7 +21,7 @@ from xcgraph.pipeline.anchors import LabelAnchors
 from xcgraph.pipeline.checkpoints import load_tensors
 from xcgraph.pipeline.curves import read_curves
 from xcgraph.pipeline.divergence import DIVERGED, BadStep
-from xcgraph.pipeline.points import LabelTextPoints
+from xcgraph.pipeline.points import CooccurringLabelTexts
 from xcgraph.pipeline.shortlister import meta_points
 from xcgraph.pipeline.stage import CURVES, WEIGHTS
 from xcgraph.tasks.builder import Labels
@@ -89,7 +89,7 @@ def joint(toy, work, **changes):
     """All labels compete, and label texts are points that carry their neighbours in part."""
     encoder = partial(ShiftedSumOfTokens, dim=16, dropout=0.0, sparse_gradients="refinement" in changes)
     tasks = replace(toy.joint().tasks, encoder=encoder, label_dropout=0.0, **changes)
-    points = LabelTextPoints().of(work.train, work.label_features, toy.graph)
+    points = CooccurringLabelTexts().of(work.train, work.label_features, toy.graph)
     return tasks.build(toy.labels, 0.05), (SoftTargets(points), FullTargets(work.valid))
 
 

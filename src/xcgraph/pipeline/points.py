@@ -1,5 +1,6 @@
 """Which points a recipe learns from: those of the data set, or also the labels' own texts."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
@@ -12,6 +13,7 @@ from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
 from xcgraph.metrics.functional import inverse_propensity
+from xcgraph.sparse import retain_top_k
 
 
 @runtime_checkable
@@ -44,13 +46,72 @@ class GivenPoints:
         return anchor_sets
 
 
-@dataclass(frozen=True, kw_only=True)
-class LabelTextPoints:
+class LabelTexts(ABC):
     """The training points, and each label's text as one more point that carries the label itself.
 
-    To a lesser degree it carries the label's neighbours in the graph, too (after Gandalf: Kharbanda et al.,
-    KDD'24). A label that has a single training point so has a second; what its name shares with the texts
-    of points is learned before any of them is seen.
+    To a lesser degree it carries other labels, too (after Gandalf: Kharbanda et al., KDD'24). A label with a
+    single training point so has a second; what its name shares with the texts of points is learned before any
+    of them is seen.
+    """
+
+    def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
+        """Return the training points and, below them, the labels' texts."""
+        own = eye_array(graph.shape[0], dtype=np.float32, format="csr")
+        carried = csr_array(own + self.relevance(train.labels, graph))
+        return Split(
+            features=csr_array(vstack([train.features, label_texts], format="csr")),
+            labels=csr_array(vstack([train.labels, carried], format="csr")),
+            filter_pairs=train.filter_pairs,
+        )
+
+    def linked(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
+        """Return the anchors of training points and, below them, those of labels."""
+        return tuple(
+            replace(anchors, points=csr_array(vstack([anchors.points, anchors.labels], format="csr")))
+            for anchors in anchor_sets
+        )
+
+    @abstractmethod
+    def relevance(self, labels: csr_array, graph: csr_array) -> csr_array:
+        """Return (labels, labels) how true others are of a label's text, with an empty diagonal.
+
+        Args:
+            labels: (points, labels) of the training points.
+            graph: (labels, labels) Ĝ.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class CooccurringLabelTexts(LabelTexts):
+    """A label's text carries what its training points carry, by the share of them that do.
+
+    The text itself counts among the label's points. A label that many points carry, whatever they say, so is
+    as frequent among label texts as among points; otherwise it would seem rarer than it is.
+
+    Attributes:
+        num_labels: other labels per text, those with the largest shares.
+    """
+
+    num_labels: int = 20
+
+    def __post_init__(self) -> None:
+        if self.num_labels < 0:
+            raise UserError(f"points.num_labels must be ≥ 0, got {self.num_labels}.")
+
+    def relevance(self, labels: csr_array, graph: csr_array) -> csr_array:  # noqa: ARG002
+        """Return n_lk / (n_l + 1), with the points n_l of a label and n_lk of both."""
+        carried = csr_array(labels > 0, dtype=np.float32)
+        together = csr_array(carried.T @ carried)
+        counts = together.diagonal()
+        together.setdiag(0)
+        together.eliminate_zeros()
+        shares = csr_array(diags_array(1 / (counts + 1)) @ together, dtype=np.float32)
+        return retain_top_k(shares, self.num_labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GraphLabelTexts(LabelTexts):
+    """A label's text carries the label's neighbours in the graph.
 
     Attributes:
         neighbour_relevance: relevance of the nearest neighbour; others have less, by their edge.
@@ -62,24 +123,7 @@ class LabelTextPoints:
         if not 0 <= self.neighbour_relevance <= 1:
             raise UserError(f"points.neighbour_relevance must lie in [0, 1], got {self.neighbour_relevance}.")
 
-    def of(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
-        """Return the training points and, below them, the labels' texts."""
-        own = eye_array(graph.shape[0], dtype=np.float32, format="csr")
-        near = csr_array(own + self._relevance(graph))
-        return Split(
-            features=csr_array(vstack([train.features, label_texts], format="csr")),
-            labels=csr_array(vstack([train.labels, near], format="csr")),
-            filter_pairs=train.filter_pairs,
-        )
-
-    def linked(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
-        """Return the anchors of training points and, below them, those of labels."""
-        return tuple(
-            replace(anchors, points=csr_array(vstack([anchors.points, anchors.labels], format="csr")))
-            for anchors in anchor_sets
-        )
-
-    def _relevance(self, graph: csr_array) -> csr_array:
+    def relevance(self, labels: csr_array, graph: csr_array) -> csr_array:  # noqa: ARG002
         """Scale the edges between different labels so that each label's strongest is the share above."""
         edges = graph.tocoo()
         different = (edges.row != edges.col) & (edges.data * self.neighbour_relevance > 0)
