@@ -37,6 +37,16 @@ def test_a_key_is_cut_as_far_as_no_other_ends_so(run_maker):
     ]
 
 
+def test_a_key_that_ends_another_stays_whole(run_maker):
+    for kind in ("plain", "wrapped"):
+        run_maker.make(points={"kind": kind, "points": {"kind": f"in {kind}"}})
+
+    assert list(grouped(run_maker)[0]) == [
+        "eclare points.kind=plain points.points.kind=in plain",
+        "eclare points.kind=wrapped points.points.kind=in wrapped",
+    ]
+
+
 def test_a_run_that_repeats_another_is_left_out_the_older_one(run_maker):
     old, new = run_maker.make(folder="z"), run_maker.make(folder="a")
     os.utime(old / "metrics.json", (1, 1))

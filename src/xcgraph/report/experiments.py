@@ -152,13 +152,18 @@ def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
 
 
 def _short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Cut each key to its shortest end that no other has: ``ranker.lr`` of ``stages.ranker.lr``."""
+    """Cut each key to its shortest end that no other has: ``ranker.lr`` of ``stages.ranker.lr``.
+
+    A key that is itself the end of another stays whole.
+    """
     names = {}
     for key in keys:
         parts = key.split(".")
         ends = (".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
         others = [f".{other}" for other in keys if other != key]
-        names[key] = next(end for end in ends if not any(other.endswith(f".{end}") for other in others))
+        names[key] = next(
+            (end for end in ends if not any(other.endswith(f".{end}") for other in others)), key
+        )
     return names
 
 
