@@ -37,6 +37,23 @@ def test_a_key_is_cut_as_far_as_no_other_ends_so(run_maker):
     ]
 
 
+def test_values_of_the_recipe_itself_tell_runs_apart(run_maker):
+    for count in (1, 3):
+        run_maker.make(recipe={"graph": {"hops": count}, "num_models": count, "top_k": 100})
+
+    experiments, left_out = grouped(run_maker)
+
+    assert list(experiments) == ["eclare num_models=1", "eclare num_models=3"]
+    assert left_out == []
+
+
+def test_a_part_is_named_by_its_class_and_by_what_it_has(run_maker):
+    run_maker.make(points={"_target_": "some.module.Plain"})
+    run_maker.make(points={"_target_": "some.module.Wrapped", "rate": 0.5})
+
+    assert list(grouped(run_maker)[0]) == ["eclare points=Plain", "eclare points=Wrapped rate=0.5"]
+
+
 def test_a_key_that_ends_another_stays_whole(run_maker):
     for kind in ("plain", "wrapped"):
         run_maker.make(points={"kind": kind, "points": {"kind": f"in {kind}"}})

@@ -9,7 +9,7 @@ from typing import Any
 from xcgraph.report.runs import LeftOut, RunFolder
 
 # What a result does not depend on, or what says the same again: the section stands for the data, and
-# recipe and run are made of the other groups.
+# recipe and run are made of the other groups, but for a few values that a recipe has of its own.
 _ASIDE = frozenset(
     ("data", "hparams_search", "hydra", "logger", "name", "num_threads", "num_workers", "paths")
 )
@@ -118,7 +118,10 @@ def find_base(experiments: Sequence[Experiment], base: str) -> Experiment | None
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a result depends on, by dotted key; lists are one value."""
-    return dict(_leaves({key: value for key, value in config.items() if key not in _ASIDE}, ""))
+    groups = {key: value for key, value in config.items() if key not in _ASIDE}
+    recipe = config.get("recipe") or {}
+    own = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
+    return dict(_leaves({**groups, "recipe": own}, ""))
 
 
 def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -130,14 +133,22 @@ def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _labelled(experiments: Sequence[Experiment]) -> Iterator[Experiment]:
-    """Add to each name the values in which experiments of that name differ."""
+    """Add to each name the values in which experiments of that name differ, as far as they have them."""
     for one in experiments:
         namesakes = [other for other in experiments if other.name == one.name]
         names = _short_names(_differing_keys(namesakes))
-        values = (f" {name}={one.settings.get(key, _ABSENT)}" for key, name in names.items())
+        values = (_setting(name, one.settings[key]) for key, name in names.items() if key in one.settings)
         yield Experiment(
             label=one.name + "".join(values), name=one.name, settings=one.settings, runs=one.runs
         )
+
+
+def _setting(name: str, value: Any) -> str:  # noqa: ANN401 - any value of a config
+    """Write a value, and a part that is another class as its name."""
+    part, _, leaf = f".{name}".rpartition(".")
+    if leaf != "_target_":
+        return f" {name}={value}"
+    return f" {part[1:] or 'recipe'}={str(value).rpartition('.')[2]}"
 
 
 def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
@@ -159,7 +170,8 @@ def _short_names(keys: Sequence[str]) -> dict[str, str]:
     names = {}
     for key in keys:
         parts = key.split(".")
-        ends = (".".join(parts[start:]) for start in range(len(parts) - 1, -1, -1))
+        shortest = max(len(parts) - (2 if parts[-1] == "_target_" else 1), 0)
+        ends = (".".join(parts[start:]) for start in range(shortest, -1, -1))
         others = [f".{other}" for other in keys if other != key]
         names[key] = next(
             (end for end in ends if not any(other.endswith(f".{end}") for other in others)), key
