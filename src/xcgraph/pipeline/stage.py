@@ -53,7 +53,7 @@ class Stage:
             ``ddp`` it runs in all, and :class:`~xcgraph.pipeline.processes.Processes` has joined them.
         matmul_precision: torch's ``float32_matmul_precision``, of training and prediction.
         num_workers: processes that cut batches ahead; no result depends on it.
-        callbacks: make what looks on beside the stage's own, such as Lightning's averages of weights.
+        callbacks: make callbacks beside the stage's own, such as Lightning's averages of weights.
     """
 
     max_epochs: int
