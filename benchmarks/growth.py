@@ -21,9 +21,9 @@ from matplotlib.figure import Figure
 from benchmarks.clock import timed
 from benchmarks.process import circumstances, compose_run, markdown, note, say, say_line, show, workspace
 from benchmarks.stages import ONE_EPOCH
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.cli.command import hush_libraries
-from xcgraph.pipeline.run import Run
+from xcgraph.runs.run import Run
+from xcgraph.storage.artifacts import ArtifactStore
 
 BASE = [
     "data=synthetic",

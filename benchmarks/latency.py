@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 
 from benchmarks.clock import timed
 from xcgraph.predict.folder import load_model
-from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.predictor import Predictor
 
 
@@ -55,13 +55,13 @@ def random_model(options: argparse.Namespace) -> PortableModel:
             top_k=top_k,
         )
 
-    def tree() -> PortableTree:
+    def tree() -> PortableMember:
         starts = np.linspace(0, labels, metas + 1).astype(np.int64)
         members = csr_array(
             (np.ones(labels, np.float32), rng.permutation(labels).astype(np.int32), starts),
             shape=(metas, labels),
         )
-        return PortableTree(
+        return PortableMember(
             shortlister=scoring(metas, random_graph(rng, metas, 10), options.beam),
             members=members,
             ranker=scoring(labels, graph, 100),
@@ -132,11 +132,11 @@ def main() -> None:
         f"{time.perf_counter() - started:.1f} s\n\n"
     )
     lines = Path(options.texts).read_text("utf-8").splitlines()[: options.queries] if options.texts else []
-    if model.reader is not None and lines:
-        points = model.reader.read(lines)
+    if model.vectorizer is not None and lines:
+        points = model.vectorizer.transform(lines)
     else:
         points = random_points(np.random.default_rng(1), max(options.queries, 1024), model.num_tokens)
-    measure(predictor, points, lines if model.reader is not None else [], options)
+    measure(predictor, points, lines if model.vectorizer is not None else [], options)
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.latency import random_model
-from xcgraph.data.reader import TextReader
 from xcgraph.predict.folder import save_model
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 SETTINGS = {
     "alone": ("--batch-size", "1", "--gather-ms", "0"),
@@ -102,9 +102,9 @@ def save_random_model(folder: Path, rng: np.random.Generator) -> list[str]:
     """Write a random model that reads text, and return texts for it."""
     model = random_model(argparse.Namespace(**_SIZES))
     words = tuple(f"word{number}" for number in range(model.num_tokens))
-    reader = TextReader(words, np.ones(len(words), np.float32))
+    vectorizer = FittedVectorizer(words, np.ones(len(words), np.float32))
     names = tuple(f"label {number}" for number in range(model.num_labels))
-    save_model(replace(model, vocabulary=words, reader=reader, label_names=names), folder)
+    save_model(replace(model, vocabulary=words, vectorizer=vectorizer, label_names=names), folder)
     picked = rng.integers(0, len(words), (1000, _WORDS_PER_TEXT))
     return [" ".join(words[word] for word in row) for row in picked.tolist()]
 

@@ -25,9 +25,9 @@ from torch.utils.data import DataLoader, Dataset
 from data_modules.planted import PlantedTopics, Sizes
 from xcgraph.batch import LabelSets, Shortlist, TokenBag, XCBatch
 from xcgraph.clustering.meta_labels import MetaLabels
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
-from xcgraph.data.shortlists import ShortlistTargets
+from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.data.xc_data import NO_PAIRS, Split
 
 SIZES = Sizes(
@@ -135,7 +135,7 @@ def assert_equal(first: XCBatch, second: XCBatch) -> None:
 
 
 def _tensors(batch: XCBatch) -> Iterator[torch.Tensor]:
-    for part in (batch.tokens, batch.truth, batch.filtered, *([batch.shortlist] if batch.shortlist else [])):
+    for part in (batch.tokens, batch.labels, batch.filtered, *([batch.shortlist] if batch.shortlist else [])):
         yield from vars(part).values()
     yield torch.unique(batch.positives, dim=0)
 
@@ -162,12 +162,12 @@ def main() -> None:
     out = sys.stdout.write
     out("| batches | loader | batches/s | points/s | times as fast |\n|---|---|---|---|---|\n")
     for name, points, shortlists, ours in (
-        ("meta-labels", by_meta, None, FullTargets(by_meta)),
+        ("meta-labels", by_meta, None, AllLabelsDataset(by_meta)),
         (
             "shortlists",
             split,
             (beams, log_prior, members),
-            ShortlistTargets(split, beams, log_prior, members),
+            ShortlistDataset(split, beams, log_prior, members),
         ),
     ):
         size = options.batch_size

@@ -25,13 +25,13 @@ from matplotlib.figure import Figure
 from benchmarks.clock import peak_memory_gib, repeat
 from benchmarks.growth import fit_exponent
 from benchmarks.process import compose_run, markdown, run_module, say, say_line, show, workspace
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.cli.command import hush_libraries
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.memory import keep_freed_memory
-from xcgraph.pipeline.joint import Joint
-from xcgraph.pipeline.workspace import Workspace
-from xcgraph.tasks.builder import Labels
+from xcgraph.recipes.joint import Joint
+from xcgraph.recipes.workspace import Workspace
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.tasks.label_network import LabelInputs
 
 KINDS = {"all labels": "joint", "shared negatives": "joint_shared_negatives"}
 LABELS = (8192, 16384, 32768, 65536, 131072)
@@ -54,10 +54,12 @@ def sizes(labels: int) -> list[str]:
 def measure(recipe: Joint, work: Workspace, steps: int) -> dict[str, float]:
     """Take some steps, after one to warm up, and rank a batch of validation points."""
     graph = recipe.graph.build(work.train.labels, None, work.seed)
-    targets = recipe.negatives.of(recipe.points.of(work.train, work.label_features, graph), work.seed)
-    task = recipe.tasks.build(Labels(work.label_features, graph), work.positive_rate(work.num_labels))
+    targets = recipe.negatives.make_batches(
+        recipe.points.select(work.train, work.label_features, graph), work.seed
+    )
+    task = recipe.network.build(LabelInputs(work.label_features, graph), work.positive_rate(work.num_labels))
     optimizer, size = recipe.stage.optimizer(task.train(), lr=recipe.stage.lr), recipe.stage.batch_size
-    order, valid = np.random.default_rng(work.seed).permutation(len(targets)), FullTargets(work.valid)
+    order, valid = np.random.default_rng(work.seed).permutation(len(targets)), AllLabelsDataset(work.valid)
     starts, scored = iter(range(0, len(order), size)), []
 
     def train() -> None:

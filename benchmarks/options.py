@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.process import markdown, say_line
-from xcgraph.report.runs import LeftOut, read_run
+from xcgraph.runs.folder import LeftOut, read_run
 
 VALIDATION, TEST = ("P@1", "PSP@5"), ("P@1", "P@5", "PSP@1", "PSP@5")
 DRAWN = ("P@1", "PSP@5")

@@ -16,13 +16,13 @@ import torch
 
 from benchmarks.clock import Spread, latency, peak_memory_gib, repeat, timed
 from benchmarks.process import circumstances, compose_run, say, workspace
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.cli.command import hush_libraries
 from xcgraph.data.xc_data import XCData
 from xcgraph.metrics.evaluate import evaluate_scores
-from xcgraph.pipeline.run import Model, Run
 from xcgraph.predict.export import portable
 from xcgraph.predict.predictor import Predictor
+from xcgraph.runs.run import Model, Run
+from xcgraph.storage.artifacts import ArtifactStore
 
 RUNS = 3  # of prediction
 QUERIES = 1000  # one by one, the 50 that warm up included

@@ -21,12 +21,12 @@ from scipy.sparse import csr_array
 from sklearn.datasets import load_svmlight_file
 
 from benchmarks.clock import peak_memory_gib, repeat
-from xcgraph.artifacts import ArtifactStore
+from xcgraph.formats.canonicalize import canonicalize_rows
 from xcgraph.formats.lines import read_chunks
-from xcgraph.formats.mend import mend_rows
 from xcgraph.formats.parse import parse_rows
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.formats.write import RowsWriter
+from xcgraph.storage.artifacts import ArtifactStore
 
 COLUMNS, ENTRIES_PER_ROW, ROWS_PER_BLOCK = 400_000, 80, 5_000
 BYTES_PER_ROW = 1_150
@@ -126,7 +126,7 @@ def parse_alone(path: Path) -> None:
     for chunk in read_chunks(path):
         text = chunk.text.partition(b"\n")[2] if chunk.first_line == 1 else chunk.text
         (entries,) = parse_rows(text, COLUMNS)
-        mend_rows(entries, "sum")
+        canonicalize_rows(entries, "sum")
 
 
 def size(path: Path) -> float:

@@ -13,12 +13,12 @@ import numba
 import torch
 from hydra import compose, initialize_config_module
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.cli.check import build
 from xcgraph.data.xc_data import XCData
-from xcgraph.pipeline.provenance import environment
-from xcgraph.pipeline.run import Run
-from xcgraph.pipeline.workspace import Workspace
+from xcgraph.recipes.workspace import Workspace
+from xcgraph.runs.provenance import environment
+from xcgraph.runs.run import Run
+from xcgraph.storage.artifacts import ArtifactStore
 
 
 def compose_run(overrides: Sequence[str], folder: Path) -> Run:

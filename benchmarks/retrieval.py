@@ -21,13 +21,13 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.clock import Took, timed
-from xcgraph.configured.sources import ConfigSources
 from xcgraph.nn.hnsw_retrieval import HnswRetrieval
 from xcgraph.predict.engine import Embeddings
 from xcgraph.predict.export import portable
 from xcgraph.predict.search import ExactSearch
-from xcgraph.report.runs import LeftOut, read_run
-from xcgraph.scratch import scratch_folder
+from xcgraph.runs.folder import LeftOut, read_run
+from xcgraph.saved_runs.sources import ConfigSources
+from xcgraph.storage.temp_folders import temp_folder
 
 KS = (1, 5, 100)
 WIDTHS = (100, 200, 400, 800)
@@ -52,7 +52,7 @@ def label_and_point_vectors(folder: Path, num_points: int) -> tuple[NDArray[np.f
     run = read_run(folder)
     if isinstance(run, LeftOut):
         raise SystemExit(f"{folder}: expected the folder of a finished run: {run.reason}.")
-    with scratch_folder("retrieval") as cache:
+    with temp_folder("retrieval") as cache:
         sources = ConfigSources((), cache)
         data = sources.data(run)
         model = portable(sources.model(run), data)

@@ -7,15 +7,15 @@ from typing import Any
 from benchmarks.clock import Took, repeat_within, timed
 from benchmarks.process import workspace
 from data_modules.synthetic import Synthetic
-from xcgraph.artifacts import Artifact, ArtifactStore
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.data.xc_data import XCData
-from xcgraph.npz import load_arrays
-from xcgraph.pipeline.ensemble import Ensemble
-from xcgraph.pipeline.run import Run
-from xcgraph.pipeline.shortlister import Beams, shortlist
-from xcgraph.pipeline.workspace import Workspace
+from xcgraph.recipes.models import Ensemble
+from xcgraph.recipes.shortlister import Beams, shortlist
+from xcgraph.recipes.workspace import Workspace
+from xcgraph.runs.run import Run
+from xcgraph.storage.artifacts import Artifact, ArtifactStore
+from xcgraph.storage.npz import load_arrays
 
 DONE = "predict"
 
@@ -94,12 +94,12 @@ def _loaders(work: Workspace, model: Ensemble, store: ArtifactStore) -> dict[str
     tree = model.members[0]
     beams = Beams(**load_arrays(store.used["tree-0-beams-train"].path("arrays.npz")))
     points = {
-        "loader-points": FullTargets(work.train),
+        "loader-points": AllLabelsDataset(work.train),
         "loader-shortlists": shortlist(work.train, tree.shortlister, beams),
     }
     size = tree.ranker.stage.batch_size
 
-    def cut(targets: FullTargets) -> Callable[[], object]:
+    def cut(targets: AllLabelsDataset) -> Callable[[], object]:
         return lambda: sum(1 for _ in batch_loader(targets, batch_size=size, shuffle_seed=0))
 
     return {name: cut(targets) for name, targets in points.items()}

@@ -22,8 +22,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks.clock import peak_memory_gib, repeat
 from benchmarks.process import markdown, say_line
 from xcgraph.batch import XCBatch
-from xcgraph.data.batching import FullTargets
-from xcgraph.data.shortlists import ShortlistTargets
+from xcgraph.data.batching import AllLabelsDataset
+from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.memory import keep_freed_memory
 from xcgraph.nn.encoder import BagOfTokens
@@ -32,7 +32,7 @@ from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.likelihood import Logistic
 from xcgraph.nn.refinement import RefinementVectors
 from xcgraph.optim import SparseDenseAdam
-from xcgraph.tasks.builder import Labels, TaskBuilder
+from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.xc_task import XCTask
 
 STAGES = ("surrogate", "shortlister", "ranker")
@@ -70,7 +70,7 @@ def setting(stage: str, labels: int, dim: int = 256) -> Setting:
     """
     torch.manual_seed(0)
     draw, metas, points = np.random.default_rng(0), labels // _MEMBERS, 4 * _BATCH
-    tasks = TaskBuilder(
+    tasks = LabelNetwork(
         encoder=partial(BagOfTokens, dim=dim),
         propagation=Propagation(1),
         fusion=partial(AttentionFusion, dropout=0.0),
@@ -79,9 +79,9 @@ def setting(stage: str, labels: int, dim: int = 256) -> Setting:
         surrogate_fusion=partial(AttentionFusion, dropout=0.0),
     )
     if stage == "ranker":
-        parts = Labels(_rows(draw, labels, 7, _TOKENS), _rows(draw, labels, 5, labels))
+        parts = LabelInputs(_rows(draw, labels, 7, _TOKENS), _rows(draw, labels, 5, labels))
     else:
-        parts = Labels(_rows(draw, metas, 28, _TOKENS), _rows(draw, metas, 10, metas))
+        parts = LabelInputs(_rows(draw, metas, 28, _TOKENS), _rows(draw, metas, 10, metas))
     learned = tasks.surrogate if stage == "surrogate" else tasks
     encoder = None if stage == "surrogate" else BagOfTokens(_TOKENS, dim=dim)
     task = learned.build(parts, 1e-3, encoder)
@@ -89,16 +89,16 @@ def setting(stage: str, labels: int, dim: int = 256) -> Setting:
     return Setting(task.train(), [targets[rows] for rows in draw.permutation(points).reshape(-1, _BATCH)])
 
 
-def _targets(draw: np.random.Generator, shortlisted: bool, labels: int, points: int) -> FullTargets:
+def _targets(draw: np.random.Generator, shortlisted: bool, labels: int, points: int) -> AllLabelsDataset:
     texts, topics = _rows(draw, points, 7, _TOKENS), draw.integers(0, labels // _TOPIC, points)[:, None]
     metas, columns = labels // _MEMBERS, topics * _TOPIC + draw.integers(0, _TOPIC, (points, 2))
     if not shortlisted:
-        return FullTargets(Split(texts, _matrix(columns // _MEMBERS, metas), NO_PAIRS))
+        return AllLabelsDataset(Split(texts, _matrix(columns // _MEMBERS, metas), NO_PAIRS))
     own = topics * (_TOPIC // _MEMBERS) + np.arange(_TOPIC // _MEMBERS)
     beams = np.concatenate([own, draw.integers(0, metas, (points, _BEAM - own.shape[1]))], axis=1)
     members = _matrix(np.arange(labels).reshape(metas, _MEMBERS), labels)
     truth = Split(texts, _matrix(columns, labels), NO_PAIRS)
-    return ShortlistTargets(truth, beams.astype(np.int32), np.zeros(beams.shape, np.float32), members)
+    return ShortlistDataset(truth, beams.astype(np.int32), np.zeros(beams.shape, np.float32), members)
 
 
 def _rows(draw: np.random.Generator, count: int, length: int, columns: int) -> csr_array:

@@ -7,9 +7,9 @@ import numpy as np
 from scipy.sparse import csr_array, hstack
 
 from xcgraph.data.datamodule import XCDataModule
-from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import PointTexts, Split, XCData
 from xcgraph.errors import UserError
+from xcgraph.text.vectorizer import Vectorizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +150,7 @@ class Reshaped(XCDataModule):
         base: XCDataModule,
         shape: Shape,
         name: str,
-        text: TextFeatures,
+        text: Vectorizer,
         propensity_a: float,
         propensity_b: float,
     ) -> None:
@@ -166,7 +166,7 @@ class Reshaped(XCDataModule):
             UserError: the data set has no texts, or cannot take the shape.
         """
         found = self._material()
-        weighed = self.text.weigh(found.train_texts, found.test_texts, label_texts=found.label_names)
+        weighed = self.text.fit_transform(found.train_texts, found.test_texts, label_texts=found.label_names)
         return XCData(
             name=self.name,
             train=replace(found.train, features=weighed.train),
@@ -174,7 +174,7 @@ class Reshaped(XCDataModule):
             label_features=weighed.labels,
             label_names=found.label_names,
             vocabulary=weighed.vocabulary,
-            reader=weighed.reader,
+            vectorizer=weighed.vectorizer,
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )

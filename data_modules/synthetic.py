@@ -4,12 +4,12 @@ import logging
 from pathlib import Path
 
 from data_modules.planted import PlantedTopics, Sizes
-from xcgraph.artifacts import Artifact, ArtifactStore
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import NO_PAIRS, Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.formats.write import RowsWriter
+from xcgraph.storage.artifacts import Artifact, ArtifactStore
 
 _log = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from xcgraph.data.datamodule import XCDataModule
-from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import PointTexts, Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.sparse import binary_rows
+from xcgraph.text.vectorizer import Vectorizer
 
 EMBEDDED_ARCHIVE = Path(__file__).with_name("wordnet-3.0.tar.xz")
 # The letter of a part of speech starts a synset's id; adjective satellites count as adjectives.
@@ -78,7 +78,7 @@ class WordNet(XCDataModule):
         propensity_a: float,
         propensity_b: float,
         parts_of_speech: Sequence[str],
-        text: TextFeatures,
+        text: Vectorizer,
         archive: str | Path | None = None,
         statistics: Mapping[str, int] | None = None,
     ) -> None:
@@ -105,7 +105,7 @@ class WordNet(XCDataModule):
         train, test, columns = _split_points(targets := _label_targets(synsets))
         label_names = tuple(synsets[label].name for label in columns)
         texts = _texts(synsets, train, test)
-        features = self.text.weigh(texts.train, texts.test, label_texts=label_names)
+        features = self.text.fit_transform(texts.train, texts.test, label_texts=label_names)
         data = XCData(
             name=self.name,
             train=_split(train, features.train, targets, columns),
@@ -113,7 +113,7 @@ class WordNet(XCDataModule):
             label_features=features.labels,
             label_names=label_names,
             vocabulary=features.vocabulary,
-            reader=features.reader,
+            vectorizer=features.vectorizer,
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )

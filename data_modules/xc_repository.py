@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.download import REPOSITORY
-from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.errors import UserError
-from xcgraph.formats.folder import find_layout, layout_named, read_folder
+from xcgraph.formats.folder import find_layout, find_point_texts, layout_named, read_folder
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
-from xcgraph.formats.point_texts import find_point_texts
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.text.vectorizer import Vectorizer
 
 
 class XCRepository(XCDataModule):
@@ -46,7 +45,7 @@ class XCRepository(XCDataModule):
         propensity_a: float,
         propensity_b: float,
         path: str | Path,
-        text: TextFeatures,
+        text: Vectorizer,
         cache: str | Path,
         layout: str | None = None,
         fields: Sequence[str] = DEFAULT_FIELDS,

@@ -36,7 +36,7 @@ TESTS = (
     "tests/graph",
     "tests/nn/test_likelihood.py",
     "tests/cli/test_check.py",
-    "tests/pipeline/test_joint.py",
+    "tests/recipes/test_joint.py",
 )
 # What Hydra 1.4 says of 1.5; the tests take warnings for errors.
 _FORETOLD = ("-W", "ignore:hydra.utils.instantiate() resolved", "-W", "ignore:The version_base parameter")

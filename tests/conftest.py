@@ -12,41 +12,40 @@ import torch
 from pytorch_lightning import Trainer
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.clustering.meta_labels import MetaLabels
-from xcgraph.data.shortlists import ShortlistTargets
+from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.nn.blocks import NoBlock
 from xcgraph.nn.encoder import BagOfTokens, ShiftedSumOfTokens
-from xcgraph.nn.fusion import AttentionFusion
+from xcgraph.nn.fusion import AttentionFusion, SumFusion
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.likelihood import Softmax
 from xcgraph.nn.pruning import ScheduledPruning
 from xcgraph.nn.refinement import RefinementVectors, ZeroRefinementVectors
+from xcgraph.nn.regularizer_weight import BanditWeight
 from xcgraph.nn.retrieval import ExactRetrieval
-from xcgraph.nn.sum_fusion import SumFusion
-from xcgraph.nn.trade_off import BanditTradeOff
 from xcgraph.nn.triplet import TripletLoss
 from xcgraph.optim import LinearSchedule, SparseDenseAdam
-from xcgraph.pipeline.anchors import LabelAnchors
-from xcgraph.pipeline.eclare import Eclare, Stages
-from xcgraph.pipeline.joint import Joint
-from xcgraph.pipeline.negatives import AllLabels
-from xcgraph.pipeline.points import CooccurringLabelTexts
-from xcgraph.pipeline.ramen import Ramen
-from xcgraph.pipeline.ranker import RankerConfig
-from xcgraph.pipeline.shortlister import ShortlisterConfig
-from xcgraph.pipeline.stage import Stage
-from xcgraph.pipeline.truth import GivenTruth
-from xcgraph.pipeline.workspace import Workspace
+from xcgraph.recipes.anchors import LabelAnchors
+from xcgraph.recipes.eclare import Eclare, Stages
+from xcgraph.recipes.joint import Joint
+from xcgraph.recipes.models import RankerConfig
+from xcgraph.recipes.negatives import AllLabels
+from xcgraph.recipes.points import CooccurrenceLabelTexts
+from xcgraph.recipes.positives import ObservedLabels
+from xcgraph.recipes.ramen import Ramen
+from xcgraph.recipes.shortlister import ShortlisterConfig
+from xcgraph.recipes.workspace import Workspace
 from xcgraph.sparse import normalize_rows, top_k_rows
-from xcgraph.tasks.builder import Labels, TaskBuilder
-from xcgraph.tasks.dual_builder import DualTaskBuilder
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.tasks.dual_task import DualNetwork
+from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.label_text import trained_text
 from xcgraph.tasks.regularization import GraphRegularization
 from xcgraph.tasks.xc_task import XCTask
+from xcgraph.training.stage import Stage
 
 NUM_TOPICS, LABELS_PER_TOPIC, TOKENS_PER_TOPIC, NUM_NOISE_TOKENS = 5, 8, 10, 10
 NUM_LABELS = NUM_TOPICS * LABELS_PER_TOPIC
@@ -120,7 +119,7 @@ class Toy:
         how = {"seed": 0, "validation_fraction": 0.2, "validation_seed": 0, **changes}
         return Workspace.of(how.pop("data", self.data), ArtifactStore(root), **how)
 
-    def tasks(self, **changes):
+    def network(self, **changes):
         parts = {
             "encoder": partial(BagOfTokens, dim=32),
             "propagation": Propagation(hops=1),
@@ -129,7 +128,7 @@ class Toy:
             "refinement": RefinementVectors,
             "label_dropout": 0.1,
         }
-        return TaskBuilder(**{**parts, **changes})
+        return LabelNetwork(**{**parts, **changes})
 
     def stage(self, **changes):
         parts = {
@@ -147,7 +146,7 @@ class Toy:
         parts = {
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
             "clustering": BalancedTree(),
-            "tasks": self.tasks(),
+            "tasks": self.network(),
             "shortlister": ShortlisterConfig(num_meta_labels=16, num_neighbors=3, beam_size=6),
             "ranker": RankerConfig(top_k=10),
             "stages": Stages(surrogate=stage, shortlister=replace(stage, lr=0.02), ranker=stage),
@@ -160,7 +159,7 @@ class Toy:
         parts = {
             "graphs": ["points", "labels"],
             "triplets": TripletLoss(num_negatives=4),
-            "trade_off": partial(BanditTradeOff, every_steps=3),
+            "regularizer_weight": partial(BanditWeight, every_steps=3),
             "pruning": ScheduledPruning(warmup_epochs=1, every_epochs=2, min_similarity=0.3),
         }
         return GraphRegularization(**{**parts, **changes})
@@ -173,12 +172,12 @@ class Toy:
             "regularizer": self.regularization(),
             "retrieval": ExactRetrieval(),
         }
-        return DualTaskBuilder(**{**parts, **changes})
+        return DualNetwork(**{**parts, **changes})
 
     def ramen(self, **changes):
         parts = {
             "anchors": LabelAnchors(graph=RandomWalkGraph(walk_length=40, num_neighbors=4), num_anchors=3),
-            "truth": GivenTruth(),
+            "truth": ObservedLabels(),
             "tasks": self.dual_tasks(),
             "stage": self.stage(),
             "top_k": 10,
@@ -186,17 +185,17 @@ class Toy:
         return Ramen(**{**parts, **changes})
 
     def joint(self, **changes):
-        tasks = self.tasks(
+        tasks = self.network(
             encoder=partial(ShiftedSumOfTokens, dim=32),
             fusion=SumFusion,
             refinement=ZeroRefinementVectors,
-            label_text=trained_text,
+            token_embeddings=trained_text,
             block=NoBlock,
             likelihood=Softmax(),
         )
         parts = {
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
-            "points": CooccurringLabelTexts(),
+            "points": CooccurrenceLabelTexts(),
             "negatives": AllLabels(),
             "tasks": tasks,
             "stage": self.stage(),
@@ -215,27 +214,27 @@ class Toy:
 
     @property
     def labels(self):
-        return Labels(self.data.label_features, self.graph)
+        return LabelInputs(self.data.label_features, self.graph)
 
     def tied_task(self, *, seed: int = 0, **changes) -> XCTask:
         """A task like that of the surrogate."""
         torch.manual_seed(seed)
-        return self.tasks(**changes).surrogate.build(self.labels, 0.05)
+        return self.network(**changes).surrogate.build(self.labels, 0.05)
 
     def frozen_task(self, *, seed: int = 0, **changes) -> XCTask:
         """A task like that of the ranker."""
         trained = self.tied_task(seed=seed, **changes).encoder
-        return self.tasks(**changes).build(self.labels, 0.1, trained)
+        return self.network(**changes).build(self.labels, 0.1, trained)
 
     def shortlisted(
         self, split: Split, *, beam_size: int = 3, meta_labels: MetaLabels | None = None
-    ) -> ShortlistTargets:
+    ) -> ShortlistDataset:
         """Shortlists of the meta-labels whose texts are nearest."""
         meta_labels = meta_labels or self.meta_labels
         scores = csr_array(split.features @ meta_labels.meta_features(self.data.label_features).T)
         beams, similarity = top_k_rows(scores, beam_size)
         prior = np.where(beams < 0, 0, np.log(similarity.clip(min=1e-3))).astype(np.float32)
-        return ShortlistTargets(split, beams, prior, meta_labels.membership())
+        return ShortlistDataset(split, beams, prior, meta_labels.membership())
 
 
 @pytest.fixture(scope="session")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import save_arrays, save_csr, write_atomically
 from xcgraph.errors import UserError
-from xcgraph.npz import load_arrays, load_csr
+from xcgraph.storage.artifacts import save_arrays, save_csr, write_atomically
+from xcgraph.storage.npz import load_arrays, load_csr
 
 
 class Bomb:

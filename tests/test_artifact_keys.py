@@ -9,12 +9,12 @@ from functools import partial
 import numpy as np
 import pytest
 
-from xcgraph.artifacts import (
+from xcgraph.graph.random_walk import RandomWalkGraph
+from xcgraph.storage.artifacts import (
     UNKEYED,
     content_key,
     describe,
 )
-from xcgraph.graph.random_walk import RandomWalkGraph
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def test_two_processes_have_the_same_key():
     code = (
         "from functools import partial\n"
         "from xcgraph.graph.random_walk import RandomWalkGraph as Graph\n"
-        "from xcgraph.artifacts import content_key\n"
+        "from xcgraph.storage.artifacts import content_key\n"
         "names = {'x': 1, 'y': 2, 'label': 'é'}\n"
         "print(content_key({'a': Graph(), 'b': partial(Graph, 3, num_neighbors=2), 'c': names, 'd': 0.1}))\n"
     )

@@ -10,7 +10,7 @@ from xcgraph.batch import LabelSets, SharedLabels, Shortlist, TokenBag, XCBatch
 def make_batch(shortlist=True):
     return XCBatch(
         tokens=TokenBag(torch.tensor([4, 1, 7]), torch.ones(3), torch.tensor([0, 1, 3])),
-        truth=LabelSets(torch.tensor([0, 2, 1]), torch.tensor([0, 2, 3])),
+        labels=LabelSets(torch.tensor([0, 2, 1]), torch.tensor([0, 2, 3])),
         filtered=LabelSets(torch.tensor([], dtype=torch.int64), torch.tensor([0, 0, 0])),
         positives=torch.tensor([[0, 1], [1, 0]]),
         shortlist=Shortlist(torch.tensor([1, 2]), torch.tensor([[0, 1], [1, -1]]), torch.zeros(2, 2))

@@ -11,7 +11,7 @@ from xcgraph.cli.check import build
 from xcgraph.cli.suite import read_suite
 from xcgraph.data.download import REPOSITORY
 from xcgraph.errors import UserError
-from xcgraph.pipeline.run import Run
+from xcgraph.runs.run import Run
 
 CONF = Path(__file__).parents[1] / "conf"
 FILES = sorted(file for file in CONF.glob("*/**/*.yaml") if file.relative_to(CONF).parts[0] != "reproduce")
@@ -19,7 +19,7 @@ SUITES = sorted(CONF.glob("reproduce/*/*.yaml"))
 # Groups that are mounted elsewhere than under their own name.
 MOUNTS = {"stage": "stage@stages.{name}"}
 # Parts that the RAMEN-style recipe alone has.
-GRAPHS = ("anchors", "pruning", "regularizer", "retrieval", "trade_off", "triplets", "truth")
+GRAPHS = ("anchors", "pruning", "regularizer", "retrieval", "regularizer_weight", "triplets", "truth")
 # What a file, or all of a group, leave to the command line.
 REQUIRED = {
     "data/xc_folder.yaml": ["data.path=folder"],

@@ -11,13 +11,13 @@ import yaml
 from hydra import compose, initialize_config_module
 from hydra.utils import instantiate
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.cli.data import build_parser
-from xcgraph.data.text import WordTokens
 from xcgraph.errors import UserError
 from xcgraph.formats.folder import find_layout, read_folder
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.sparse_text import read_rows
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.text.vectorizer import WordVectorizer
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
@@ -53,7 +53,7 @@ def read(folder, cache, layout=None):
         name="example",
         cache=ArtifactStore(cache),
         layout=layout,
-        text=WordTokens(min_df=1),
+        text=WordVectorizer(min_df=1),
         propensity_a=0.55,
         propensity_b=1.5,
     )

@@ -78,7 +78,7 @@ def test_memory_is_kept_while_a_trainer_is_at_work_and_given_back():
     assert_in_a_fresh_process("""
 from pytorch_lightning import LightningModule, Trainer
 
-from xcgraph.pipeline.kept_memory import KeptMemory
+from xcgraph.training.callbacks import KeptMemory
 
 callback, trainer = KeptMemory(), Trainer(logger=False, enable_checkpointing=False)
 callback.teardown(trainer, LightningModule(), "fit")
@@ -96,7 +96,7 @@ def test_large_tensors_are_kept_where_steps_have_the_same():
     assert_in_a_fresh_process("""
 from types import SimpleNamespace
 
-from xcgraph.pipeline.kept_memory import KeptMemory
+from xcgraph.training.callbacks import KeptMemory
 
 all_labels = SimpleNamespace(shared=None, label_ids=None)
 of_shortlists = SimpleNamespace(shared=None, label_ids=[3, 5])

@@ -14,12 +14,12 @@ from omegaconf import OmegaConf
 from tests.fuzz.arrays import PLANTED, Planted, npz_bytes, pickled_npy
 from tests.fuzz.files import SPLIT, TEXTS, read_data_set
 from tests.fuzz.models import ask_model, cache_files, forge_sums, model_files, read_cache
-from xcgraph.configured.sources import ConfigSources, shipped_targets
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.errors import UserError
-from xcgraph.npz import load_arrays, load_csr
-from xcgraph.pipeline.checkpoints import AtomicCheckpointIO, load_tensors
-from xcgraph.report.runs import RunFolder
+from xcgraph.runs.folder import RunFolder
+from xcgraph.saved_runs.sources import ConfigSources, shipped_targets
+from xcgraph.storage.npz import load_arrays, load_csr
+from xcgraph.training.checkpoints import AtomicCheckpointIO, load_tensors
 
 ROOT = Path(__file__).parents[1]
 SOURCES = [file for folder in ("src", "data_modules") for file in sorted((ROOT / folder).rglob("*.py"))]
@@ -137,7 +137,7 @@ def test_in_a_file_of_a_stage(folder, kind, load):
 @KINDS
 def test_in_a_checkpoint_that_a_stage_resumes_from(folder, kind, toy):
     work, task = toy.workspace(folder / "store"), toy.tied_task()
-    points = FullTargets(work.train), FullTargets(work.valid)
+    points = AllLabelsDataset(work.train), AllLabelsDataset(work.valid)
     write(folder, {"stage/last.ckpt": plant(kind)})
 
     with pytest.raises(UserError, match=r"last\.ckpt: expected a checkpoint"):
@@ -170,9 +170,9 @@ def open_run(tmp_path, node):
         "builtins.exec",
         "subprocess.run",
         "xcgraph.cli.export.main",
-        "xcgraph.cli.sweep.Cells",
-        "xcgraph.artifacts.write_atomically",
-        "xcgraph.artifacts.os.mkdir",
+        "xcgraph.cli.sweep.SweepJournal",
+        "xcgraph.storage.artifacts.write_atomically",
+        "xcgraph.storage.artifacts.os.mkdir",
         "xcgraph.predict.from_run.portable_run",
         "pytorch_lightning.Trainer.fit",
         "data_modules.xc_repository.Path",
@@ -182,7 +182,7 @@ def open_run(tmp_path, node):
 def test_a_config_names_parts_of_recipes_and_no_other_function(tmp_path, target, nested):
     node = {"_target_": target, "_args_": [str(tmp_path / "harm")]}
     if nested:
-        node = {"_target_": "xcgraph.pipeline.run.Run", "data": [[{"a": node}]]}
+        node = {"_target_": "xcgraph.runs.run.Run", "data": [[{"a": node}]]}
 
     with pytest.raises(UserError, match=f"names {target}, which is no"):
         open_run(tmp_path, node)
@@ -199,7 +199,7 @@ def test_what_the_configs_of_xcgraph_name_is_trusted():
         text = OmegaConf.to_yaml(compose("train", []).recipe)
 
     named = {line.partition("_target_: ")[2] for line in text.splitlines() if "_target_: " in line}
-    assert "xcgraph.tasks.builder.TaskBuilder" in named
+    assert "xcgraph.tasks.label_network.LabelNetwork" in named
     assert named <= shipped_targets()
 
 

@@ -35,4 +35,4 @@ def test_an_accelerator_takes_larger_blocks():
     ],
 )
 def test_sizes_come_again_but_for_few_rows(count, sizes):
-    assert row_blocks.recurring_sizes(count, 4096) == sizes
+    assert row_blocks.bucket_sizes(count, 4096) == sizes

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from hydra import compose, initialize_config_module
 
-from xcgraph.configured.build import build_node
+from xcgraph.saved_runs.build import build_node
 from xcgraph.tracking.wandb_run import WandbTracker
 
 ROOT = Path(__file__).parents[1]

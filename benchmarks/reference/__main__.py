@@ -17,7 +17,7 @@ from benchmarks.reference.recipe import Reference
 from benchmarks.reference.training import Clock, Training
 from xcgraph.data.holdout import hold_out
 from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensity
-from xcgraph.pipeline.run import Run
+from xcgraph.runs.run import Run
 
 EPOCHS = {"surrogate": 20, "shortlister": 10, "ranker": 10}
 PREDICTIONS = 3  # of all test points, beside the one that warms up

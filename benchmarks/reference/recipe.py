@@ -24,8 +24,7 @@ from benchmarks.reference.training import Clock, Training
 from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
 from xcgraph.data.xc_data import Split
-from xcgraph.graph.game import expand_scores
-from xcgraph.graph.meta_graph import meta_graph
+from xcgraph.graph.game import expand_scores, meta_graph
 from xcgraph.graph.random_walk import RandomWalkGraph
 
 MIX = 0.5  # of GAME

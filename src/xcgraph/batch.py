@@ -8,10 +8,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-AnyMovable = TypeVar("AnyMovable", bound="Movable")
+AnyMovable = TypeVar("AnyMovable", bound="TensorDataclass")
 
 
-class Movable:
+class TensorDataclass:
     """A dataclass of tensors (or of other movables) with ``to``, which is all that Lightning asks for."""
 
     def to(self: AnyMovable, device: torch.device | str, *, non_blocking: bool = False) -> AnyMovable:
@@ -25,7 +25,7 @@ class Movable:
 
 
 @dataclass(frozen=True)
-class TokenBag(Movable):
+class TokenBag(TensorDataclass):
     """Token weights of a batch of texts, as ``EmbeddingBag`` takes them with its last offset included."""
 
     tokens: Int[Tensor, "nnz"]
@@ -39,7 +39,7 @@ class TokenBag(Movable):
 
 
 @dataclass(frozen=True)
-class LabelSets(Movable):
+class LabelSets(TensorDataclass):
     """A set of label ids per point: those of point i are ``ids[offsets[i]:offsets[i + 1]]``."""
 
     ids: Int[Tensor, "nnz"]
@@ -47,7 +47,7 @@ class LabelSets(Movable):
 
 
 @dataclass(frozen=True)
-class Shortlist(Movable):
+class Shortlist(TensorDataclass):
     """Which labels to score for which point.
 
     Attributes:
@@ -62,7 +62,7 @@ class Shortlist(Movable):
 
 
 @dataclass(frozen=True)
-class SharedLabels(Movable):
+class SharedLabels(TensorDataclass):
     """Which labels to score for all points of a batch alike.
 
     Attributes:
@@ -76,12 +76,12 @@ class SharedLabels(Movable):
 
 
 @dataclass(frozen=True)
-class XCBatch(Movable):
+class XCBatch(TensorDataclass):
     """A batch of points.
 
     Attributes:
         tokens: the points' texts.
-        truth: their labels; predictions are measured against these.
+        labels: their labels; predictions are measured against these.
         filtered: labels that must not count as predictions for a point.
         positives: (row, column) of the true entries of the score matrix that this batch asks for:
             columns are labels, or places in the shortlist or among the shared labels if there are such.
@@ -92,7 +92,7 @@ class XCBatch(Movable):
     """
 
     tokens: TokenBag
-    truth: LabelSets
+    labels: LabelSets
     filtered: LabelSets
     positives: Int[Tensor, "positives 2"]
     shortlist: Shortlist | None = None

@@ -22,7 +22,7 @@ def row_blocks(count: int, width: int, like: Tensor) -> Iterator[slice]:
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
-def recurring_sizes(count: int, largest: int) -> list[int]:
+def bucket_sizes(count: int, largest: int) -> list[int]:
     """Cut a number of rows into blocks whose sizes other numbers are cut into too.
 
     Memory that is kept serves again where sizes come again: a last block of any size would leave holes that

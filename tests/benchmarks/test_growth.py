@@ -26,7 +26,7 @@ def test_every_value_is_a_run_that_can_be(axis, value, changes, tmp_path):
     found = {
         "labels": run.data.sizes.labels,
         "points": run.data.sizes.train_points,
-        "hops": run.recipe.tasks.propagation.hops,
+        "hops": run.recipe.network.propagation.hops,
         "neighbours": run.recipe.graph.num_neighbors,
         "beam": run.recipe.shortlister.beam_size,
     }

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks import negatives
 from benchmarks.process import compose_run, workspace
-from xcgraph.artifacts import ArtifactStore
+from xcgraph.storage.artifacts import ArtifactStore
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from xcgraph.cli.report import build_parser, main
-from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
-from xcgraph.report.runs import find_runs
+from xcgraph.runs.folder import find_runs
+from xcgraph.saved_runs.sources import ConfigSources
 
 from .conftest import PLUGIN, SMALL, Console
 
@@ -98,7 +98,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(trained, tmp_path, capsy
     [
         "os.system",
         "xcgraph.cli.command.os.system",
-        "xcgraph.artifacts.shutil.rmtree",
+        "xcgraph.storage.artifacts.shutil.rmtree",
         "hydra.utils.instantiate",
     ],
 )

@@ -8,7 +8,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from xcgraph.cli import reproduce
-from xcgraph.cli.mishap import USER_ERROR
+from xcgraph.cli.failures import USER_ERROR
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.errors import UserError
 from xcgraph.report.tables import MAIN_METRICS

@@ -198,7 +198,7 @@ def test_two_sweeps_that_share_a_folder_do_no_cell_twice(console):
 # Takes itself for a machine, and another for dead sooner than is wise.
 AS_MACHINE = """
 import sys
-from xcgraph import locks
+from xcgraph.storage import locks
 from xcgraph.cli.train import main
 name, locks.LEASE_SECONDS = sys.argv.pop(1), 6.0
 locks.machine = lambda: name

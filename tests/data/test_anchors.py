@@ -3,7 +3,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from xcgraph.data import anchors
-from xcgraph.data.anchors import complete
+from xcgraph.data.anchors import complete_edges
 
 
 def brute_force(known, graph, most, known_value):
@@ -31,7 +31,7 @@ def test_as_brute_force(seed, most, known_value, monkeypatch):
     rng = np.random.default_rng(seed)
     known = (rng.random((17, 12)) < 0.15).astype(np.float32)
     graph = (rng.random((12, 12)) * (rng.random((12, 12)) < 0.3)).astype(np.float32)
-    found = complete(csr_array(known), csr_array(graph), most=most, known_value=known_value)
+    found = complete_edges(csr_array(known), csr_array(graph), max_new=most, keep_as=known_value)
     assert found.shape == (17, 12)
     assert found.dtype == np.float32
     assert entries(found) == brute_force(known, graph, most, known_value)
@@ -40,9 +40,12 @@ def test_as_brute_force(seed, most, known_value, monkeypatch):
 def test_weights_of_known_links_count_in_reach_but_not_in_the_result():
     known = csr_array(np.array([[5, 1, 0, 0]], np.float32))
     graph = csr_array(np.array([[0, 0, 1, 0], [0, 0, 0, 2], [0, 0, 0, 0], [0, 0, 0, 0]], np.float32))
-    assert entries(complete(known, graph, most=1, known_value=1)) == {(0, 0): 1, (0, 1): 1, (0, 2): 1}
+    assert entries(complete_edges(known, graph, max_new=1, keep_as=1)) == {(0, 0): 1, (0, 1): 1, (0, 2): 1}
 
 
 def test_no_rows():
     nothing = csr_array((0, 4), dtype=np.float32)
-    assert complete(nothing, csr_array(np.eye(4, dtype=np.float32)), most=2, known_value=1).shape == (0, 4)
+    assert complete_edges(nothing, csr_array(np.eye(4, dtype=np.float32)), max_new=2, keep_as=1).shape == (
+        0,
+        4,
+    )

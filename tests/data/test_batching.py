@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets, SoftTargets, label_sets, token_bag
+from xcgraph.data.batching import AllLabelsDataset, WeightedLabelsDataset, label_sets, token_bag
 from xcgraph.data.xc_data import Split
 
 
@@ -45,11 +45,11 @@ def dense_of_bag(bag, width):
 )
 def test_batch_as_dense_rows(rows):
     split = make_split()
-    batch = FullTargets(split)[np.array(rows, np.int64)]
+    batch = AllLabelsDataset(split)[np.array(rows, np.int64)]
 
     np.testing.assert_array_equal(dense_of_bag(batch.tokens, 6), split.features.toarray()[rows])
     truth = split.labels.toarray()[rows]
-    np.testing.assert_array_equal(dense_of_sets(batch.truth, 5), truth)
+    np.testing.assert_array_equal(dense_of_sets(batch.labels, 5), truth)
     np.testing.assert_array_equal(dense_of_sets(batch.filtered, 5), dense_filter(split)[rows])
     assert batch.positives.tolist() == np.argwhere(truth).tolist()
     assert batch.shortlist is None
@@ -57,16 +57,16 @@ def test_batch_as_dense_rows(rows):
 
 
 def test_sizes():
-    targets = FullTargets(make_split())
+    targets = AllLabelsDataset(make_split())
     assert (len(targets), targets.num_labels) == (7, 5)
 
 
 def test_true_labels_ascend_and_the_split_stays_as_it_is():
     split = make_split()
     before = split.labels.indices.copy()
-    batch = FullTargets(split)[np.arange(7)]
+    batch = AllLabelsDataset(split)[np.arange(7)]
     for row in range(7):
-        ids = batch.truth.ids[batch.truth.offsets[row] : batch.truth.offsets[row + 1]].tolist()
+        ids = batch.labels.ids[batch.labels.offsets[row] : batch.labels.offsets[row + 1]].tolist()
         assert ids == sorted(ids)
     np.testing.assert_array_equal(split.labels.indices, before)
     assert split.labels.indices[:2].tolist() == sorted(split.labels.indices[:2].tolist(), reverse=True)
@@ -74,11 +74,11 @@ def test_true_labels_ascend_and_the_split_stays_as_it_is():
 
 def test_batches_do_not_share_memory_with_the_split():
     split = make_split()
-    targets = FullTargets(split)
+    targets = AllLabelsDataset(split)
     batch = targets[np.arange(7)]
     batch.tokens.weights.zero_()
     batch.positives.zero_()
-    batch.truth.ids.zero_()
+    batch.labels.ids.zero_()
     assert split.features.data.min() > 0
     assert targets[np.arange(7)].positives.max() > 0
     assert targets[np.arange(7)].truth.ids.max() > 0
@@ -86,9 +86,9 @@ def test_batches_do_not_share_memory_with_the_split():
 
 def test_no_pairs_and_no_points():
     split = make_split().take(np.array([0]))
-    batch = FullTargets(split)[np.array([0])]
+    batch = AllLabelsDataset(split)[np.array([0])]
     assert batch.filtered.offsets.tolist() == [0, 0]
-    nothing = FullTargets(split.take(np.empty(0, np.int64)))
+    nothing = AllLabelsDataset(split.take(np.empty(0, np.int64)))
     assert len(nothing) == len(nothing[np.empty(0, np.int64)]) == 0
 
 
@@ -107,9 +107,9 @@ def test_tokens_and_labels_have_the_types_that_torch_takes(index, value):
 def test_soft_targets_bring_the_relevance_of_each_positive():
     split = make_split()
     split.labels.data[:] = np.linspace(0.1, 1, split.labels.nnz)
-    batch = SoftTargets(split)[np.array([2, 0, 1])]
+    batch = WeightedLabelsDataset(split)[np.array([2, 0, 1])]
     dense = split.labels.toarray()[[2, 0, 1]]
     rows, labels = batch.positives.numpy().T
     np.testing.assert_array_equal(batch.relevance.numpy(), dense[rows, labels])
     assert batch.relevance.dtype == torch.float32
-    assert FullTargets(split)[np.array([2])].relevance is None
+    assert AllLabelsDataset(split)[np.array([2])].relevance is None

@@ -168,7 +168,7 @@ def test_fingerprint_is_the_same_in_blocks_of_any_size(monkeypatch):
 def test_truth_is_that_of_the_labels_alone():
     data = make_data()
     other = make_data(label_features=data.label_features * 2)
-    assert data.truth_fingerprint == other.truth_fingerprint
+    assert data.labels_fingerprint == other.labels_fingerprint
     assert data.fingerprint != other.fingerprint
 
 
@@ -179,4 +179,4 @@ def test_truth_sees_labels_and_pairs(split):
     labels = part.labels.copy()
     labels.data[0] += 1
     for changed in (replace(part, labels=labels), replace(part, filter_pairs=NO_PAIRS)):
-        assert replace(data, **{split: changed}).truth_fingerprint != data.truth_fingerprint
+        assert replace(data, **{split: changed}).labels_fingerprint != data.labels_fingerprint

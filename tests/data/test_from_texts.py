@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 
 from xcgraph.data.from_texts import LabelledTexts, from_texts
-from xcgraph.data.text import WordTokens
 from xcgraph.errors import UserError
+from xcgraph.text.vectorizer import WordVectorizer
 
 TRAIN = LabelledTexts(["red wine", "white wine", "green tea"], [["drink", "wine"], ["wine"], []])
 TEST = LabelledTexts(["black tea"], [["drink", "coffee"]])
 
 
 def make(train=TRAIN, test=TEST, **changes):
-    return from_texts(train, test, name="mine", text=WordTokens(min_df=1), **changes)
+    return from_texts(train, test, name="mine", text=WordVectorizer(min_df=1), **changes)
 
 
 def test_names_become_sorted_columns_with_their_names_as_texts():

@@ -8,7 +8,7 @@ from pytorch_lightning import LightningModule, Trainer
 from scipy.sparse import csr_array
 
 from xcgraph.data import loader as loader_module
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import EpochBatches, batch_loader
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.errors import UserError
@@ -22,7 +22,7 @@ def epoch_of(batches, epoch):
 
 def make_targets(points=10):
     """Points that can be told by their only token."""
-    return FullTargets(
+    return AllLabelsDataset(
         Split(
             csr_array(np.eye(points, dtype=np.float32)),
             csr_array(np.ones((points, 2), np.float32)),
@@ -118,7 +118,7 @@ def test_lightning_tells_the_sampler_each_epoch(tmp_path):
 
 def leaves(batch):
     """List a batch's tensors."""
-    parts = [batch.tokens, batch.truth, batch.filtered, batch.shortlist]
+    parts = [batch.tokens, batch.labels, batch.filtered, batch.shortlist]
     return [batch.positives, *(tensor for part in parts for tensor in vars(part).values())]
 
 

@@ -6,8 +6,8 @@ import torch
 from scipy.sparse import csr_array
 from scipy.special import comb, logsumexp
 
-from xcgraph.data.batching import SoftTargets
-from xcgraph.data.shared_labels import SharedTargets, draw_others
+from xcgraph.data.batching import WeightedLabelsDataset
+from xcgraph.data.shared_labels import SharedLabelsDataset, draw_others
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.nn.likelihood import Logistic, Softmax
 
@@ -23,15 +23,15 @@ def make_split(points=6, labels=NUM_LABELS, seed=0):
 
 
 def make_targets(num_drawn=3, **changes):
-    return SharedTargets(make_split(), num_drawn, **{"seed": 0, **changes})
+    return SharedLabelsDataset(make_split(), num_drawn, **{"seed": 0, **changes})
 
 
 @pytest.mark.parametrize("num_drawn", [1, 3, 100])
 @pytest.mark.parametrize("rows", [[0, 1, 2, 3, 4, 5], [4, 1], [2], []], ids=str)
 def test_labels_of_the_batch_and_others(rows, num_drawn):
     rows = np.array(rows, np.int64)
-    batch, full = make_targets(num_drawn)[rows], SoftTargets(make_split())[rows]
-    ids, carried = batch.label_ids.tolist(), set(full.truth.ids.tolist())
+    batch, full = make_targets(num_drawn)[rows], WeightedLabelsDataset(make_split())[rows]
+    ids, carried = batch.label_ids.tolist(), set(full.labels.ids.tolist())
     count = min(num_drawn, NUM_LABELS - len(carried))
     assert len(ids) == len(carried) + count
     assert all(first < second for first, second in pairwise(ids))
@@ -47,7 +47,7 @@ def test_all_others_drawn_are_all_labels():
     batch = make_targets(NUM_LABELS)[np.arange(6)]
     assert batch.label_ids.tolist() == list(range(NUM_LABELS))
     assert batch.label_weights.tolist() == [1] * NUM_LABELS
-    assert torch.equal(batch.positives, SoftTargets(make_split())[np.arange(6)].positives)
+    assert torch.equal(batch.positives, WeightedLabelsDataset(make_split())[np.arange(6)].positives)
 
 
 def test_unweighed_labels_stand_for_themselves():
@@ -133,7 +133,7 @@ def test_the_logistic_loss_and_its_gradient_are_unbiased():
         loss.backward()
         losses.append(loss.item())
         gradients.append(free.grad.numpy())
-    full, free = SoftTargets(make_split())[rows], scores.clone().requires_grad_()
+    full, free = WeightedLabelsDataset(make_split())[rows], scores.clone().requires_grad_()
     exact = Logistic().loss(free, full.positives, full.relevance)
     exact.backward()
     assert abs(np.mean(losses) - exact.item()) < 5 * np.std(losses) / np.sqrt(DRAWS)

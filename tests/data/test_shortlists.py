@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 
-from xcgraph.data.batching import FullTargets
-from xcgraph.data.shortlists import ShortlistTargets
+from xcgraph.data.batching import AllLabelsDataset
+from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.sparse import binary_rows
 
@@ -34,7 +34,7 @@ class Case:
             np.array([[point, point % NUM_LABELS] for point in range(points)], np.int64).reshape(-1, 2),
         )
         neighbours = None if self.neighbours is None else binary_rows(self.neighbours, NUM_LABELS)
-        return ShortlistTargets(
+        return ShortlistDataset(
             split,
             np.array([[meta for meta, _ in beam] for beam in self.beams], np.int32),
             np.array([[prior for _, prior in beam] for beam in self.beams], np.float32),
@@ -120,7 +120,7 @@ def test_equals_a_plain_twin(case):
 @given(cases())
 def test_what_is_no_shortlist_is_that_of_full_targets(case):
     targets, rows = case.targets(), np.array(case.rows, np.int64)
-    full = FullTargets.__getitem__(targets, rows)
+    full = AllLabelsDataset.__getitem__(targets, rows)
     batch = targets[rows]
     for part in ("tokens", "truth", "filtered"):
         for name, tensor in vars(getattr(full, part)).items():
@@ -135,7 +135,7 @@ def test_by_hand():
     assert batch.shortlist.log_prior.tolist() == [[-0.5, -0.5, -1, -1], [-0.25, 0, 0, 0]]
     # Label 5 is true, but in no meta-label.
     assert batch.positives.tolist() == [[0, 1], [0, 2], [1, 0]]
-    assert batch.truth.ids.tolist() == [1, 3, 5, 0]
+    assert batch.labels.ids.tolist() == [1, 3, 5, 0]
 
 
 def test_neighbours_join_once_and_only_one_hop_away():
@@ -184,6 +184,6 @@ def test_sizes_must_agree(part, message):
         "log_prior": np.zeros((2, 2), np.float32),
         "members": binary_rows([[0], [1], [2]], NUM_LABELS),
     }
-    ShortlistTargets(**parts)
+    ShortlistDataset(**parts)
     with pytest.raises(ValueError, match=message):
-        ShortlistTargets(**{**parts, **part})
+        ShortlistDataset(**{**parts, **part})

@@ -6,9 +6,9 @@ from hydra.utils import instantiate
 from data_modules.reshaped import FewPoints, FirstWords, FrequentLabel, Reshaped
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.from_texts import LabelledTexts, from_texts
-from xcgraph.data.text import WordTokens
 from xcgraph.data.xc_data import PointTexts
 from xcgraph.errors import UserError
+from xcgraph.text.vectorizer import WordVectorizer
 
 TRAIN = LabelledTexts(
     ("red wine of france", "white  wine", "green tea", "tea of china", "milk", "red milk"),
@@ -26,7 +26,7 @@ class Drinks(XCDataModule):
         self.knows_texts = knows_texts
 
     def read(self):
-        return from_texts(TRAIN, TEST, name=self.name, label_texts=LABELS, text=WordTokens(min_df=1))
+        return from_texts(TRAIN, TEST, name=self.name, label_texts=LABELS, text=WordVectorizer(min_df=1))
 
     def point_texts(self):
         return PointTexts(TRAIN.texts, TEST.texts) if self.knows_texts else None
@@ -37,7 +37,7 @@ def reshaped(shape, base=None):
         base=base or Drinks(),
         shape=shape,
         name="other",
-        text=WordTokens(min_df=1),
+        text=WordVectorizer(min_df=1),
         propensity_a=0.6,
         propensity_b=2.6,
     )

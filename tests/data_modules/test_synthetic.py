@@ -14,7 +14,7 @@ from data_modules.synthetic import Synthetic
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.nn.encoder import BagOfTokens
-from xcgraph.pipeline.shortlister import ShortlisterConfig
+from xcgraph.recipes.shortlister import ShortlisterConfig
 
 SIZES = Sizes(
     train_points=2000,
@@ -100,7 +100,7 @@ def test_it_can_be_learned(data, toy, tmp_path):
     work = toy.workspace(tmp_path, data=data)
     stage = toy.stage(max_epochs=4, batch_size=100, lr=0.04)
     recipe = toy.recipe(
-        tasks=toy.tasks(encoder=partial(BagOfTokens, dim=32)),
+        network=toy.network(encoder=partial(BagOfTokens, dim=32)),
         shortlister=ShortlisterConfig(num_meta_labels=64, num_neighbors=5, beam_size=16),
         stages=replace(toy.recipe().stages, surrogate=stage, shortlister=stage, ranker=stage),
     )

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from data_modules.wordnet import EMBEDDED_ARCHIVE, WordNet
-from xcgraph.data.text import WordTokens
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
+from xcgraph.text.vectorizer import WordVectorizer
 
 # --- the rules, on an archive of a few synsets ------------------------------------------------------------
 
@@ -57,7 +57,7 @@ def module(archive: Path, parts_of_speech: tuple[str, ...] = ("verb",), **statis
         propensity_a=0.5,
         propensity_b=0.4,
         parts_of_speech=parts_of_speech,
-        text=WordTokens(min_df=1),
+        text=WordVectorizer(min_df=1),
         archive=archive,
         statistics=statistics,
     )

@@ -9,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from data_modules.wordnet import WordNet
 from xcgraph.cli.data import main
 from xcgraph.cli.sources import open_source
-from xcgraph.data.text import WordTokens
 from xcgraph.data.xc_data import XCData
+from xcgraph.text.vectorizer import WordVectorizer
 
 
 def configured(data_set: str) -> WordNet:
@@ -76,7 +76,7 @@ def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):
         propensity_a=0.55,
         propensity_b=1.5,
         parts_of_speech=["adv", "adj", "verb"],
-        text=WordTokens(),
+        text=WordVectorizer(),
     )
 
     assert reordered.read().fingerprint == wordnet_8k.fingerprint

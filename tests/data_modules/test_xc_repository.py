@@ -6,10 +6,10 @@ from hydra.utils import instantiate
 
 from data_modules.xc_repository import XCRepository
 from xcgraph.data.from_texts import LabelledTexts, from_texts
-from xcgraph.data.text import WordTokens
 from xcgraph.data.xc_data import PointTexts
 from xcgraph.errors import UserError
-from xcgraph.formats.write_folder import write_folder
+from xcgraph.formats.folder import write_folder
+from xcgraph.text.vectorizer import WordVectorizer
 
 TRAIN, TEST, LABELS = ("red wine", "green tea", "red tea"), ("wine",), ("red", "tea", "wine")
 DATA = from_texts(
@@ -28,7 +28,7 @@ def module(path: Path | str, **changes: object) -> XCRepository:
         "propensity_a": 0.6,
         "propensity_b": 2.6,
         "path": path,
-        "text": WordTokens(),
+        "text": WordVectorizer(),
         "cache": Path(path).parent / "converted",
         **changes,
     }
@@ -80,7 +80,7 @@ def test_a_command_reads_a_folder(tmp_path, command):
 def test_fields_choose_the_texts_of_records(tmp_path):
     write_folder(DATA, tmp_path / "mine", "json", texts=PointTexts(TRAIN, TEST))
 
-    assert module(tmp_path / "mine", fields=["uid"], text=WordTokens(min_df=1)).read().vocabulary == (
+    assert module(tmp_path / "mine", fields=["uid"], text=WordVectorizer(min_df=1)).read().vocabulary == (
         "0",
         "1",
         "2",
@@ -101,7 +101,7 @@ def test_files_are_converted_once(tmp_path, monkeypatch):
     write_folder(DATA, tmp_path / "mine", "texts", texts=PointTexts(TRAIN, TEST))
     module(tmp_path / "mine").read()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")}
-    monkeypatch.setattr(WordTokens, "weigh", None)
+    monkeypatch.setattr(WordVectorizer, "weigh", None)
     module(tmp_path / "mine").read()
 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")} == before

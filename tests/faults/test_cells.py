@@ -5,7 +5,7 @@ import re
 import sys
 
 from tests.cli.conftest import PLUGIN, SMALL, Console
-from xcgraph.configured.replay import replay
+from xcgraph.saved_runs.replay import replay
 
 LARGE = 10**12  # 4 TB for the embedding of one token
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from scipy.sparse import random_array
 
-from xcgraph.artifacts import ArtifactStore, save_arrays, save_csr, write_atomically
-from xcgraph.data.plots import plot_label_frequency
-from xcgraph.formats.stored_csr import CsrPart, CsrWriter
+from xcgraph.data.statistics import plot_label_frequency
 from xcgraph.formats.write import write_points, write_rows
-from xcgraph.pipeline.checkpoints import save_tensors
 from xcgraph.predict.tensors import TensorWriter
 from xcgraph.report.report import write_files
+from xcgraph.storage.artifacts import ArtifactStore, save_arrays, save_csr, write_atomically
+from xcgraph.storage.stored_csr import CsrPart, CsrWriter
+from xcgraph.training.checkpoints import save_tensors
 
 LIMIT = 4000
 NUMBERS = np.random.default_rng(0).random(100_000, np.float32)

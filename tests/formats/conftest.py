@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.from_texts import LabelledTexts, from_texts
 from xcgraph.data.metadata import GraphMetadata
-from xcgraph.data.text import WordTokens
 from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.formats.folder import read_folder
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.text.vectorizer import WordVectorizer
 
 TRAIN_TEXTS = ("red wine of france", "white wine", "green tea, ça va", "tea of china", "milk")
 TRAIN_LABELS = ((1, 2), (2,), (), (0,), (3,))
 TEST_TEXTS = ("black tea", "wine and tea", "")
 TEST_LABELS = ((0,), (0, 2), (3,))
 LABEL_TEXTS = ("tea", "red things", "wine", "milk")
-TEXT = WordTokens(min_df=1)
+TEXT = WordVectorizer(min_df=1)
 
 
 @dataclass(frozen=True)

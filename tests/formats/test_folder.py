@@ -1,11 +1,16 @@
+"""The texts of a folder's points are those that were written, whatever the layout."""
+
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.sparse import csr_array, save_npz
 
-from xcgraph.data.text import WordTokens
+from xcgraph.data.from_texts import LabelledTexts, from_texts
+from xcgraph.data.xc_data import NO_PAIRS, PointTexts, Split, XCData
 from xcgraph.errors import UserError
-from xcgraph.formats.folder import find_layout
-from xcgraph.formats.write_folder import write_folder
+from xcgraph.formats.folder import find_layout, find_point_texts, write_folder
+from xcgraph.text.vectorizer import WordVectorizer
 
 # --- which layout -----------------------------------------------------------------------------------------
 
@@ -244,7 +249,7 @@ def test_no_token_left_says_so(folder, data, texts):
     write_folder(data, folder.path, "json", texts=texts)
 
     with pytest.raises(UserError, match="at least min_df=99 of the training and label texts, found none"):
-        folder.read(text=WordTokens(min_df=99))
+        folder.read(text=WordVectorizer(min_df=99))
 
 
 @pytest.mark.parametrize("what", ["labels", "tokens"])
@@ -259,3 +264,130 @@ def test_columns_that_a_line_declares_without_need(folder, what):
 
     with pytest.raises(UserError, match=f"expected fewer {what} where there are . entries, found 2000000000"):
         folder.read()
+
+
+SPARSE = ("split", "old")
+TEXTUAL = ("json", "texts")
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("layout", [*SPARSE, *TEXTUAL])
+def test_what_was_written_reads_back_with_the_same_fingerprint(
+    folder, data, texts, metadata, layout, compress
+):
+    data = replace(data, metadata=metadata)
+    write_folder(data, folder.path, layout, texts=texts, compress=compress)
+
+    for chosen in (None, layout):  # the second reading takes what the first has converted
+        found = folder.read(layout=chosen)
+        assert found.fingerprint == data.fingerprint
+        assert found.train.filter_pairs.tolist() == data.train.filter_pairs.tolist()
+        assert list(found.metadata) == ["category", "hyper_link"]
+    compressed = {path.suffix == ".gz" for path in folder.path.iterdir() if path.suffix != ".npz"}
+    assert compressed == {compress}
+
+
+@pytest.mark.parametrize("layout", SPARSE)
+def test_sparse_layouts_hold_any_values_and_need_no_names(folder, layout):
+    rng = np.random.default_rng(0)
+
+    def matrix(*shape):
+        return csr_array((rng.random(shape) < 0.5) * rng.standard_normal(shape), dtype=np.float32)
+
+    def split(points):
+        return Split(matrix(points, 7), csr_array(matrix(points, 5) > 0, dtype=np.float32), NO_PAIRS)
+
+    nameless = XCData(name="drinks", train=split(9), test=split(4), label_features=matrix(5, 7))
+    write_folder(nameless, folder.path, layout)
+
+    assert folder.read().fingerprint == nameless.fingerprint
+
+
+@pytest.mark.parametrize("layout", TEXTUAL)
+def test_layouts_of_texts_need_the_texts_of_points_and_labels(folder, data, texts, layout):
+    with pytest.raises(
+        UserError, match="drinks: expected the texts of its points for a layout of texts, found n"
+    ):
+        write_folder(data, folder.path, layout)
+    with pytest.raises(UserError, match="drinks: expected the names of its labels for a layout of texts"):
+        write_folder(replace(data, label_names=()), folder.path / "new", layout, texts=texts)
+
+
+@pytest.mark.parametrize("layout", TEXTUAL)
+@pytest.mark.parametrize(("count", "found"), [(4, "4"), (6, "more")])
+def test_there_is_a_text_for_each_point(folder, data, texts, layout, count, found):
+    wrong = PointTexts(["x"] * count, texts.test)
+
+    with pytest.raises(
+        UserError, match=f"Expected texts of 5 training points, found {found}; give one for each"
+    ):
+        write_folder(data, folder.path, layout, texts=wrong)
+
+
+def test_texts_with_line_breaks_go_into_json_alone(folder, data, texts):
+    broken = PointTexts(["red\nwine", *texts.train[1:]], texts.test)
+    write_folder(data, folder.path, "json", texts=broken)
+
+    assert len(folder.read().train) == 5
+    with pytest.raises(
+        UserError, match=r"trn_X\.txt: expected texts of one line each, found a line break in number 0"
+    ):
+        write_folder(data, folder.path / "new", "texts", texts=broken)
+
+
+def test_only_a_new_or_empty_folder_is_written_to(folder, data):
+    write_folder(data, folder.path / "a" / "b", "split")
+    with pytest.raises(UserError, match="b: expected a new or an empty folder, found files; choose another"):
+        write_folder(data, folder.path / "a" / "b", "old")
+    folder.write("file", "x")
+    with pytest.raises(UserError, match="file: expected a new or an empty folder"):
+        write_folder(data, folder.path / "file", "old")
+
+
+def test_an_unknown_layout_makes_no_folder(folder, data):
+    with pytest.raises(
+        UserError, match="layout: expected one of split, old, json, texts, found xml; correct"
+    ):
+        write_folder(data, folder.path / "new", "xml")
+    assert not (folder.path / "new").exists()
+
+
+TEXTS = PointTexts(("red wine", "grüner Tee", "red tea"), ("wine", "tea"))
+DATA = from_texts(
+    LabelledTexts(TEXTS.train, [["red"], ["tea"], ["red", "tea"]]),
+    LabelledTexts(TEXTS.test, [["red"], ["tea"]]),
+    name="drinks",
+)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("layout", ["json", "texts"])
+def test_texts_are_those_that_were_written(layout, compress, tmp_path):
+    write_folder(DATA, tmp_path / "drinks", layout, texts=TEXTS, compress=compress)
+
+    found = find_point_texts(tmp_path / "drinks")
+
+    assert found is not None
+    for _ in range(2):  # they can be read again
+        assert tuple(text.strip() for text in found.train) == TEXTS.train
+        assert tuple(text.strip() for text in found.test) == TEXTS.test
+
+
+@pytest.mark.parametrize("layout", ["split", "old"])
+def test_sparse_features_have_no_texts(layout, tmp_path):
+    write_folder(DATA, tmp_path / "drinks", layout)
+
+    assert find_point_texts(tmp_path / "drinks") is None
+
+
+def test_the_layout_may_be_forced(tmp_path):
+    for layout in ("split", "json"):
+        write_folder(DATA, tmp_path / layout, layout, texts=TEXTS)
+        for path in (tmp_path / layout).iterdir():
+            path.replace(tmp_path / path.name)
+        (tmp_path / layout).rmdir()
+
+    assert find_point_texts(tmp_path) is None
+    assert find_point_texts(tmp_path, "json") is not None
+    with pytest.raises(UserError, match=r"trn_X\.txt"):
+        find_point_texts(tmp_path, "texts")

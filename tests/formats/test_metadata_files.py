@@ -5,14 +5,14 @@ import pytest
 from scipy.sparse import csr_array, save_npz
 
 from xcgraph.errors import UserError
-from xcgraph.formats.content import Count
+from xcgraph.formats.content import SourcedCount
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.metadata_files import read_metadata, write_metadata
 
 
 def read(folder, train=2, test=1, labels=1):
     rows = {"train": train, "test": test, "labels": labels}
-    counts = {part: Count(number, Path(f"{part}.txt")) for part, number in rows.items()}
+    counts = {part: SourcedCount(number, Path(f"{part}.txt")) for part, number in rows.items()}
     return read_metadata(FolderFiles(folder.path), folder.cache, counts)
 
 

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_svmlight_file
 
-from xcgraph.formats.entries import ParseError
 from xcgraph.formats.parse import parse_points, parse_rows
+from xcgraph.formats.parsed_rows import ParseError
 
 FLOAT32 = np.finfo(np.float32)
 

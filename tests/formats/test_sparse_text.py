@@ -10,10 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.errors import UserError
 from xcgraph.formats.sparse_text import convert_points, convert_rows, read_points, read_rows
-from xcgraph.formats.stored_csr import CsrFacts, open_csr, read_facts
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.storage.stored_csr import CsrFacts, open_csr, read_facts
 
 
 def rows_of(source, cache):

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.errors import UserError
 from xcgraph.formats import convert
 from xcgraph.formats.sparse_text import convert_rows, read_points, read_rows
+from xcgraph.storage.artifacts import ArtifactStore
 
 
 def rows_of(source, cache):
@@ -86,9 +86,9 @@ def test_refused_file_leaves_no_arrays(source, cache):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from xcgraph.artifacts import ArtifactStore
+from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.formats.sparse_text import convert_rows
-from xcgraph.formats.stored_csr import CsrWriter
+from xcgraph.storage.stored_csr import CsrWriter
 
 def append_or_die(self, part, append=CsrWriter.append):
     append(self, part)

@@ -3,20 +3,20 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from xcgraph.data.text import WordTokens
-from xcgraph.data.wordpiece import WordPiece
 from xcgraph.formats.text_lines import TextLines
 from xcgraph.formats.text_store import read_features
+from xcgraph.text.vectorizer import WordVectorizer
+from xcgraph.text.wordpiece import WordPieceVectorizer
 
 LINES = {"train": ["red wine", "tea"], "test": ["wine of china"], "labels": ["wine", "tea"]}
 
 
-class Counting(WordTokens):
+class Counting(WordVectorizer):
     calls: ClassVar = []
 
-    def weigh(self, *args, **kwargs):
+    def fit_transform(self, *args, **kwargs):
         self.calls.append(args)
-        return super().weigh(*args, **kwargs)
+        return super().fit_transform(*args, **kwargs)
 
 
 @pytest.fixture
@@ -24,10 +24,12 @@ def files(folder):
     return {part: TextLines(folder.write(f"{part}.txt", *lines)) for part, lines in LINES.items()}
 
 
-@pytest.mark.parametrize("text", [WordTokens(min_df=1), WordPiece(vocabulary_size=60, min_df=1)], ids=str)
+@pytest.mark.parametrize(
+    "text", [WordVectorizer(min_df=1), WordPieceVectorizer(vocabulary_size=60, min_df=1)], ids=str
+)
 def test_features_are_those_of_the_texts_in_memory(folder, files, text):
     found = read_features(files, text, folder.cache)
-    expected = text.weigh(LINES["train"], LINES["test"], label_texts=LINES["labels"])
+    expected = text.fit_transform(LINES["train"], LINES["test"], label_texts=LINES["labels"])
 
     assert found.vocabulary == expected.vocabulary
     for part in LINES:
@@ -48,7 +50,7 @@ def test_features_are_made_once_for_each_text_and_content(folder, files):
 def test_what_was_odd_is_said_once_at_every_reading(folder, files, caplog):
     files["test"] = TextLines(folder.write("test.txt", "thé", "tea", "tè", encoding="latin-1"))
     for _ in range(2):
-        read_features(files, WordPiece(vocabulary_size=60, min_df=1), folder.cache)
+        read_features(files, WordPieceVectorizer(vocabulary_size=60, min_df=1), folder.cache)
 
     messages = [record.getMessage() for record in caplog.records]
     assert (

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from xcgraph.artifacts import ArtifactStore
-from xcgraph.data.text import WordTokens
-from xcgraph.formats.content import Count
+from xcgraph.formats.content import SourcedCount
 from xcgraph.formats.filter_pairs import read_filter_pairs
 from xcgraph.formats.folder import read_folder
 from xcgraph.formats.folder_files import FolderFiles
@@ -16,6 +14,8 @@ from xcgraph.formats.matrix_files import binary_labels, read_matrix
 from xcgraph.formats.metadata_files import read_metadata
 from xcgraph.formats.sparse_text import read_points, read_rows
 from xcgraph.formats.text_lines import TextLines, read_names
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.text.vectorizer import WordVectorizer
 
 from .arrays import mutate_npz, npz_bytes
 from .mutate import bomb, deep, mutate_bytes, mutate_json, pack
@@ -131,7 +131,7 @@ def read_data_set(folder, work):
         name="x",
         cache=_store(work),
         layout=None,
-        text=WordTokens(min_df=1),
+        text=WordVectorizer(min_df=1),
         propensity_a=0.55,
         propensity_b=1.5,
     )
@@ -140,7 +140,11 @@ def read_data_set(folder, work):
 
 def _read_metadata(folder, work):
     source = folder / "points"
-    rows = {"train": Count(3, source), "test": Count(2, source), "labels": Count(3, source)}
+    rows = {
+        "train": SourcedCount(3, source),
+        "test": SourcedCount(2, source),
+        "labels": SourcedCount(3, source),
+    }
     read_metadata(FolderFiles(folder), _store(work), rows)
 
 

@@ -11,21 +11,21 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import ArtifactStore
-from xcgraph.data.cutters import WordsAndGrams
-from xcgraph.data.reader import TextReader
-from xcgraph.data.text import WordTokens
-from xcgraph.data.wordpiece import WordPiece
 from xcgraph.data.xc_data import Split
 from xcgraph.formats.folder import read_folder
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.metrics.evaluate import evaluate_scores
-from xcgraph.npz import load_arrays, load_csr
 from xcgraph.predict.folder import save_model
-from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.predictor import Predictor
 from xcgraph.predict.stream import answers, batches_of_lines, parse_line
-from xcgraph.report.runs import LeftOut, read_run
+from xcgraph.runs.folder import LeftOut, read_run
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.storage.npz import load_arrays, load_csr
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
+from xcgraph.text.tokenizers import NgramTokenizer
+from xcgraph.text.vectorizer import WordVectorizer
+from xcgraph.text.wordpiece import WordPieceVectorizer
 
 from .arrays import (
     Planted,
@@ -49,7 +49,7 @@ seed: 0
 data: {_target_: toy.Toy, name: toy, propensity_a: 0.5, propensity_b: 1.5}
 validation: {fraction: 0.1, seed: 1}
 run:
-  recipe: {_target_: xcgraph.pipeline.eclare.Eclare, num_trees: 1}
+  recipe: {_target_: xcgraph.recipes.eclare.Eclare, num_trees: 1}
 """
 METRICS = b'{"data": "toy", "validation": {"P@1": 0.5}, "test": {"P@1": 0.25, "PSP@5": 0.125}}'
 FACTS = b'{"data": {"fingerprint": "abc", "labels": 3}, "seconds": 1.5, "versions": {"torch": "2.6"}}'
@@ -82,33 +82,37 @@ def make_model(seed, *, pieces=False):
         )
 
     members = csr_array((np.ones(LABELS, np.float32), (np.arange(LABELS) % METAS, np.arange(LABELS))))
-    ranked = PortableTree(
+    ranked = PortableMember(
         shortlister=scoring(METAS, 2),
         members=members,
         ranker=scoring(LABELS, 6),
         views=("text", "graph"),
         shares=floats(LABELS, 2),
     )
-    nearest = PortableTree(
+    nearest = PortableMember(
         shortlister=scoring(LABELS, 5, "cosine"),
         members=csr_array(np.eye(LABELS, dtype=np.float32)),
         ranker=None,
         views=(),
         shares=np.empty((LABELS, 0), np.float32),
     )
-    cutter = _pieces() if pieces else WordsAndGrams(3, 5)
+    cutter = _pieces() if pieces else NgramTokenizer(3, 5)
     return PortableModel(
         data="toy",
         trees=(ranked,) if pieces else (ranked, nearest),
         label_names=tuple(f"label {number} ☃" for number in range(LABELS)),
         vocabulary=VOCABULARY,
-        reader=TextReader(VOCABULARY, np.ones(TOKENS, np.float32), cutter),
+        vectorizer=FittedVectorizer(VOCABULARY, np.ones(TOKENS, np.float32), cutter),
     )
 
 
 def _pieces():
     texts = ["red apple", "green pear", "tea"]
-    return WordPiece(min_df=1, vocabulary_size=40).weigh(texts, [], label_texts=texts).reader.cutter
+    return (
+        WordPieceVectorizer(min_df=1, vocabulary_size=40)
+        .fit_transform(texts, [], label_texts=texts)
+        .vectorizer.tokenizer
+    )
 
 
 def files_of(folder: Path):
@@ -176,7 +180,7 @@ def ask_model(folder, _work):
     predictor = Predictor.load(folder)
     most = min(3, predictor.model.top_k)
     bags = [{0: 1.0}, {}, *([{"red": 1.0}] if predictor.model.vocabulary else [])]
-    texts = ["red apple", ""] if predictor.model.reader is not None else []
+    texts = ["red apple", ""] if predictor.model.vectorizer is not None else []
     predictor.predict([*bags, *texts] * 2, most)
     lines = [parse_line(b'{"features": {"0": 1}}', 1, predictor, is_json=True)]
     for answer in answers(lines, predictor, most, explain=True):
@@ -217,10 +221,10 @@ def _read_cached(folder, layout):
         if matrix.shape[1] <= 10_000_000:  # more are refused where a data set is made of matrices
             matrix @ np.ones(matrix.shape[1], np.float32)
         return
-    text = {"layout": None, "text": WordTokens(min_df=1), "propensity_a": 0.5, "propensity_b": 1.5}
+    text = {"layout": None, "text": WordVectorizer(min_df=1), "propensity_a": 0.5, "propensity_b": 1.5}
     data = read_folder(folder / "source", name="x", cache=store, **text)
     data.fingerprint  # noqa: B018 - it goes through all there is
-    data.reader.read(["red apple"])
+    data.vectorizer.transform(["red apple"])
 
 
 def _make_cache(rng):
@@ -270,7 +274,7 @@ def _checkpoint():
 
 
 def _load_tensors(folder, _work):
-    from xcgraph.pipeline.checkpoints import load_tensors  # brings Lightning, which takes seconds
+    from xcgraph.training.checkpoints import load_tensors  # brings Lightning, which takes seconds
 
     load_tensors(folder / "w.ckpt")
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, random_array
 
-from xcgraph.graph.meta_graph import meta_graph
+from xcgraph.graph.game import meta_graph
 
 
 def twin(graph, assignment, num_meta, num_neighbors):

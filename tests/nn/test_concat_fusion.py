@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from xcgraph.nn.concat_fusion import ConcatFusion
-from xcgraph.nn.fusion import MeanFusion
+from xcgraph.nn.fusion import ConcatFusion, MeanFusion
 
 
 def make_fusion(num_views=3, seed=0):

@@ -4,7 +4,7 @@ import torch
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import label_sets, token_bag
-from xcgraph.nn.contrast import Contrast, Encoded
+from xcgraph.nn.contrast import ContrastLoss, EncodedRows
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.edges import Edges
 from xcgraph.nn.encoder import BagOfTokens
@@ -31,12 +31,12 @@ def encoder():
 def make_contrast(links, **changes):
     texts = csr_array(np.random.default_rng(4).random((NUM_COLUMNS, NUM_TOKENS)).astype(np.float32) - 0.3)
     edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
-    return Contrast(edges, StoredTexts(token_bag(texts)), TripletLoss(**changes)), texts
+    return ContrastLoss(edges, StoredTexts(token_bag(texts)), TripletLoss(**changes)), texts
 
 
 def encoded(rows):
     vectors = torch.nn.functional.normalize(torch.randn(len(rows), 6))
-    return Encoded(torch.tensor(rows), vectors.requires_grad_())
+    return EncodedRows(torch.tensor(rows), vectors.requires_grad_())
 
 
 @pytest.mark.parametrize(("num_positives", "num_negatives"), [(1, 1), (2, 3), (2, 12)])
@@ -69,7 +69,7 @@ def test_another_true_column_is_no_negative(encoder):
     links = csr_array(np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1]], np.float32))
     texts = token_bag(csr_array(np.eye(3, NUM_TOKENS, dtype=np.float32)))
     edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
-    contrast = Contrast(edges, StoredTexts(texts), TripletLoss(num_positives=3, margin=2.0))
+    contrast = ContrastLoss(edges, StoredTexts(texts), TripletLoss(num_positives=3, margin=2.0))
     rows = encoded([0, 1, 2])
     contrast(encoder, rows).loss.backward()
     assert not rows.vectors.grad[0].any()

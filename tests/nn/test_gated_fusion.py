@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from xcgraph.nn.gated_fusion import GatedFusion
+from xcgraph.nn.fusion import GatedFusion
 
 
 def make_fusion(num_views=3, seed=0):

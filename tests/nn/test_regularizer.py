@@ -6,14 +6,14 @@ import torch
 from scipy.sparse import csr_array
 
 from xcgraph.data.batching import label_sets, token_bag
-from xcgraph.nn.contrast import Contrast, Encoded
+from xcgraph.nn.contrast import ContrastLoss, EncodedRows
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.edges import Edges
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.nn.label_text import StoredTexts
 from xcgraph.nn.pruning import NoPruning, ScheduledPruning
 from xcgraph.nn.regularizer import GraphRegularizer, NoRegularizer
-from xcgraph.nn.trade_off import BanditTradeOff, FixedTradeOff
+from xcgraph.nn.regularizer_weight import BanditWeight, FixedWeight
 from xcgraph.nn.triplet import TripletLoss
 
 NUM_TOKENS, NUM_ANCHORS = 20, 8
@@ -29,22 +29,24 @@ def encoder():
 
 def make_term(links):
     edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
-    return Contrast(edges, StoredTexts(token_bag(ANCHOR_TEXTS)), TripletLoss())
+    return ContrastLoss(edges, StoredTexts(token_bag(ANCHOR_TEXTS)), TripletLoss())
 
 
-def make_regularizer(trade_off=None, pruning=None):
-    trade_off = trade_off or FixedTradeOff(2, value=0.25)
-    return GraphRegularizer([make_term(OF_POINTS)], [make_term(OF_LABELS)], trade_off, pruning or NoPruning())
+def make_regularizer(regularizer_weight=None, pruning=None):
+    regularizer_weight = regularizer_weight or FixedWeight(2, value=0.25)
+    return GraphRegularizer(
+        [make_term(OF_POINTS)], [make_term(OF_LABELS)], regularizer_weight, pruning or NoPruning()
+    )
 
 
 def encoded(rows):
-    return Encoded(torch.tensor(rows), torch.nn.functional.normalize(torch.randn(len(rows), 6)))
+    return EncodedRows(torch.tensor(rows), torch.nn.functional.normalize(torch.randn(len(rows), 6)))
 
 
 def test_sum_of_weighted_terms(encoder):
-    trade_off = FixedTradeOff(2)
-    trade_off.value.copy_(torch.tensor([0.5, 2.0]))
-    regularizer = make_regularizer(trade_off)
+    regularizer_weight = FixedWeight(2)
+    regularizer_weight.value.copy_(torch.tensor([0.5, 2.0]))
+    regularizer = make_regularizer(regularizer_weight)
     points, labels = encoded([3, 1, 8]), encoded([0, 5])
     torch.manual_seed(1)
     found = regularizer(encoder, points, labels)
@@ -62,14 +64,14 @@ def test_no_regularizer(encoder):
         raise AssertionError("Nothing is to be computed.")
 
     none = NoRegularizer()
-    none.observe(refuse)
+    none.update(refuse)
     none.start_epoch(10, encoder, refuse, refuse)
     assert float(none(encoder, encoded([1]), encoded([2]))) == 0
 
 
 def test_precision_reaches_the_bandit():
-    bandit = BanditTradeOff(2, every_steps=1)
-    make_regularizer(bandit).observe(lambda: torch.tensor(0.75))
+    bandit = BanditWeight(2, every_steps=1)
+    make_regularizer(bandit).update(lambda: torch.tensor(0.75))
     assert float(bandit.baseline) == 0.75
 
 
@@ -90,7 +92,7 @@ def test_pruning_keeps_edges_whose_ends_agree(encoder, min_similarity, caplog):
 
     def blocks(whole):
         return lambda: [
-            Encoded(rows, vectors)
+            EncodedRows(rows, vectors)
             for rows, vectors in zip(whole.rows.split(4), whole.vectors.split(4), strict=True)
         ]
 
@@ -115,7 +117,8 @@ def test_an_edge_comes_back_when_its_ends_agree_again(encoder):
     regularizer = make_regularizer(pruning=ScheduledPruning(warmup_epochs=0, every_epochs=1))
     anchors = encoder(token_bag(ANCHOR_TEXTS)).detach()
     away, towards = (
-        lambda sign=sign: [Encoded(torch.arange(10), sign * anchors[[0]].expand(10, -1))] for sign in (-1, 1)
+        lambda sign=sign: [EncodedRows(torch.arange(10), sign * anchors[[0]].expand(10, -1))]
+        for sign in (-1, 1)
     )
     nothing = lambda: [encoded(range(6))]  # noqa: E731
     edges = regularizer.of_points[0].edges

@@ -1,7 +1,6 @@
 import torch
 
-from xcgraph.nn.fusion import MeanFusion
-from xcgraph.nn.sum_fusion import SumFusion
+from xcgraph.nn.fusion import MeanFusion, SumFusion
 
 
 def test_by_hand():

@@ -2,17 +2,17 @@ import pytest
 import torch
 
 from xcgraph.data.batching import token_bag
-from xcgraph.data.token_ids import TokenIds
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.nn.transformer import TransformerEncoder
+from xcgraph.text.token_ids import TokenIdVectorizer
 
 TEXTS = ["w7 w1 w7 w3", "w5", "", "w1 w2 w3 w4 w5 w6 w8 w9"]
 
 
 @pytest.fixture
 def texts(tiny_model):
-    return TokenIds(model=tiny_model, max_length=8).weigh(TEXTS, [], label_texts=[]).train
+    return TokenIdVectorizer(model=tiny_model, max_length=8).weigh(TEXTS, [], label_texts=[]).train
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_as_the_model_itself(tiny_model, texts, pooling, pool):
 
 
 def test_order_of_words_matters(tiny_model, encoder):
-    rows = TokenIds(model=tiny_model).weigh(["w1 w2", "w2 w1"], [], label_texts=[]).train
+    rows = TokenIdVectorizer(model=tiny_model).weigh(["w1 w2", "w2 w1"], [], label_texts=[]).train
     with torch.no_grad():
         first, second = encoder.embed(token_bag(rows))
     assert not torch.allclose(first, second, atol=1e-3)

@@ -6,17 +6,17 @@ from functools import cache, partial
 import pytest
 import torch
 
-from xcgraph.graph.identity import IdentityGraph
+from xcgraph.graph.base import IdentityGraph
 from xcgraph.graph.random_walk import RandomWalkGraph
 from xcgraph.nn.blocks import GatedResidualBlock
 from xcgraph.nn.encoder import BagOfTokens
-from xcgraph.nn.gated_fusion import GatedFusion
+from xcgraph.nn.fusion import GatedFusion
 from xcgraph.nn.label_graph import Propagation
-from xcgraph.pipeline.nearest_shortlister import NearestShortlisterConfig
-from xcgraph.pipeline.ranked_ramen import RankedRamen
-from xcgraph.pipeline.ranker import RankerConfig
-from xcgraph.pipeline.shortlister import ShortlisterConfig
 from xcgraph.predict.export import portable
+from xcgraph.recipes.models import RankerConfig
+from xcgraph.recipes.nearest_shortlister import NearestShortlisterConfig
+from xcgraph.recipes.ramen import RankedRamen
+from xcgraph.recipes.shortlister import ShortlisterConfig
 from xcgraph.tasks.label_text import trained_text
 
 JOINT = ("joint", "joint_ensemble")
@@ -37,7 +37,7 @@ def make_recipe(toy, kind):
             "label_text": trained_text,
             "block": GatedResidualBlock,
         }
-        return toy.recipe(tasks=toy.tasks(**parts), graph=IdentityGraph(), num_trees=2)
+        return toy.recipe(network=toy.network(**parts), graph=IdentityGraph(), num_trees=2)
     if kind == "nearest":
         return toy.recipe(shortlister=NearestShortlisterConfig(num_meta_labels=16, beam_size=12))
     if kind == "ramen":

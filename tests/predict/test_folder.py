@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from xcgraph.artifacts import checksum
 from xcgraph.data.from_texts import LabelledTexts, from_texts
-from xcgraph.data.text import WordTokens
-from xcgraph.data.wordpiece import WordPiece
 from xcgraph.errors import UserError
 from xcgraph.predict.engine import Engine
 from xcgraph.predict.folder import load_model, save_model
 from xcgraph.predict.model import PortableModel
 from xcgraph.predict.tensors import TensorWriter
+from xcgraph.storage.artifacts import checksum
+from xcgraph.text.vectorizer import WordVectorizer
+from xcgraph.text.wordpiece import WordPieceVectorizer
 
 from .conftest import KINDS
 
@@ -67,7 +67,9 @@ def test_equal_arrays_are_stored_and_loaded_once(saved):
     assert len({id(encoder.embedding) for encoder in encoders}) == 1
 
 
-@pytest.mark.parametrize("tokens", [WordTokens(min_df=1), WordPiece(vocabulary_size=60, min_df=1)])
+@pytest.mark.parametrize(
+    "tokens", [WordVectorizer(min_df=1), WordPieceVectorizer(vocabulary_size=60, min_df=1)]
+)
 def test_text_can_be_read_after_loading(tokens, trained, tmp_path):
     texts = ["an apple a day", "red pear", "green apple"]
     points = LabelledTexts(texts, [["fruit"], ["naïve ☃"], ["fruit"]])
@@ -79,7 +81,7 @@ def test_text_can_be_read_after_loading(tokens, trained, tmp_path):
 
     assert loaded.label_names == model.label_names
     assert loaded.vocabulary == data.vocabulary
-    assert (loaded.reader.read(texts) != data.train.features).nnz == 0
+    assert (loaded.vectorizer.transform(texts) != data.train.features).nnz == 0
 
 
 def with_words(model, data):
@@ -96,7 +98,11 @@ def with_words(model, data):
     ]
     names = tuple(f"label {number} ☃" for number in range(model.num_labels))
     return PortableModel(
-        data="toy", trees=tuple(trees), label_names=names, vocabulary=data.vocabulary, reader=data.reader
+        data="toy",
+        trees=tuple(trees),
+        label_names=names,
+        vocabulary=data.vocabulary,
+        vectorizer=data.vectorizer,
     )
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csc_matrix, csr_array
 
-from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
 from xcgraph.predict.inputs import InputReader
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 from .test_folder import with_words
 
@@ -15,7 +15,7 @@ class Words:
     """Three words and their reader."""
 
     vocabulary = ("apple", "pear", "red")
-    reader = TextReader(vocabulary, np.array([1, 2, 3], np.float32))
+    vectorizer = FittedVectorizer(vocabulary, np.array([1, 2, 3], np.float32))
 
 
 @pytest.fixture(scope="module")

@@ -7,17 +7,17 @@ import pytest
 import yaml
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import save_arrays, save_csr
 from xcgraph.data.holdout import hold_out_rows
 from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensity
-from xcgraph.report.section import ViewWeights
+from xcgraph.runs.folder import ViewWeights
 from xcgraph.sparse import retain_top_k
+from xcgraph.storage.artifacts import save_arrays, save_csr
 
 CURVES = "epoch,lr,seconds,val/P@1\n1,0.01,{0},0.1\n2,0.005,{0},0.2\n"
 
 
 def fingerprints(data):
-    return {"fingerprint": data.fingerprint, "truth": data.truth_fingerprint}
+    return {"fingerprint": data.fingerprint, "truth": data.labels_fingerprint}
 
 
 class RunMaker:

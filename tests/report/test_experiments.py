@@ -1,7 +1,7 @@
 import os
 
 from xcgraph.report.experiments import find_base, find_sweeps, group_runs
-from xcgraph.report.runs import find_runs
+from xcgraph.runs.folder import find_runs
 
 
 def grouped(run_maker):

@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from xcgraph.errors import UserError
-from xcgraph.report.runs import find_runs
 from xcgraph.report.section import make_sections
+from xcgraph.runs.folder import find_runs
 
 from .conftest import fingerprints
 

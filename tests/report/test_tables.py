@@ -3,7 +3,6 @@ import shutil
 import pytest
 
 from xcgraph.report.published import Published, published_rows
-from xcgraph.report.runs import LeftOut, find_runs
 from xcgraph.report.section import make_sections
 from xcgraph.report.tables import (
     cost_table,
@@ -13,6 +12,7 @@ from xcgraph.report.tables import (
     provenance_table,
     published_table,
 )
+from xcgraph.runs.folder import LeftOut, find_runs
 
 
 def section_of(run_maker, sources):

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks.latency import random_model
-from xcgraph.data.reader import TextReader
 from xcgraph.predict.predictor import Predictor
 from xcgraph.serve.app import create_app
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 WORDS = ("apple", "pear", "red")
 
@@ -52,9 +52,9 @@ def sparse_model():
 
 @pytest.fixture(scope="session")
 def model(sparse_model):
-    reader = TextReader(WORDS, np.array([1, 2, 3], np.float32))
+    vectorizer = FittedVectorizer(WORDS, np.array([1, 2, 3], np.float32))
     names = tuple(f"label {number} ☃" for number in range(sparse_model.num_labels))
-    return replace(sparse_model, vocabulary=WORDS, reader=reader, label_names=names)
+    return replace(sparse_model, vocabulary=WORDS, vectorizer=vectorizer, label_names=names)
 
 
 @pytest.fixture

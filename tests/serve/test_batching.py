@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from xcgraph.predict.predictor import Predictor
-from xcgraph.serve.batching import Batcher, Question
+from xcgraph.serve.batching import Batcher, PendingRequest
 from xcgraph.serve.metrics import Metrics
 from xcgraph.serve.settings import ServeSettings
 
@@ -128,7 +128,9 @@ def test_the_end_waits_for_what_is_queued(predictor):
         batcher = Batcher(predictor, ServeSettings(gather_ms=0.0), Metrics())
         async with batcher.running():
             predictor.go.clear()
-            tasks = [asyncio.create_task(batcher.ask(Question([word], 2, False))) for word in ("red", "pear")]
+            tasks = [
+                asyncio.create_task(batcher.ask(PendingRequest([word], 2, False))) for word in ("red", "pear")
+            ]
             await until(predictor.started.is_set)
             asyncio.get_running_loop().call_later(0.1, predictor.go.set)
         return await asyncio.gather(*tasks)

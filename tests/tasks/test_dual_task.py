@@ -8,11 +8,11 @@ from scipy.sparse import csr_array
 from torch.nn import functional
 
 from xcgraph.batch import XCBatch
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.metrics.xc_metrics import XCMetrics
-from xcgraph.nn.contrast import Encoded
+from xcgraph.nn.contrast import EncodedRows
 from xcgraph.nn.retrieval import ExactRetrieval
 from xcgraph.optim import LinearSchedule, SparseDenseAdam
 from xcgraph.tasks.dual_task import DualTask
@@ -42,7 +42,7 @@ def build(toy, work):
 
 
 def whole(split):
-    return FullTargets(split)[np.arange(len(split))]
+    return AllLabelsDataset(split)[np.arange(len(split))]
 
 
 def dense_cosines(task, split, texts):
@@ -84,8 +84,8 @@ def test_loss_is_that_of_the_labels_and_the_penalty(build, work):
     found = task.training_step(batch)
     torch.manual_seed(3)
     points = task.encoder(batch.tokens)
-    labels = task.truth(task.encoder, Encoded(batch.rows, points))
-    penalty = task.regularizer(task.encoder, Encoded(batch.rows, points), labels.others)
+    labels = task.truth(task.encoder, EncodedRows(batch.rows, points))
+    penalty = task.regularizer(task.encoder, EncodedRows(batch.rows, points), labels.others)
     torch.testing.assert_close(found, labels.loss + penalty)
     assert penalty > 0
 
@@ -104,7 +104,7 @@ def test_anchors_move_embeddings_that_labels_alone_would_leave(build, work):
 
 def test_batches_must_know_their_rows(build, work):
     batch = whole(work.train)
-    unnumbered = XCBatch(batch.tokens, batch.truth, batch.filtered, batch.positives)
+    unnumbered = XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives)
     with pytest.raises(ValueError, match="know their row"):
         build().training_step(unnumbered)
 
@@ -130,8 +130,8 @@ def learn(task, work, *, max_epochs=3, lr=0.05):
         num_sanity_val_steps=0,
     )
     loaders = (
-        batch_loader(FullTargets(work.train), batch_size=32, shuffle_seed=0),
-        batch_loader(FullTargets(work.valid), batch_size=16),
+        batch_loader(AllLabelsDataset(work.train), batch_size=32, shuffle_seed=0),
+        batch_loader(AllLabelsDataset(work.valid), batch_size=16),
     )
     trainer.fit(task, *loaders)
     return trainer

@@ -21,7 +21,7 @@ def make_anchors(num_anchors, seed):
         features=random(num_anchors, 20),
         points=random(10, num_anchors),
         labels=random(6, num_anchors),
-        named=random(num_anchors, 6),
+        anchor_labels=random(num_anchors, 6),
     )
 
 
@@ -36,7 +36,7 @@ def test_a_term_for_each_anchor_set_and_graph(toy, graphs, of_points, of_labels)
     found = toy.regularization(graphs=graphs).build(SETS)
     assert isinstance(found, GraphRegularizer)
     assert (len(found.of_points), len(found.of_labels)) == (of_points, of_labels)
-    assert found.trade_off().shape == (of_points + of_labels,)
+    assert found.regularizer_weight().shape == (of_points + of_labels,)
     for terms, part in ((found.of_points, "points"), (found.of_labels, "labels")):
         for term, anchors in zip(terms, SETS, strict=False):
             links = getattr(anchors, part).toarray() > 0

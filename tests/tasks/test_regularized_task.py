@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from xcgraph.data.batching import FullTargets
-from xcgraph.nn.contrast import Encoded
+from xcgraph.data.batching import AllLabelsDataset
+from xcgraph.nn.contrast import EncodedRows
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.label_graph import Propagation
 
@@ -11,13 +11,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def tasks(toy, tmp_path):
+def network(toy, tmp_path):
     """A plain task and a regularized one of the same weights, and all training points as a batch."""
     work = toy.workspace(tmp_path)
     anchors = toy.ramen().anchors.find(work)
     plain, other = (toy.tied_task(propagation=Propagation(hops=0)).eval() for _ in range(2))
     regularized = toy.regularization().add_to(other, anchors, work.label_features).eval()
-    return plain, regularized, FullTargets(work.train)[np.arange(len(work.train))]
+    return plain, regularized, AllLabelsDataset(work.train)[np.arange(len(work.train))]
 
 
 def test_loss_is_that_of_the_plain_task_and_the_penalty(tasks):
@@ -27,8 +27,8 @@ def test_loss_is_that_of_the_plain_task_and_the_penalty(tasks):
     torch.manual_seed(2)
     encoder = DualEncoder(plain.encoder)
     drawn = torch.randint(40, (160,))
-    labels = Encoded(drawn, encoder(regularized.label_texts(drawn)))
-    points = Encoded(batch.rows, encoder(batch.tokens))
+    labels = EncodedRows(drawn, encoder(regularized.label_texts(drawn)))
+    points = EncodedRows(batch.rows, encoder(batch.tokens))
     penalty = regularized.regularizer(encoder, points, labels)
     torch.testing.assert_close(found, plain.training_step(batch) + penalty)
     assert penalty > 0
@@ -53,4 +53,4 @@ def test_regularizer_learns_of_precision(tasks):
     best = regularized(batch).argmax(dim=1).tolist()
     true = set(map(tuple, batch.positives.tolist()))
     expected = np.mean([(point, label) in true for point, label in enumerate(best)])
-    assert float(regularized.regularizer.trade_off.collected) == pytest.approx(expected)
+    assert float(regularized.regularizer.regularizer_weight.collected) == pytest.approx(expected)

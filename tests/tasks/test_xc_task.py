@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from torch.nn import functional
 
 from xcgraph.batch import LabelSets, Shortlist, TokenBag, XCBatch
-from xcgraph.data.batching import FullTargets
+from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.data.xc_data import Split
 from xcgraph.metrics.evaluate import evaluate_scores
@@ -19,7 +19,7 @@ from xcgraph.nn.fusion import MeanFusion
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.refinement import NoRefinement
 from xcgraph.optim import HalvingSchedule, LinearSchedule, SparseDenseAdam
-from xcgraph.tasks.builder import Labels
+from xcgraph.tasks.label_network import LabelInputs
 from xcgraph.tasks.label_text import trained_text
 from xcgraph.tasks.task import Learning
 from xcgraph.tasks.xc_task import XCTask
@@ -52,7 +52,7 @@ def shortlist_of_all(batch, num_labels=40):
     """The same batch with a shortlist of all labels, in descending order, with log-prior 0."""
     positions = torch.arange(num_labels).flip(0).repeat(len(batch), 1)
     shortlist = Shortlist(torch.arange(num_labels), positions, torch.zeros(positions.shape))
-    return XCBatch(batch.tokens, batch.truth, batch.filtered, batch.positives, shortlist)
+    return XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives, shortlist)
 
 
 @pytest.fixture(
@@ -65,7 +65,7 @@ def task(toy, request):
         "frozen without refinement": partial(toy.frozen_task, refinement=NoRefinement, fusion=MeanFusion),
         "tied without graph": partial(toy.tied_task, propagation=Propagation(hops=0)),
         "three hops": partial(toy.frozen_task, propagation=Propagation(hops=3)),
-        "trained": partial(toy.frozen_task, label_text=trained_text, block=GatedResidualBlock),
+        "trained": partial(toy.frozen_task, token_embeddings=trained_text, block=GatedResidualBlock),
     }[request.param]().eval()
 
 
@@ -73,7 +73,7 @@ def task(toy, request):
 
 
 def test_scores_are_products_of_points_and_label_vectors(task, toy):
-    batch = whole(FullTargets(toy.data.test))
+    batch = whole(AllLabelsDataset(toy.data.test))
     points, vectors = task.encoder(batch.tokens), task.label_vectors()
     expected = [[point @ vector + task.classifier.bias for vector in vectors] for point in points[:5]]
     torch.testing.assert_close(task(batch)[:5], torch.tensor(expected), rtol=1e-4, atol=1e-5)
@@ -86,7 +86,7 @@ def test_label_vectors_of_some_labels_equal_those_of_all(task):
 
 
 def test_shortlist_scores_equal_full_scores_at_its_labels(task, toy):
-    batch, shortlisted = whole(FullTargets(toy.data.test)), whole(toy.shortlisted(toy.data.test))
+    batch, shortlisted = whole(AllLabelsDataset(toy.data.test)), whole(toy.shortlisted(toy.data.test))
     full, found = task(batch), task(shortlisted)
     positions = shortlisted.shortlist.positions
     labels = shortlisted.shortlist.label_ids[positions.clamp(min=0)]
@@ -97,21 +97,21 @@ def test_shortlist_scores_equal_full_scores_at_its_labels(task, toy):
 def test_padding_scores_minus_infinity(toy):
     features = csr_array((2, toy.data.num_tokens), dtype=np.float32)
     batch = whole(
-        FullTargets(Split(features, csr_array((2, 40), dtype=np.float32), np.empty((0, 2), np.int64)))
+        AllLabelsDataset(Split(features, csr_array((2, 40), dtype=np.float32), np.empty((0, 2), np.int64)))
     )
     shortlist = Shortlist(torch.tensor([3, 8]), torch.tensor([[0, 1, -1], [1, -1, -1]]), torch.zeros(2, 3))
     task = toy.tied_task().eval()
-    found = task(XCBatch(batch.tokens, batch.truth, batch.filtered, batch.positives, shortlist))
+    found = task(XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives, shortlist))
     assert (found == -torch.inf).tolist() == [[False, False, True], [False, True, True]]
     ranked, log_probability = task.predict_step(
-        XCBatch(batch.tokens, batch.truth, batch.filtered, batch.positives, shortlist)
+        XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives, shortlist)
     )
     assert (ranked == -1).tolist() == [[False, False, True], [False, True, True]]
     assert (log_probability == -torch.inf).tolist() == (ranked == -1).tolist()
 
 
 def test_cached_label_vectors_give_the_same_scores(task, toy):
-    for targets in (FullTargets(toy.data.test), toy.shortlisted(toy.data.test)):
+    for targets in (AllLabelsDataset(toy.data.test), toy.shortlisted(toy.data.test)):
         batch = whole(targets)
         direct = task(batch)
         task.on_predict_start()
@@ -124,7 +124,7 @@ def test_cached_label_vectors_give_the_same_scores(task, toy):
 
 
 def test_loss_is_the_cross_entropy_per_point_of_full_scores(task, toy):
-    batch = whole(FullTargets(toy.data.train))
+    batch = whole(AllLabelsDataset(toy.data.train))
     target = torch.from_numpy(toy.data.train.labels.toarray())
     expected = functional.binary_cross_entropy_with_logits(task(batch), target, reduction="sum") / 200
     torch.testing.assert_close(task.training_step(batch), expected, rtol=1e-4, atol=1e-5)
@@ -132,10 +132,10 @@ def test_loss_is_the_cross_entropy_per_point_of_full_scores(task, toy):
 
 def test_loss_of_a_shortlist_of_all_labels_is_that_of_full_scores(task, toy):
     split = toy.data.train
-    full = whole(FullTargets(split))
+    full = whole(AllLabelsDataset(split))
     columns = torch.stack([full.positives[:, 0], 39 - full.positives[:, 1]], dim=1)
     shortlisted = shortlist_of_all(full)
-    shortlisted = XCBatch(full.tokens, full.truth, full.filtered, columns, shortlisted.shortlist)
+    shortlisted = XCBatch(full.tokens, full.labels, full.filtered, columns, shortlisted.shortlist)
     torch.testing.assert_close(
         task.training_step(shortlisted), task.training_step(full), rtol=1e-4, atol=1e-5
     )
@@ -146,7 +146,7 @@ def test_loss_of_a_shortlist_of_all_labels_is_that_of_full_scores(task, toy):
 
 @pytest.mark.parametrize("top_k", [1, 5, 40, 100])
 def test_prediction_is_the_best_labels_and_their_log_probabilities(task, toy, top_k):
-    batch = whole(FullTargets(toy.data.test))
+    batch = whole(AllLabelsDataset(toy.data.test))
     task.top_k = top_k
     labels, log_probability = task.predict_step(batch)
     expected = task(batch).sigmoid().log().sort(dim=1, descending=True)
@@ -195,7 +195,7 @@ def dense_scores(task, targets):
 def test_validation_metrics_equal_those_of_the_final_evaluation(task, toy, batch_size, is_shortlisted):
     split = toy.data.test
     assert len(split.filter_pairs) > 0
-    targets = toy.shortlisted(split) if is_shortlisted else FullTargets(split)
+    targets = toy.shortlisted(split) if is_shortlisted else AllLabelsDataset(split)
     propensity = 1 + torch.rand(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     task.prepare(make_learning(), XCMetrics(40, (1, 3, 5), propensity))
     (found,) = make_trainer().validate(task, batch_loader(targets, batch_size=batch_size), verbose=False)
@@ -207,12 +207,14 @@ def test_validation_leaves_filtered_labels_out(toy):
     """A point whose only rivals are filtered has its label at rank 1."""
     task = toy.tied_task().eval()
     features = toy.data.test.features[:1]
-    ranking = task(whole(FullTargets(toy.data.test.take(np.array([0])))))[0].argsort(descending=True).tolist()
+    ranking = (
+        task(whole(AllLabelsDataset(toy.data.test.take(np.array([0])))))[0].argsort(descending=True).tolist()
+    )
     labels = np.zeros((1, 40), np.float32)
     labels[0, ranking[6]] = 1
     pairs = np.array([[0, label] for label in ranking[:6]], np.int64)
     for filtered, expected in ((pairs, 1), (pairs[:5], 0)):
-        targets = FullTargets(Split(features, csr_array(labels), filtered))
+        targets = AllLabelsDataset(Split(features, csr_array(labels), filtered))
         task.prepare(make_learning(), XCMetrics(40, 1))
         (found,) = make_trainer().validate(task, batch_loader(targets, batch_size=1), verbose=False)
         assert found["val/P@1"] == expected
@@ -221,13 +223,13 @@ def test_validation_leaves_filtered_labels_out(toy):
 def test_each_validation_starts_from_nothing(toy):
     task = toy.tied_task()
     task.prepare(make_learning(), XCMetrics(40, (1, 3)))
-    loader = batch_loader(FullTargets(toy.data.test), batch_size=16)
+    loader = batch_loader(AllLabelsDataset(toy.data.test), batch_size=16)
     first, second = (make_trainer().validate(task, loader, verbose=False) for _ in range(2))
     assert first == second
 
 
 def test_training_or_validating_needs_preparation(toy):
-    loader = batch_loader(FullTargets(toy.data.test), batch_size=16)
+    loader = batch_loader(AllLabelsDataset(toy.data.test), batch_size=16)
     for run in (make_trainer(max_epochs=1).fit, make_trainer().validate):
         with pytest.raises(RuntimeError, match=re.escape("Call prepare before training or validating.")):
             run(toy.tied_task(), loader)
@@ -278,11 +280,11 @@ def test_label_vectors_of_an_interrupted_pass_are_not_trained_on(toy):
 
 
 def test_validation_in_between_changes_no_weight(toy):
-    batch = whole(FullTargets(toy.data.train))
+    batch = whole(AllLabelsDataset(toy.data.train))
     task = toy.tied_task()
     before = {name: tensor.clone() for name, tensor in task.state_dict().items()}
     task.prepare(make_learning(), XCMetrics(40, 1))
-    make_trainer().validate(task, batch_loader(FullTargets(toy.data.test), batch_size=16), verbose=False)
+    make_trainer().validate(task, batch_loader(AllLabelsDataset(toy.data.test), batch_size=16), verbose=False)
     assert all(torch.equal(tensor, before[name]) for name, tensor in task.state_dict().items())
     assert task(batch).requires_grad
 
@@ -292,7 +294,7 @@ def test_validation_in_between_changes_no_weight(toy):
 
 def fit(task, toy, **changes):
     task.prepare(make_learning(**changes), XCMetrics(40, 1))
-    loader = batch_loader(FullTargets(toy.data.train), batch_size=50, shuffle_seed=0)
+    loader = batch_loader(AllLabelsDataset(toy.data.train), batch_size=50, shuffle_seed=0)
     make_trainer(max_epochs=changes.get("max_epochs", 2)).fit(task, loader)
     return task.state_dict()
 
@@ -337,11 +339,11 @@ def test_labels_train_the_embeddings_of_a_tied_task(toy):
     features = toy.data.train.features.toarray()
     features[:, 59] = 0
     assert toy.data.train.labels[:, [3]].nnz > 0
-    task = toy.tasks().surrogate.build(Labels(csr_array(texts), toy.graph), 0.05)
+    task = toy.network().surrogate.build(LabelInputs(csr_array(texts), toy.graph), 0.05)
     before = task.encoder.embedding.weight[59].detach().clone()
     task.prepare(make_learning(), XCMetrics(40, 1))
     split = Split(csr_array(features), toy.data.train.labels, np.empty((0, 2), np.int64))
-    make_trainer(max_epochs=1).fit(task, batch_loader(FullTargets(split), batch_size=50))
+    make_trainer(max_epochs=1).fit(task, batch_loader(AllLabelsDataset(split), batch_size=50))
     assert not torch.equal(task.encoder.embedding.weight[59], before)
 
 

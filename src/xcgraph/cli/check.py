@@ -11,8 +11,8 @@ from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from xcgraph.configured.build import build_node
 from xcgraph.errors import UserError
+from xcgraph.saved_runs.build import build_node
 
 Node = Mapping[str, Any]
 

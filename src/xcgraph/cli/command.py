@@ -1,5 +1,6 @@
 """What every console script does alike: quiet logs, one sentence per mistake, an exit status."""
 
+import argparse
 import logging
 import os
 import sys
@@ -11,13 +12,13 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from xcgraph.cli.mishap import FAILED, OF_RUNS, Advice, explain, one_line
+from xcgraph.cli.failures import FAILED, RUN_HINTS, RecoveryHints, describe_failure, one_line
 from xcgraph.cli.sweep import CellHeldError, print_cells
 
 Result = TypeVar("Result")
 
 
-def run_command(entry: Callable[[], Any], advice: Advice = OF_RUNS) -> None:
+def run_command(entry: Callable[[], Any], advice: RecoveryHints = RUN_HINTS) -> None:
     """Run an entry point; leave the interpreter with a sentence and a status if it fails."""
     # Without it, Hydra would print its own report of an exception and leave with status 1.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -60,9 +61,9 @@ def run_job(job: Callable[[DictConfig], Result], config: DictConfig) -> Result:
         _report(error)
 
 
-def _report(error: BaseException, advice: Advice = OF_RUNS) -> NoReturn:
+def _report(error: BaseException, advice: RecoveryHints = RUN_HINTS) -> NoReturn:
     """Say in one sentence what the user can mend; a defect of ours keeps its traceback."""
-    mishap = explain(error, advice)
+    mishap = describe_failure(error, advice)
     if mishap is None:
         raise error
     _leave(mishap.sentence, mishap.status)
@@ -71,3 +72,14 @@ def _report(error: BaseException, advice: Advice = OF_RUNS) -> NoReturn:
 def _leave(message: str, status: int) -> NoReturn:
     sys.stderr.write(f"{message}\n")
     sys.exit(status)
+
+
+def add_trust(parser: argparse.ArgumentParser) -> None:
+    """Let users name packages of their own."""
+    parser.add_argument(
+        "--trust",
+        metavar="PACKAGE",
+        action="append",
+        default=[],
+        help="a package of your own whose classes the config of a run names; may be given again",
+    )

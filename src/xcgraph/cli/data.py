@@ -12,21 +12,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xcgraph.artifacts import write_atomically
 from xcgraph.cli.command import run_command
-from xcgraph.cli.mishap import Advice
+from xcgraph.cli.failures import RecoveryHints
 from xcgraph.cli.sources import find_config, open_source
 from xcgraph.cli.statistics import print_statistics
 from xcgraph.data.download import REPOSITORY, fetch_archive, unpack_archive
-from xcgraph.data.plots import plot_label_frequency
-from xcgraph.data.statistics import describe_data, label_frequency
+from xcgraph.data.statistics import describe_data, label_frequency, plot_label_frequency
 from xcgraph.errors import UserError
+from xcgraph.formats.folder import write_folder
 from xcgraph.formats.layouts import all_layouts
-from xcgraph.formats.write_folder import write_folder
-from xcgraph.scratch import scratch_folder
+from xcgraph.storage.artifacts import write_atomically
+from xcgraph.storage.temp_folders import temp_folder
 
 _LAYOUTS = [layout.name for layout in all_layouts()]
-_ADVICE = Advice(
+_ADVICE = RecoveryHints(
     interrupted="nothing half-written is left, and a download goes on where it stopped", output="OUT or --out"
 )
 
@@ -157,7 +156,7 @@ def _cache(folder: str | None) -> Iterator[Path]:
     if folder is not None:
         yield Path(folder)
     else:
-        with scratch_folder("data") as temporary:
+        with temp_folder("data") as temporary:
             yield temporary
 
 

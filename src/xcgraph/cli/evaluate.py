@@ -8,11 +8,11 @@ from omegaconf import DictConfig
 
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
-from xcgraph.cli.tables import print_metrics
+from xcgraph.cli.statistics import print_metrics
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensity
-from xcgraph.npz import load_csr
+from xcgraph.storage.npz import load_csr
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from xcgraph.cli.command import run_command
-from xcgraph.cli.mishap import Advice
-from xcgraph.cli.trust import add_trust
+from xcgraph.cli.command import add_trust, run_command
+from xcgraph.cli.failures import RecoveryHints
 from xcgraph.predict.folder import MANIFEST, save_model
 from xcgraph.predict.from_run import portable_run
 
-_ADVICE = Advice(interrupted="nothing half-written is left", output="--out")
+_ADVICE = RecoveryHints(interrupted="nothing half-written is left", output="--out")
 
 
 def export(options: argparse.Namespace) -> None:
@@ -24,7 +23,7 @@ def export(options: argparse.Namespace) -> None:
         from xcgraph.predict.program_file import save_program
     save_model(model, out, beside=[save_program] if options.program else [])
     size = sum(path.stat().st_size for path in out.iterdir()) / 2**20
-    text = "reads text" if model.reader is not None else "takes weights of tokens, no text"
+    text = "reads text" if model.vectorizer is not None else "takes weights of tokens, no text"
     sys.stdout.write(
         f"Written: {out} ({size:,.1f} MiB, {len(model.trees)} tree(s), {model.num_labels:,} labels, {text}; "
         f"{MANIFEST} describes it)\n"

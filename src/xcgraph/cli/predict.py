@@ -11,9 +11,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from xcgraph.cli.command import run_command
-from xcgraph.cli.mishap import Advice
-from xcgraph.cli.trust import add_trust
+from xcgraph.cli.command import add_trust, run_command
+from xcgraph.cli.failures import RecoveryHints
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
 from xcgraph.predict.records import to_json
@@ -21,7 +20,7 @@ from xcgraph.predict.stream import Line, answers, batches_of_lines, parse_line
 
 BAD_LINES = 1
 
-_ADVICE = Advice(interrupted="the lines before have been answered", output="another standard output")
+_ADVICE = RecoveryHints(interrupted="the lines before have been answered", output="another standard output")
 _JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 _MOST_REPORTED = 10
 

@@ -7,21 +7,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from xcgraph.cli.command import hush_libraries, run_command
-from xcgraph.cli.mishap import Advice
-from xcgraph.cli.trust import add_trust
-from xcgraph.configured.sources import ConfigSources
+from xcgraph.cli.command import add_trust, hush_libraries, run_command
+from xcgraph.cli.failures import RecoveryHints
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown
 from xcgraph.report.report import BASE, build_report, write_files
-from xcgraph.scratch import scratch_folder
+from xcgraph.saved_runs.sources import ConfigSources
+from xcgraph.storage.temp_folders import temp_folder
 
-_ADVICE = Advice(interrupted="the report that was there before is still there", output="--out")
+_ADVICE = RecoveryHints(interrupted="the report that was there before is still there", output="--out")
 
 
 def report(options: argparse.Namespace) -> None:
     """Write the report."""
-    with scratch_folder("report") as cache:
+    with temp_folder("report") as cache:
         sources = ConfigSources(options.trust, cache)
         found = build_report([Path(place) for place in options.runs], sources, base=options.base)
     out = Path(options.out)

@@ -15,11 +15,9 @@ from rich.console import Console
 from rich.table import Table as Printed
 
 from xcgraph.cli.command import hush_libraries, run_command
-from xcgraph.cli.mishap import USER_ERROR, Advice
+from xcgraph.cli.failures import USER_ERROR, RecoveryHints
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
-from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
-from xcgraph.pipeline.provenance import code_digest
 from xcgraph.report.html import render_html
 from xcgraph.report.markdown import render_markdown, table_lines
 from xcgraph.report.published import published_rows
@@ -33,10 +31,12 @@ from xcgraph.report.verdict import (
     verdict_table,
     write_recorded,
 )
-from xcgraph.scratch import scratch_folder
+from xcgraph.runs.provenance import code_digest
+from xcgraph.saved_runs.sources import ConfigSources
+from xcgraph.storage.temp_folders import temp_folder
 
 OUTSIDE = 1
-_ADVICE = Advice(interrupted="the same command goes on where it was stopped", output="--root")
+_ADVICE = RecoveryHints(interrupted="the same command goes on where it was stopped", output="--root")
 
 _console = Console()
 
@@ -151,7 +151,7 @@ def _metrics(runs: Sequence[CellRun]) -> dict[str, list[Mapping[str, float]]]:
 
 
 def _report(runs: Sequence[CellRun], suite: Suite, out: Path) -> None:
-    with scratch_folder("reproduce") as cache:
+    with temp_folder("reproduce") as cache:
         sources = ConfigSources((), cache)
         finished = [run.folder for run in runs if run.metrics is not None]
         found = build_report(finished, sources, base=suite.base)

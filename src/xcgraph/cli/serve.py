@@ -7,14 +7,13 @@ import socket
 from collections.abc import Sequence
 from dataclasses import fields
 
-from xcgraph.cli.command import run_command
-from xcgraph.cli.mishap import Advice
-from xcgraph.cli.trust import add_trust
+from xcgraph.cli.command import add_trust, run_command
+from xcgraph.cli.failures import RecoveryHints
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
 from xcgraph.serve.settings import ServeSettings
 
-_ADVICE = Advice(interrupted="all requests that had come are answered", output="another folder")
+_ADVICE = RecoveryHints(interrupted="all requests that had come are answered", output="another folder")
 _NEEDED = ("fastapi", "uvicorn", "prometheus_client")
 
 
@@ -29,7 +28,7 @@ def serve(options: argparse.Namespace) -> None:
     with _bound(options.host, options.port) as listener:
         predictor = Predictor.load(options.model, trust=options.trust)
         # The first prediction loads compiled code; what a model lacks, such as a package, shows, too.
-        predictor.predict(["" if predictor.model.reader is not None else {}], top_k=1)
+        predictor.predict(["" if predictor.model.vectorizer is not None else {}], top_k=1)
         run(predictor, settings, listener)
 
 

@@ -9,9 +9,9 @@ import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 
-from xcgraph.configured.build import build_node
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
+from xcgraph.saved_runs.build import build_node
 
 # Reads any folder; the other configs describe data sets.
 _ANY_FOLDER = "xc_folder"

@@ -21,10 +21,10 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, __version__
 
-from xcgraph.artifacts import content_key, write_atomically
-from xcgraph.cli.mishap import chain, one_line
+from xcgraph.cli.failures import chain, one_line
 from xcgraph.errors import UserError
-from xcgraph.locks import HeldError, one_at_a_time
+from xcgraph.storage.artifacts import content_key, write_atomically
+from xcgraph.storage.locks import HeldError, one_at_a_time
 
 _log = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ def current_sweep() -> str | None:
     return _sweep.get()
 
 
-class Cells(Callback):
+class SweepJournal(Callback):
     """Writes how cells begin and end into a journal of the sweep, also from other processes."""
 
     def __init__(self) -> None:

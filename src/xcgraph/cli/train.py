@@ -2,23 +2,53 @@
 
 import logging
 import math
+import shlex
 from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from xcgraph.artifacts import write_atomically
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
-from xcgraph.cli.origin import describe_start, find_origin
-from xcgraph.cli.sweep import cell_lock, finished_metrics
-from xcgraph.cli.tables import print_metrics
-from xcgraph.configured.build import build_node
+from xcgraph.cli.statistics import print_metrics
+from xcgraph.cli.sweep import ASIDE, cell_lock, current_sweep, finished_metrics
 from xcgraph.errors import UserError
-from xcgraph.pipeline.run import Run
+from xcgraph.runs.provenance import RunOrigin
+from xcgraph.runs.run import Run
+from xcgraph.saved_runs.build import build_node
+from xcgraph.storage.artifacts import write_atomically
 from xcgraph.tracking.session import Metrics, Session
+from xcgraph.tracking.tracker import RunStart
+
+
+def find_origin() -> RunOrigin:
+    """Describe the command of this job; of a sweep's cell, the one that runs it alone."""
+    hydra = HydraConfig.get()
+    overrides = tuple(hydra.overrides.task)
+    folders = [source.path for source in hydra.runtime.config_sources if source.provider == "command-line"]
+    options = [part for folder in folders for part in ("--config-dir", folder)]
+    return RunOrigin(command=shlex.join(["xcgraph-train", *options, *overrides]), overrides=overrides)
+
+
+def describe_start(config: DictConfig, folder: str) -> RunStart:
+    """Tell a tracker what begins: tags are the overrides that a result depends on."""
+    hydra = HydraConfig.get()
+    stripped = (override.lstrip("+~") for override in hydra.overrides.task)
+    tags = tuple(tag for tag in stripped if tag.partition("=")[0].partition(".")[0] not in ASIDE)
+    plain: Any = OmegaConf.to_container(config, resolve=True)
+    del plain["run"]  # it says all of it once more
+    return RunStart(
+        name=" ".join([config.name, *tags]),
+        group=current_sweep(),
+        job_type=str(hydra.runtime.choices.get("experiment")),
+        tags=tags,
+        config=plain,
+        folder=Path(folder),
+    )
+
 
 _log = logging.getLogger(__name__)
 

@@ -1,1 +1,5 @@
-"""Meta-labels: balanced clusters of labels."""
+"""Balanced clustering of labels into meta-labels."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

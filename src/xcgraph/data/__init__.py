@@ -1,1 +1,5 @@
-"""Data sets: what they hold, how they are read, and how batches are cut from them."""
+"""Data sets in memory, and the batches that are made from them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -21,36 +21,36 @@ class AnchorSet:
         features: (anchors, tokens) token weights of the anchors' texts.
         points: (training points, anchors) G_XA.
         labels: (labels, anchors) G_ZA.
-        named: (anchors, labels), above 0 where an anchor was linked to a label in the first place.
+        anchor_labels: (anchors, labels), above 0 where an anchor was linked to a label in the first place.
     """
 
     features: csr_array
     points: csr_array
     labels: csr_array
-    named: csr_array
+    anchor_labels: csr_array
 
 
-def complete(known: csr_array, graph: csr_array, *, most: int, known_value: int) -> csr_array:
+def complete_edges(known: csr_array, graph: csr_array, *, max_new: int, keep_as: int) -> csr_array:
     """Link rows also to what their links are near to (RAMEN section 3, "edge completion").
 
     Args:
         known: (rows, anchors) links; every stored entry is one.
         graph: (anchors, anchors) nearness, such as Ĝ of random walks between them.
-        most: new edges per row, those with the largest entries of known · graph.
-        known_value: 1 if the known links are edges themselves, 0 if they are only to be no negatives.
+        max_new: new edges per row, those with the largest entries of known · graph.
+        keep_as: 1 if the known links are edges themselves, 0 if they are only to be no negatives.
 
     Returns:
-        (rows, anchors) float32: ``known_value`` where a link was known, 1 where it is new.
+        (rows, anchors) float32: ``keep_as`` where a link was known, 1 where it is new.
     """
     blocks = range(0, known.shape[0], _BLOCK)
-    rows = [_complete(known[first : first + _BLOCK], graph, most, known_value) for first in blocks]
+    rows = [_complete(known[first : first + _BLOCK], graph, max_new, keep_as) for first in blocks]
     return csr_array(vstack(rows, format="csr")) if rows else known
 
 
-def _complete(known: csr_array, graph: csr_array, most: int, known_value: int) -> csr_array:
+def _complete(known: csr_array, graph: csr_array, max_new: int, keep_as: int) -> csr_array:
     old = known.tocoo()
     reached = remove_pairs(csr_array(known @ graph), np.column_stack([old.row, old.col]).astype(np.int64))
-    new = retain_top_k(reached, most).tocoo()
-    values = np.repeat(np.array([known_value, 1], np.float32), [old.nnz, new.nnz])
+    new = retain_top_k(reached, max_new).tocoo()
+    values = np.repeat(np.array([keep_as, 1], np.float32), [old.nnz, new.nnz])
     coordinates = (np.concatenate([old.row, new.row]), np.concatenate([old.col, new.col]))
     return csr_array((values, coordinates), shape=known.shape)

@@ -31,7 +31,7 @@ def label_sets(labels: csr_array) -> LabelSets:
     )
 
 
-class FullTargets(Dataset[XCBatch]):
+class AllLabelsDataset(Dataset[XCBatch]):
     """Batches whose points are scored against every label.
 
     Args:
@@ -60,15 +60,15 @@ class FullTargets(Dataset[XCBatch]):
         points = np.repeat(np.arange(len(rows)), np.diff(labels.indptr))
         return XCBatch(
             tokens=token_bag(self._features[rows]),
-            truth=label_sets(labels),
+            labels=label_sets(labels),
             filtered=label_sets(self._filtered[rows]),
             positives=torch.from_numpy(np.column_stack([points, labels.indices]).astype(np.int64)),
             rows=torch.from_numpy(rows.astype(np.int64)),
         )
 
 
-class SoftTargets(FullTargets):
-    """As :class:`FullTargets`, with labels that may be less than true: their entries are their relevance."""
+class WeightedLabelsDataset(AllLabelsDataset):
+    """As :class:`AllLabelsDataset`, with labels that may be less than true: their entries are their relevance."""
 
     def __getitem__(self, rows: Rows) -> XCBatch:
         """Cut one batch: the given rows, in that order."""

@@ -8,10 +8,10 @@ from typing import Any
 
 from scipy.sparse import csr_array
 
-from xcgraph.data.text import TextFeatures, WordTokens
 from xcgraph.data.xc_data import NO_PAIRS, Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.sparse import binary_rows
+from xcgraph.text.vectorizer import Vectorizer, WordVectorizer
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +36,11 @@ def from_texts(
     *,
     name: str,
     label_texts: Iterable[object] | Mapping[str, object] | None = None,
-    text: TextFeatures | None = None,
+    text: Vectorizer | None = None,
     propensity_a: float = 0.55,
     propensity_b: float = 1.5,
 ) -> XCData:
-    """Make a data set; :func:`~xcgraph.formats.write_folder.write_folder` stores it.
+    """Make a data set; :func:`~xcgraph.formats.folder.write_folder` stores it.
 
     Labels that are names get columns in the order of their names. They are those of the training points and
     of ``label_texts``; others that a test point has are dropped with a warning, for nothing can be learned
@@ -67,8 +67,8 @@ def from_texts(
     else:
         names = _check_texts(label_texts, "label_texts")
         columns = _columns_of_numbers(points, len(names))
-    weigher = WordTokens() if text is None else text
-    weighed = weigher.weigh(points["train"].texts, points["test"].texts, label_texts=names)
+    weigher = WordVectorizer() if text is None else text
+    weighed = weigher.fit_transform(points["train"].texts, points["test"].texts, label_texts=names)
     return XCData(
         name=name,
         train=points["train"].split(weighed.train, columns),
@@ -76,7 +76,7 @@ def from_texts(
         label_features=weighed.labels,
         label_names=tuple(names),
         vocabulary=weighed.vocabulary,
-        reader=weighed.reader,
+        vectorizer=weighed.vectorizer,
         propensity_a=propensity_a,
         propensity_b=propensity_b,
     )

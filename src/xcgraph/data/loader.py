@@ -8,7 +8,7 @@ from torch import distributed
 from torch.utils.data import DataLoader, Sampler
 
 from xcgraph.batch import XCBatch
-from xcgraph.data.batching import FullTargets, Rows
+from xcgraph.data.batching import AllLabelsDataset, Rows
 from xcgraph.errors import UserError
 
 
@@ -83,7 +83,7 @@ class EpochBatches(Sampler[Rows]):
 
 
 def batch_loader(
-    dataset: FullTargets,
+    dataset: AllLabelsDataset,
     *,
     batch_size: int,
     shuffle_seed: int | None = None,

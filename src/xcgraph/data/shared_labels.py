@@ -7,12 +7,12 @@ import torch
 from numpy.typing import NDArray
 
 from xcgraph.batch import SharedLabels, XCBatch
-from xcgraph.data.batching import Rows, SoftTargets
+from xcgraph.data.batching import Rows, WeightedLabelsDataset
 from xcgraph.data.xc_data import Split
 
 
-class SharedTargets(SoftTargets):
-    """As :class:`SoftTargets`, against the labels of the batch and labels drawn from the rest.
+class SharedLabelsDataset(WeightedLabelsDataset):
+    """As :class:`WeightedLabelsDataset`, against the labels of the batch and labels drawn from the rest.
 
     What is drawn depends on the seed and on which points the batch has, in which order: as that order changes
     with every epoch, so do the draws, and a resumed run, or one with other workers, draws the same.
@@ -34,7 +34,7 @@ class SharedTargets(SoftTargets):
     def __getitem__(self, rows: Rows) -> XCBatch:
         """Cut one batch: the given rows, in that order."""
         full = super().__getitem__(rows)
-        carried, columns = np.unique(full.truth.ids.numpy(), return_inverse=True)
+        carried, columns = np.unique(full.labels.ids.numpy(), return_inverse=True)
         drawn = draw_others(carried, self.num_labels, self._num_drawn, self._generator(rows))
         ids = np.concatenate([carried, drawn])
         weights = np.ones(len(ids), np.float32)

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xcgraph.batch import Shortlist, XCBatch
-from xcgraph.data.batching import FullTargets, Rows
+from xcgraph.data.batching import AllLabelsDataset, Rows
 from xcgraph.data.xc_data import Split
 
 
-class ShortlistTargets(FullTargets):
+class ShortlistDataset(AllLabelsDataset):
     """Batches whose points are scored against the labels of their best meta-labels (their beam).
 
     Args:
@@ -57,7 +57,7 @@ class ShortlistTargets(FullTargets):
         positives = _positives(labels, truth.indptr, truth.indices)
         return XCBatch(
             tokens=full.tokens,
-            truth=full.truth,
+            labels=full.labels,
             filtered=full.filtered,
             positives=torch.from_numpy(positives),
             shortlist=Shortlist(

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xcgraph.data.metadata import GraphMetadata
-from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 NO_PAIRS: NDArray[np.int64] = np.empty((0, 2), np.int64)
 # Rows of an array that are hashed at a time: arrays may be memory-mapped and larger than memory.
@@ -89,7 +89,7 @@ class XCData:
         label_features: (labels, tokens) float32 token weights of the labels' own texts.
         label_names: one text per label, or empty where the data set has none.
         vocabulary: one text per token, or empty where the data set has none.
-        reader: turns texts into rows like those of the features; None where only features are known.
+        vectorizer: turns texts into rows like those of the features; None where only features are known.
         metadata: by name, graphs that link points and labels to anchors; most data sets have none.
         propensity_a: A of the propensity model (Jain et al., KDD'16), a constant of the data set.
         propensity_b: B of the same model.
@@ -101,7 +101,7 @@ class XCData:
     label_features: csr_array
     label_names: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
-    reader: TextReader | None = None
+    vectorizer: FittedVectorizer | None = None
     metadata: Mapping[str, GraphMetadata] = field(default_factory=dict)
     propensity_a: float = 0.55
     propensity_b: float = 1.5
@@ -156,7 +156,7 @@ class XCData:
         return digest.hexdigest()[:16]
 
     @functools.cached_property
-    def truth_fingerprint(self) -> str:
+    def labels_fingerprint(self) -> str:
         """Hash what metrics are measured against: if equal, they compare, whatever the tokens are."""
         digest = hashlib.sha256(json.dumps(self.label_names).encode())
         for array in chain(_truth_arrays(self.train), _truth_arrays(self.test)):

@@ -9,14 +9,14 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
-from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
 from xcgraph.formats.matrix_files import FileMatrix
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 __all__ = [
-    "Content",
-    "Count",
-    "Names",
+    "ColumnNames",
+    "FolderContent",
+    "SourcedCount",
     "align",
     "align_columns",
     "compare",
@@ -32,7 +32,7 @@ _LEAST_SHARE = 10
 
 
 @dataclass(frozen=True)
-class Names:
+class ColumnNames:
     """Names of columns, one a line.
 
     Attributes:
@@ -45,7 +45,7 @@ class Names:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Content:
+class FolderContent:
     """The matrices and names of a folder, each with the file that it came from.
 
     Attributes:
@@ -54,18 +54,18 @@ class Content:
         label_features: (labels, tokens), or None where labels have no text.
         label_names: one per label, or none.
         vocabulary: one per token, or none.
-        reader: of further texts; None where features come from a file.
+        vectorizer: of further texts; None where features come from a file.
     """
 
     features: tuple[FileMatrix, FileMatrix]
     labels: tuple[FileMatrix, FileMatrix]
     label_features: FileMatrix | None = None
-    label_names: Names = Names()
-    vocabulary: Names = Names()
-    reader: TextReader | None = None
+    label_names: ColumnNames = ColumnNames()
+    vocabulary: ColumnNames = ColumnNames()
+    vectorizer: FittedVectorizer | None = None
 
 
-class Count(NamedTuple):
+class SourcedCount(NamedTuple):
     """How many points, labels or tokens there are, and the file that says so.
 
     Attributes:
@@ -79,7 +79,7 @@ class Count(NamedTuple):
     spare: bool = False
 
 
-def align(content: Content) -> None:
+def align(content: FolderContent) -> None:
     """Check that rows and columns agree, and widen what scipy stored too narrow.
 
     The header of a text file says how many columns there are. An npz file may know no more than its largest
@@ -96,7 +96,7 @@ def align(content: Content) -> None:
     align_columns("labels", content.labels, [*map(count_rows, texts), *names])
 
 
-def compare(what: str, expected: Count, found: Count) -> None:
+def compare(what: str, expected: SourcedCount, found: SourcedCount) -> None:
     """Compare what two files say of the number of points, labels or tokens.
 
     Raises:
@@ -110,16 +110,16 @@ def compare(what: str, expected: Count, found: Count) -> None:
         )
 
 
-def count_rows(file: FileMatrix) -> Count:
+def count_rows(file: FileMatrix) -> SourcedCount:
     """Count the rows of a matrix."""
-    return Count(file.matrix.shape[0], file.source)
+    return SourcedCount(file.matrix.shape[0], file.source)
 
 
-def _count_names(names: Names) -> list[Count]:
-    return [] if names.source is None else [Count(len(names.names), names.source, spare=True)]
+def _count_names(names: ColumnNames) -> list[SourcedCount]:
+    return [] if names.source is None else [SourcedCount(len(names.names), names.source, spare=True)]
 
 
-def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Count]) -> None:
+def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[SourcedCount]) -> None:
     """Check that matrices have equally many columns, or widen what scipy stored too narrow.
 
     Args:
@@ -130,7 +130,7 @@ def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Co
     Raises:
         UserError: two files differ.
     """
-    columns = [Count(matrix.shape[1], source) for matrix, source in matrices]
+    columns = [SourcedCount(matrix.shape[1], source) for matrix, source in matrices]
     certain = [*(count for count in columns if count.source.suffix != ".npz"), *counts]
     expected = certain[0] if certain else max(columns)
     entries = sum(matrix.nnz for matrix, _ in matrices)
@@ -152,7 +152,7 @@ def align_columns(what: str, matrices: Sequence[FileMatrix], counts: Sequence[Co
             matrix.resize((matrix.shape[0], expected.number))
 
 
-def warn_of_gaps(name: str, content: Content) -> None:
+def warn_of_gaps(name: str, content: FolderContent) -> None:
     """Count points without features or labels, and labels without text: one warning per split."""
     for split, features, labels in zip(("training", "test"), content.features, content.labels, strict=True):
         gaps = [_gap(features.matrix, "tokens"), _gap(labels.matrix, "labels")]

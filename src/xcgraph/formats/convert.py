@@ -10,12 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from xcgraph.artifacts import Artifact, ArtifactStore
 from xcgraph.errors import UserError
-from xcgraph.formats.entries import Entries, ParseError
+from xcgraph.formats.canonicalize import Merge, canonicalize_rows
 from xcgraph.formats.lines import Chunk, open_file, read_chunks
-from xcgraph.formats.mend import Merge, mend_rows
-from xcgraph.formats.stored_csr import CsrPart, CsrWriter
+from xcgraph.formats.parsed_rows import Entries, ParseError
+from xcgraph.storage.artifacts import Artifact, ArtifactStore
+from xcgraph.storage.stored_csr import CsrPart, CsrWriter
 
 __all__ = ["TextFormat", "convert"]
 
@@ -108,7 +108,7 @@ def _parts(chunk: Chunk, source: Path, kind: TextFormat, columns: list[int], mis
         line = chunk.first_line + chunk.text.count(b"\n", 0, error.position)
         raise _mistake(source, line, error.expected, _shown(error.found), error.mend) from error
     parts = [
-        mend_rows(_without_blank_end(entries, missing, chunk, source), merge)
+        canonicalize_rows(_without_blank_end(entries, missing, chunk, source), merge)
         for entries, merge in zip(parsed, kind.matrices.values(), strict=True)
     ]
     for part in parts:

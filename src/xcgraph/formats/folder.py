@@ -7,19 +7,21 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import ArtifactStore
-from xcgraph.data.text import TextFeatures
-from xcgraph.data.xc_data import Split, XCData
+from xcgraph.data.xc_data import PointTexts, Split, XCData
 from xcgraph.errors import UserError
-from xcgraph.formats.content import Content, Count, align, count_rows, warn_of_gaps
-from xcgraph.formats.filter_pairs import filter_pairs_of
+from xcgraph.formats.content import FolderContent, SourcedCount, align, count_rows, warn_of_gaps
+from xcgraph.formats.filter_pairs import filter_pairs_of, write_filter_pairs
 from xcgraph.formats.folder_files import FolderFiles
+from xcgraph.formats.json_records import JsonTexts
 from xcgraph.formats.layouts import all_layouts
-from xcgraph.formats.layouts.base import Layout, Reading
+from xcgraph.formats.layouts.base import Layout, ReadOptions, WriteRequest
+from xcgraph.formats.layouts.json_lines import JsonLines
+from xcgraph.formats.layouts.texts import Texts
 from xcgraph.formats.matrix_files import FileMatrix, binary_labels
-from xcgraph.formats.metadata_files import read_metadata
-
-__all__ = ["find_layout", "layout_named", "read_folder"]
+from xcgraph.formats.metadata_files import read_metadata, write_metadata
+from xcgraph.formats.text_lines import TextLines
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.text.vectorizer import Vectorizer
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +32,7 @@ def read_folder(
     name: str,
     cache: ArtifactStore,
     layout: str | Layout | None,
-    text: TextFeatures,
+    text: Vectorizer,
     propensity_a: float,
     propensity_b: float,
 ) -> XCData:
@@ -56,7 +58,7 @@ def read_folder(
     if not isinstance(layout, Layout):
         layout = find_layout(folder, layout)
     _log.info("%s: layout %s.", files.folder, layout.name)
-    content = layout.read(files, Reading(cache, text))
+    content = layout.read(files, ReadOptions(cache, text))
     align(content)
     warn_of_gaps(name, content)
     return XCData(
@@ -66,7 +68,7 @@ def read_folder(
         label_features=_label_features(content),
         label_names=content.label_names.names,
         vocabulary=content.vocabulary.names,
-        reader=content.reader,
+        vectorizer=content.vectorizer,
         metadata=read_metadata(files, cache, _row_counts(content)),
         propensity_a=propensity_a,
         propensity_b=propensity_b,
@@ -120,15 +122,69 @@ def _split(part: str, features: FileMatrix, labels: FileMatrix, files: FolderFil
     )
 
 
-def _row_counts(content: Content) -> dict[str, Count]:
+def _row_counts(content: FolderContent) -> dict[str, SourcedCount]:
     """Count the rows that graph metadata must have."""
     train, test = map(count_rows, content.labels)
-    return {"train": train, "test": test, "labels": Count(content.labels[0].matrix.shape[1], train.source)}
+    return {
+        "train": train,
+        "test": test,
+        "labels": SourcedCount(content.labels[0].matrix.shape[1], train.source),
+    }
 
 
-def _label_features(content: Content) -> csr_array:
+def _label_features(content: FolderContent) -> csr_array:
     if content.label_features is not None:
         return content.label_features.matrix
     return csr_array(
         (content.labels[0].matrix.shape[1], content.features[0].matrix.shape[1]), dtype=np.float32
     )
+
+
+def write_folder(
+    data: XCData, folder: Path, layout: str, *, texts: PointTexts | None = None, compress: bool = False
+) -> None:
+    """Write a data set in one of the layouts, with its filter pairs and graph metadata.
+
+    ``split`` and ``old`` hold all there is: what is read back has the same fingerprint. ``json`` and
+    ``texts`` hold texts in place of features, so that the texts of the points have to be given; what is read
+    back has the same fingerprint if the features were made of these texts, and of the label names, by the
+    same ``text``. Each file appears when it is complete, but the folder fills up one by one.
+
+    Args:
+        data: the data set.
+        folder: where to write; made if it does not exist, and has to be empty.
+        layout: ``split``, ``old``, ``json`` or ``texts``.
+        texts: the texts of the points, for ``json`` and ``texts``.
+        compress: whether text files become gzip, ``NAME.gz``.
+
+    Raises:
+        UserError: the folder is not empty, there is no such layout, or the layout cannot hold the data.
+    """
+    chosen = layout_named(layout)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder}: expected a new or an empty folder, found files; choose another.")
+    folder.mkdir(parents=True, exist_ok=True)
+    ending = ".gz" if compress else ""
+    chosen.write(WriteRequest(data, texts, folder, ending))
+    for part, split in (("train", data.train), ("test", data.test)):
+        write_filter_pairs(part, folder, ending, split)
+    write_metadata(folder, ending, data.metadata)
+
+
+def find_point_texts(folder: Path, layout: str | None = None) -> PointTexts | None:
+    """Give the texts of the points, read from the files at every iteration; None where there are none.
+
+    Args:
+        folder: the folder.
+        layout: its layout; None takes the one whose files are there.
+
+    Raises:
+        UserError: there is no such folder or layout, or a file is missing.
+    """
+    files, found = FolderFiles(folder), find_layout(folder, layout)
+    if not isinstance(found, JsonLines | Texts):
+        return None
+    train, test = (files.need(*names) for names in found.needs[:2])
+    if isinstance(found, JsonLines):
+        return PointTexts(JsonTexts(train, found.fields), JsonTexts(test, found.fields))
+    return PointTexts(TextLines(train), TextLines(test))

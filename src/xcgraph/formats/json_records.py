@@ -10,12 +10,12 @@ from typing import Any
 
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.errors import UserError
 from xcgraph.formats.folder_files import content_hash
-from xcgraph.formats.stored_csr import CsrPart, CsrWriter, open_csr
 from xcgraph.formats.text_lines import Decoder, numbered_lines
 from xcgraph.sparse import binary_rows
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.storage.stored_csr import CsrPart, CsrWriter, open_csr
 
 __all__ = ["JsonTexts", "read_targets"]
 

@@ -7,15 +7,15 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from xcgraph.artifacts import ArtifactStore, save_csr
 from xcgraph.errors import UserError
-from xcgraph.formats.entries import Entries
+from xcgraph.formats.canonicalize import Merge, canonicalize_rows
 from xcgraph.formats.folder_files import content_hash
-from xcgraph.formats.mend import Merge, mend_rows
+from xcgraph.formats.parsed_rows import Entries
 from xcgraph.formats.sparse_text import read_rows
-from xcgraph.formats.stored_csr import CsrWriter, open_csr
 from xcgraph.formats.write import write_rows
-from xcgraph.npz import load_coo
+from xcgraph.storage.artifacts import ArtifactStore, save_csr
+from xcgraph.storage.npz import load_coo
+from xcgraph.storage.stored_csr import CsrWriter, open_csr
 
 __all__ = ["FileMatrix", "binary_labels", "read_matrix", "write_predictions"]
 
@@ -94,7 +94,7 @@ def write_predictions(path: Path, scores: csr_array) -> None:
 
 def _convert_npz(source: Path, folder: Path, merge: Merge) -> None:
     matrix = load_coo(source)
-    part = mend_rows(_entries(matrix), merge)
+    part = canonicalize_rows(_entries(matrix), merge)
     if not np.isfinite(part.values).all():
         raise UserError(f"{source}: expected finite values, found NaN or infinity; write the file without.")
     with CsrWriter(folder, "rows", matrix.shape[1]) as writer:

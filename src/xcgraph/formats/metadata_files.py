@@ -5,12 +5,12 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from xcgraph.artifacts import ArtifactStore
 from xcgraph.data.metadata import GraphMetadata
-from xcgraph.formats.content import Count, align_columns, compare, count_rows
+from xcgraph.formats.content import SourcedCount, align_columns, compare, count_rows
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.matrix_files import read_matrix
 from xcgraph.formats.write import write_rows
+from xcgraph.storage.artifacts import ArtifactStore
 
 __all__ = ["read_metadata", "write_metadata"]
 
@@ -21,7 +21,7 @@ _PARTS = {"train": "trn", "test": "tst", "labels": "lbl"}
 
 
 def read_metadata(
-    files: FolderFiles, cache: ArtifactStore, rows: Mapping[str, Count]
+    files: FolderFiles, cache: ArtifactStore, rows: Mapping[str, SourcedCount]
 ) -> dict[str, GraphMetadata]:
     """Read all graph metadata of a folder, by name.
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from xcgraph.formats.entries import Entries, Fault, ParseError
 from xcgraph.formats.lines import count_lines
+from xcgraph.formats.parsed_rows import Entries, Fault, ParseError
 from xcgraph.formats.scan import scan_points, scan_rows
 
 __all__ = ["parse_points", "parse_rows"]

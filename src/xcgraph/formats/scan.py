@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from xcgraph.formats.entries import Entries, Fault
+from xcgraph.formats.parsed_rows import Entries, Fault
 
 __all__ = ["scan_points", "scan_rows"]
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import Artifact, ArtifactStore
+from xcgraph.formats.canonicalize import Merge
 from xcgraph.formats.convert import TextFormat, convert
 from xcgraph.formats.lines import CHUNK_SIZE
-from xcgraph.formats.mend import Merge
 from xcgraph.formats.parse import parse_points, parse_rows
-from xcgraph.formats.stored_csr import open_csr, read_facts
+from xcgraph.storage.artifacts import Artifact, ArtifactStore
+from xcgraph.storage.stored_csr import open_csr, read_facts
 
 __all__ = ["convert_points", "convert_rows", "read_points", "read_rows"]
 

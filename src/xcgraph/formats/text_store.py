@@ -9,12 +9,12 @@ from typing import Protocol, runtime_checkable
 
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import ArtifactStore, write_atomically
-from xcgraph.data.reader import TextReader
-from xcgraph.data.text import TextFeatures
 from xcgraph.errors import UserError
-from xcgraph.files import read_json
-from xcgraph.formats.stored_csr import CsrPart, CsrWriter, open_csr
+from xcgraph.storage.artifacts import ArtifactStore, write_atomically
+from xcgraph.storage.safe_files import read_json
+from xcgraph.storage.stored_csr import CsrPart, CsrWriter, open_csr
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
+from xcgraph.text.vectorizer import Vectorizer
 
 __all__ = ["StoredFeatures", "TextSource", "read_features"]
 
@@ -49,19 +49,17 @@ class StoredFeatures:
         test: (test points, tokens) float32.
         labels: (labels, tokens) float32.
         vocabulary: one token per column.
-        reader: of further texts; None where nothing here can read them.
+        vectorizer: of further texts; None where nothing here can read them.
     """
 
     train: csr_array
     test: csr_array
     labels: csr_array
     vocabulary: tuple[str, ...]
-    reader: TextReader | None
+    vectorizer: FittedVectorizer | None
 
 
-def read_features(
-    files: Mapping[str, TextSource], text: TextFeatures, cache: ArtifactStore
-) -> StoredFeatures:
+def read_features(files: Mapping[str, TextSource], text: Vectorizer, cache: ArtifactStore) -> StoredFeatures:
     """Weigh the tokens of all texts, or take what an earlier call has kept.
 
     Args:
@@ -74,12 +72,12 @@ def read_features(
     """
 
     def build(folder: Path) -> None:
-        weighed = text.weigh(files["train"], files["test"], label_texts=files["labels"])
+        weighed = text.fit_transform(files["train"], files["test"], label_texts=files["labels"])
         for part in _PARTS:
             _store(folder, part, getattr(weighed, part))
         write_atomically(folder / "vocabulary.json", json.dumps(weighed.vocabulary))
-        if weighed.reader is not None:
-            weighed.reader.save(folder)
+        if weighed.vectorizer is not None:
+            weighed.vectorizer.save(folder)
         write_atomically(folder / "notes.json", json.dumps({part: files[part].note() for part in _PARTS}))
 
     inputs = {"text": text, "reader": "kept", **{part: files[part].inputs() for part in _PARTS}}
@@ -87,7 +85,7 @@ def read_features(
     try:
         notes = read_json(artifact.path("notes.json"))
         vocabulary = tuple(map(str, read_json(artifact.path("vocabulary.json"))))
-        reader = TextReader.load(artifact.folder, vocabulary)
+        vectorizer = FittedVectorizer.load(artifact.folder, vocabulary)
         found = {part: notes[part] for part in _PARTS}
     except (OSError, LookupError, TypeError, ValueError) as error:
         raise UserError(
@@ -98,7 +96,9 @@ def read_features(
         if note:
             _log.warning("%s: %s.", files[part].source, note)
     return StoredFeatures(
-        **{part: open_csr(artifact.folder, part) for part in _PARTS}, vocabulary=vocabulary, reader=reader
+        **{part: open_csr(artifact.folder, part) for part in _PARTS},
+        vocabulary=vocabulary,
+        vectorizer=vectorizer,
     )
 
 

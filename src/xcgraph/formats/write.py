@@ -10,8 +10,8 @@ from types import TracebackType
 import numpy as np
 from scipy.sparse import csr_array
 
-from xcgraph.drafts import naming
 from xcgraph.formats.text_rows import points_text, rows_text
+from xcgraph.storage.atomic_files import publish
 
 __all__ = ["RowsWriter", "TextFile", "write_points", "write_rows"]
 
@@ -123,13 +123,13 @@ class TextFile:
 
     def write(self, text: bytes) -> None:
         """Write some more text."""
-        with naming(self._path):
+        with publish(self._path):
             self._text.write(text)
 
     def close(self, *, keep: bool) -> None:
         """Give the file its name, or remove it."""
         try:
-            with naming(self._path), self._raw:
+            with publish(self._path), self._raw:
                 if self._text is not self._raw:
                     self._text.close()
                 self._raw.flush()

@@ -1,1 +1,5 @@
-"""Label correlation graphs: one builder per file."""
+"""Label correlation graphs and score expansion over them (GAME)."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

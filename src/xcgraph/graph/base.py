@@ -1,10 +1,11 @@
 """What every label graph offers."""
 
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, eye_array
 
 
 @runtime_checkable
@@ -24,3 +25,12 @@ class LabelGraph(Protocol):
             (labels, labels) float32 with sorted indices; rows need not sum to 1.
         """
         ...
+
+
+@dataclass(frozen=True)
+class IdentityGraph:
+    """Ĝ = I: every label knows only itself. The ablation without a label graph."""
+
+    def build(self, labels: csr_array, label_vectors: NDArray[np.float32] | None, seed: int) -> csr_array:  # noqa: ARG002
+        """Build the (labels, labels) identity; only the number of labels is read."""
+        return csr_array(eye_array(labels.shape[1], dtype=np.float32, format="csr"))

@@ -52,8 +52,8 @@ def evaluate_scores(
     """
     check_scores(scores, split)
     metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)
-    for ranked, truth, filtered in ranked_batches(scores, split, max(metrics.top_k)):
-        metrics.update(ranked, truth, filtered)
+    for ranked, labels, filtered in ranked_batches(scores, split, max(metrics.top_k)):
+        metrics.update(ranked, labels, filtered)
     return {name: value.item() for name, value in metrics.compute().items()}
 
 

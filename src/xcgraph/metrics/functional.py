@@ -87,7 +87,7 @@ def remove_filtered(predicted: Int[Tensor, "batch width"], filtered: LabelSets) 
     return closed.scatter_(1, place, predicted)[:, :width]
 
 
-def find_hits(predicted: Int[Tensor, "batch width"], truth: LabelSets) -> Bool[Tensor, "batch width"]:
+def find_hits(predicted: Int[Tensor, "batch width"], labels: LabelSets) -> Bool[Tensor, "batch width"]:
     """Mark the ranks that name a true label for the first time in their row.
 
     A repeated id hits once, at its best rank; its later copies are misses that keep their ranks.
@@ -95,7 +95,7 @@ def find_hits(predicted: Int[Tensor, "batch width"], truth: LabelSets) -> Bool[T
     ids, order = predicted.sort(dim=1, stable=True)
     repeats = torch.zeros_like(ids, dtype=torch.bool)
     repeats[:, 1:] = ids[:, 1:] == ids[:, :-1]
-    return contains(truth, predicted) & ~torch.empty_like(repeats).scatter_(1, order, repeats)
+    return contains(labels, predicted) & ~torch.empty_like(repeats).scatter_(1, order, repeats)
 
 
 def set_sizes(sets: LabelSets) -> Int[Tensor, "batch"]:
@@ -104,14 +104,14 @@ def set_sizes(sets: LabelSets) -> Int[Tensor, "batch"]:
 
 
 def best_gains(
-    truth: LabelSets, inverse_propensity: Float[Tensor, "labels"], k: int
+    labels: LabelSets, inverse_propensity: Float[Tensor, "labels"], k: int
 ) -> Float[Tensor, "batch {k}"]:
     """Return the gains of each row's best possible ranking: its k largest inverse propensities, then 0."""
-    rows, gains = _set_rows(truth), inverse_propensity[truth.ids]
+    rows, gains = _set_rows(labels), inverse_propensity[labels.ids]
     order = gains.argsort(descending=True)
     order = order[rows[order].argsort(stable=True)]  # by row, and inside a row by gain
-    rank = torch.arange(len(rows), device=rows.device) - truth.offsets[rows]
-    best = gains.new_zeros(len(truth.offsets) - 1, k + 1)  # what ranks below k, goes to one column too many
+    rank = torch.arange(len(rows), device=rows.device) - labels.offsets[rows]
+    best = gains.new_zeros(len(labels.offsets) - 1, k + 1)  # what ranks below k, goes to one column too many
     best[rows, rank.clamp(max=k)] = gains[order]
     return best[:, :k]
 

@@ -75,8 +75,8 @@ def measure_points(
     check_scores(scores, split)
     metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)
     batches = [
-        metrics.row_values(functional.remove_filtered(ranked, filtered), truth)
-        for ranked, truth, filtered in ranked_batches(scores, split, max(ks))
+        metrics.row_values(functional.remove_filtered(ranked, filtered), labels)
+        for ranked, labels, filtered in ranked_batches(scores, split, max(ks))
     ]
     at_k = torch.cat(batches, dim=1).numpy()[:, :, [k - 1 for k in ks]].transpose(0, 2, 1)
     precision, ndcg, recall, *ratios = at_k

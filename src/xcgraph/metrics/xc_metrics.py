@@ -58,25 +58,25 @@ class XCMetrics(Metric):
         self.add_state("rows", torch.zeros((), dtype=torch.int64), "sum")
 
     def update(
-        self, predicted: Int[Tensor, "batch width"], truth: LabelSets, filtered: LabelSets | None = None
+        self, predicted: Int[Tensor, "batch width"], labels: LabelSets, filtered: LabelSets | None = None
     ) -> None:
         """Add a batch of ranked predictions.
 
         Args:
             predicted: label ids, best first; -1 is no prediction. Columns that are missing count as misses;
                 a repeated id hits once.
-            truth: the true labels of each row.
+            labels: the true labels of each row.
             filtered: labels that must not count as predictions; those behind them move up.
 
         Raises:
             ValueError: an id is not a label, or the numbers of rows differ.
         """
         self._check_ids("Predicted", predicted, lowest=-1)
-        self._check_ids("True", truth.ids, lowest=0)
+        self._check_ids("True", labels.ids, lowest=0)
         if filtered is not None:
             predicted = functional.remove_filtered(predicted, filtered)
         # State that was cast along with a module would lose counts: back to float64 before adding.
-        self.sums = self.sums.double() + self.row_values(predicted, truth).sum(dim=1)
+        self.sums = self.sums.double() + self.row_values(predicted, labels).sum(dim=1)
         self.rows = self.rows + len(predicted)
 
     def compute(self) -> dict[str, Float[Tensor, ""]]:
@@ -89,16 +89,16 @@ class XCMetrics(Metric):
         return {f"{name}@{k}": at_k[k - 1] for name, at_k in values.items() for k in self.top_k}
 
     def row_values(
-        self, predicted: Int[Tensor, "batch width"], truth: LabelSets
+        self, predicted: Int[Tensor, "batch width"], labels: LabelSets
     ) -> Float[Tensor, "parts batch k"]:
         """Stack P, nDCG, R and then PSP and PSnDCG, each as its numerator and its denominator, at 1..k.
 
         The metrics are means over rows of these, or ratios of means; filtered labels must be out already.
         """
         k = max(self.top_k)
-        num_true = functional.set_sizes(truth)
+        num_true = functional.set_sizes(labels)
         predicted = functional.first_ranks(predicted, k)
-        hits = functional.find_hits(predicted, truth).double()
+        hits = functional.find_hits(predicted, labels).double()
         parts = [
             functional.precision(hits),
             functional.ndcg(hits, num_true),
@@ -107,7 +107,7 @@ class XCMetrics(Metric):
         if self.inverse_propensity is not None:
             self.inverse_propensity = self.inverse_propensity.to(predicted.device)
             gains = hits * self.inverse_propensity[predicted.clamp(min=0)]
-            best = functional.best_gains(truth, self.inverse_propensity, k)
+            best = functional.best_gains(labels, self.inverse_propensity, k)
             parts += [functional.precision(gains), functional.precision(best)]
             parts += [functional.ndcg(gains, num_true), functional.ndcg(best, num_true)]
         return torch.stack(parts)

@@ -1,1 +1,5 @@
-"""Networks: encoder, label-graph layer, fusion, classifier; plain torch and torch-geometric."""
+"""Networks: encoders, the label-graph layer, fusions, classifiers and losses, in plain torch."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

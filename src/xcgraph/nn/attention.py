@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from xcgraph.nn.views import Views
+from xcgraph.nn.label_graph import Views
 from xcgraph.row_blocks import row_blocks
 
 

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from xcgraph.batch import Shortlist
 from xcgraph.nn.fusion import Fusion
+from xcgraph.nn.label_graph import Views
 from xcgraph.nn.sampled_product import sampled_product
-from xcgraph.nn.views import Views
 
 
 class LabelClassifier(nn.Module):

@@ -13,7 +13,7 @@ from xcgraph.nn.triplet import TripletLoss
 
 
 @dataclass(frozen=True)
-class Encoded:
+class EncodedRows:
     """Some points, labels or anchors, by number, and their unit vectors.
 
     Attributes:
@@ -30,7 +30,7 @@ class Encoded:
 
 
 @dataclass(frozen=True)
-class Contrasted:
+class ContrastOutput:
     """What came of a term in a batch.
 
     Attributes:
@@ -41,7 +41,7 @@ class Contrasted:
     """
 
     loss: Float[Tensor, ""]
-    others: Encoded
+    others: EncodedRows
     scores: Float[Tensor, "rows columns"]
     linked: Bool[Tensor, "rows columns"]
 
@@ -53,7 +53,7 @@ class Contrasted:
         return self.linked.gather(1, best).float().mean()
 
 
-class Contrast(nn.Module):
+class ContrastLoss(nn.Module):
     """Σ [E(o_n)ᵀE(r) − E(o_p)ᵀE(r) + γ]₊ with o_p linked to row r and o_n not (RAMEN section 3).
 
     With points as rows and labels as columns it is the loss L; with anchors as columns it is R_x for points
@@ -71,15 +71,15 @@ class Contrast(nn.Module):
         self.texts = texts
         self.triplets = triplets
 
-    def forward(self, encoder: DualEncoder, rows: Encoded) -> Contrasted:
+    def forward(self, encoder: DualEncoder, rows: EncodedRows) -> ContrastOutput:
         """Draw positives for the rows, encode them, and contrast."""
         everyone = rows.rows if rows.all_rows is None else rows.all_rows
         drawn = self.edges.draw(everyone, self.triplets.num_positives)
         columns = drawn[drawn >= 0].unique()
-        others = Encoded(columns, encoder(self.texts(columns)))
+        others = EncodedRows(columns, encoder(self.texts(columns)))
         scores = rows.vectors @ others.vectors.T
         linked = self.edges.linked(rows.rows, columns)
         own = drawn[rows.first : rows.first + len(rows.rows)]
         places = torch.searchsorted(columns, own).masked_fill(own < 0, -1)
         loss = self.triplets(scores, places, ~linked, (drawn >= 0).sum())
-        return Contrasted(loss, others, scores, linked)
+        return ContrastOutput(loss, others, scores, linked)

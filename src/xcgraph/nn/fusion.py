@@ -6,10 +6,11 @@ from abc import ABC, abstractmethod
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional
 
 from xcgraph.nn.attention import attend
 from xcgraph.nn.blocks import SpectralLinear, checked_dropout, normalized
-from xcgraph.nn.views import Views
+from xcgraph.nn.label_graph import Views
 
 
 class Fusion(nn.Module, ABC):
@@ -82,3 +83,70 @@ class OnlyView(Fusion):
     def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
         return views[0]
+
+
+class SumFusion(Fusion):
+    """w_l = Σ_i ẑ^i: :class:`~xcgraph.nn.fusion.MeanFusion` times the number of views.
+
+    Nothing is learned; longer vectors make larger scores, and so larger steps, from the start.
+
+    Args:
+        dim: length of the vectors; the sum needs none, all fusions take it.
+        num_views: how many views a label has; likewise.
+    """
+
+    def __init__(self, dim: int, num_views: int) -> None:
+        super().__init__()
+        self.dim, self.num_views = dim, num_views
+
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        return functools.reduce(torch.add, views)
+
+
+class GatedFusion(Fusion):
+    """w_l = Σ_i σ(α^i) ⊙ ẑ^i, a number per view and coordinate (DECAF section 3, for any number of views).
+
+    Unlike :class:`~xcgraph.nn.fusion.AttentionFusion`, all labels weigh their views alike, but each
+    coordinate for itself; the weights need not sum to 1. All α start at 0: every view counts half.
+
+    Args:
+        dim: length of the vectors.
+        num_views: how many views a label has.
+    """
+
+    def __init__(self, dim: int, num_views: int) -> None:
+        super().__init__()
+        self.gates = nn.Parameter(torch.zeros(num_views, dim))
+
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        gates = self.gates.sigmoid()
+        weighted = (gate * view for gate, view in zip(gates, views, strict=True))
+        fused: Tensor = functools.reduce(torch.add, weighted)
+        return fused
+
+
+class ConcatFusion(Fusion):
+    """w_l = W · [ẑ¹; ẑ²; …] with W that starts as [I, I, …] / views, the mean.
+
+    The only fusion that mixes coordinates; it has dim² · views parameters, which all labels share. A random
+    W would take label texts out of the space of the points, where they already help.
+
+    Args:
+        dim: length of the vectors.
+        num_views: how many views a label has.
+    """
+
+    def __init__(self, dim: int, num_views: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.mix = nn.Linear(num_views * dim, dim, bias=False)
+        with torch.no_grad():
+            self.mix.weight.copy_(torch.eye(dim).repeat(1, num_views) / num_views)
+
+    def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
+        """Return one vector per label."""
+        matrices = self.mix.weight.split(self.dim, dim=1)
+        products = (functional.linear(view, part) for view, part in zip(views, matrices, strict=True))
+        return functools.reduce(torch.add, products)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TypeAlias, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -12,7 +12,9 @@ from torch_geometric import EdgeIndex
 
 from xcgraph.batch import LabelSets
 from xcgraph.errors import UserError
-from xcgraph.nn.views import Views
+
+# A tensor per view, with a row per label: stacked to (labels, views, dim), they would be copied at each step.
+Views: TypeAlias = tuple[Float[Tensor, "labels dim"], ...]
 
 
 class Graph(nn.Module):

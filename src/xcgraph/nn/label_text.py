@@ -6,8 +6,7 @@ from jaxtyping import Int
 from torch import Tensor, nn
 
 from xcgraph.batch import TokenBag
-from xcgraph.nn.label_graph import Graph, Propagation
-from xcgraph.nn.views import Views
+from xcgraph.nn.label_graph import Graph, Propagation, Views
 
 
 class StoredTexts(nn.Module):

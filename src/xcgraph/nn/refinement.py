@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from xcgraph.nn.views import Views
+from xcgraph.nn.label_graph import Views
 
 
 class RefinementVectors(nn.Module):

@@ -7,10 +7,10 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from xcgraph.batch import TokenBag
-from xcgraph.data.token_ids import no_such_model, require_transformers
 from xcgraph.errors import UserError
 from xcgraph.nn.blocks import checked_dropout
 from xcgraph.nn.encoder import Encoder
+from xcgraph.text.token_ids import no_such_model, require_transformers
 
 POOLINGS = ("mean", "cls")
 
@@ -18,7 +18,7 @@ POOLINGS = ("mean", "cls")
 class TransformerEncoder(Encoder):
     """v = the mean over the tokens of a text, or the first token's vector, after a pretrained transformer.
 
-    Texts are rows of :class:`~xcgraph.data.token_ids.TokenIds`. :class:`~xcgraph.nn.encoder.BagOfTokens` is
+    Texts are rows of :class:`~xcgraph.text.token_ids.TokenIdVectorizer`. :class:`~xcgraph.nn.encoder.BagOfTokens` is
     much faster and ignores the order of words.
 
     Args:

@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.special import expit, softmax
 
 from xcgraph.predict.kernels import average, embed_bags, expand, rank_shortlists
-from xcgraph.predict.model import PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.search import ExactSearch
 
 _BLOCK_POINTS = 256
@@ -80,7 +80,7 @@ class TreeEngine:
         tree: the tree.
     """
 
-    def __init__(self, tree: PortableTree) -> None:
+    def __init__(self, tree: PortableMember) -> None:
         self._tree = tree
         self._search = ExactSearch(tree.shortlister.vectors)
         self._spread = _Spread(tree.shortlister)

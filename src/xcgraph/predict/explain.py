@@ -7,7 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from xcgraph.predict.engine import Ranked, TreeTrace
-from xcgraph.predict.model import PortableModel, PortableTree, Scoring
+from xcgraph.predict.model import PortableMember, PortableModel, Scoring
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Explainer:
 
 
 class _TreeExplainer:
-    def __init__(self, tree: PortableTree) -> None:
+    def __init__(self, tree: PortableMember) -> None:
         self._tree = tree
         self._shortlister = _Incoming(tree.shortlister)
         self._ranker = None if tree.ranker is None else _Incoming(tree.ranker)

@@ -13,19 +13,18 @@ from xcgraph.errors import UserError
 from xcgraph.nn.blocks import Foldable
 from xcgraph.nn.encoder import BagOfTokens, Encoder, ShiftedSumOfTokens, SumOfTokens
 from xcgraph.nn.likelihood import Logistic, Softmax
-from xcgraph.pipeline.ensemble import Ensemble, Tree
-from xcgraph.pipeline.nearest_shortlister import NearestShortlister
-from xcgraph.pipeline.reopen import task_view_shares
-from xcgraph.pipeline.retriever import Game, Retriever
-from xcgraph.pipeline.run import Model
-from xcgraph.pipeline.shortlister import Shortlister, TreeShortlister
 from xcgraph.predict.model import (
     Block,
     PointEncoder,
+    PortableMember,
     PortableModel,
-    PortableTree,
     Scoring,
 )
+from xcgraph.recipes.models import Ensemble, Game, Retriever, Tree
+from xcgraph.recipes.nearest_shortlister import NearestShortlister
+from xcgraph.recipes.shortlister import Shortlister, TreeShortlister
+from xcgraph.runs.reopen import task_view_shares
+from xcgraph.runs.run import Model
 from xcgraph.tasks.dual_task import DualTask
 from xcgraph.tasks.xc_task import XCTask
 
@@ -48,11 +47,11 @@ def portable(model: Model, data: XCData) -> PortableModel:
         trees=tuple(_sharing(tree, seen) for tree in trees),
         label_names=data.label_names,
         vocabulary=data.vocabulary,
-        reader=data.reader,
+        vectorizer=data.vectorizer,
     )
 
 
-def _member(member: Model) -> PortableTree:
+def _member(member: Model) -> PortableMember:
     if isinstance(member, Tree):
         return _tree(member)
     if isinstance(member, Retriever):
@@ -60,14 +59,14 @@ def _member(member: Model) -> PortableTree:
     raise _no_form(member)
 
 
-def _tree(tree: Tree) -> PortableTree:
+def _tree(tree: Tree) -> PortableMember:
     ranker = tree.ranker
     if not isinstance(ranker.task.likelihood, Logistic):  # whose probabilities multiply with a meta-label's
         raise _no_form(ranker.task.likelihood)
     views = task_view_shares(ranker.task)
     names = tuple(views)
     num_labels = ranker.graph.shape[0]
-    return PortableTree(
+    return PortableMember(
         shortlister=_shortlister(tree.shortlister),
         members=tree.shortlister.members,
         ranker=_scoring(ranker.task, ranker.graph, ranker.config.game_mix, ranker.config.top_k),
@@ -95,7 +94,7 @@ def _shortlister(shortlister: Shortlister) -> Scoring:
     raise _no_form(shortlister)
 
 
-def _retriever(model: Retriever) -> PortableTree:
+def _retriever(model: Retriever) -> PortableMember:
     count, task = model.num_labels, model.task
     game = model.game or Game(csr_array((count, count), dtype=np.float32), 0.0)
     if isinstance(task, XCTask):
@@ -104,7 +103,7 @@ def _retriever(model: Retriever) -> PortableTree:
         scoring = _cosines(task, game, model.top_k)
     else:
         raise _no_form(task)
-    return PortableTree(
+    return PortableMember(
         shortlister=scoring,
         members=csr_array(eye_array(count, dtype=np.float32, format="csr")),
         ranker=None,
@@ -127,7 +126,7 @@ def _cosines(task: DualTask, game: Game, top_k: int) -> Scoring:
     )
 
 
-def _sharing(tree: PortableTree, seen: list[NDArray[np.float32]]) -> PortableTree:
+def _sharing(tree: PortableMember, seen: list[NDArray[np.float32]]) -> PortableMember:
     """Let equal embeddings be one array: frozen ones are those of all trees."""
 
     def shared(scoring: Scoring) -> Scoring:

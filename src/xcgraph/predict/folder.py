@@ -9,13 +9,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from xcgraph import __version__
-from xcgraph.artifacts import checksum, sync_file, write_atomically
-from xcgraph.data.reader import TextReader
 from xcgraph.errors import UserError
-from xcgraph.files import inside, read_json
 from xcgraph.predict.manifest import FORMAT, VERSION, BlockPart, Manifest, ScoringPart, TreePart
-from xcgraph.predict.model import Block, PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.tensors import TensorReader, TensorWriter
+from xcgraph.storage.artifacts import checksum, sync_file, write_atomically
+from xcgraph.storage.safe_files import inside, read_json
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 MANIFEST = "model.json"
 _LONGEST_REASON = 200
@@ -80,8 +80,8 @@ def _write(model: PortableModel, folder: Path) -> None:
     tensors.save(folder / _WEIGHTS)
     write_atomically(folder / _LABELS, json.dumps(list(model.label_names), ensure_ascii=False))
     write_atomically(folder / _VOCABULARY, json.dumps(list(model.vocabulary), ensure_ascii=False))
-    if model.reader is not None:
-        model.reader.save(folder)
+    if model.vectorizer is not None:
+        model.vectorizer.save(folder)
     # safetensors writes for the owner alone; a model is there to be shared.
     shutil.copymode(folder / _LABELS, folder / _WEIGHTS)
     files = sorted(folder.iterdir())
@@ -94,14 +94,14 @@ def _write(model: PortableModel, folder: Path) -> None:
         data=model.data,
         num_labels=model.num_labels,
         num_tokens=model.num_tokens,
-        reads_text=model.reader is not None,
+        reads_text=model.vectorizer is not None,
         trees=trees,
         files={path.name: checksum(path) for path in files},
     )
     write_atomically(folder / MANIFEST, manifest.model_dump_json(indent=1))
 
 
-def _tree_part(tree: PortableTree, name: str, tensors: TensorWriter) -> TreePart:
+def _tree_part(tree: PortableMember, name: str, tensors: TensorWriter) -> TreePart:
     return TreePart(
         shortlister=_scoring_part(tree.shortlister, f"{name}.shortlister", tensors),
         members=tensors.add_matrix(f"{name}.members", tree.members),
@@ -164,16 +164,16 @@ def _read(manifest: Manifest, folder: Path) -> PortableModel:
         trees=tuple(_tree(part, tensors, manifest.num_labels) for part in manifest.trees),
         label_names=label_names,
         vocabulary=vocabulary,
-        reader=TextReader.load(folder, vocabulary) if manifest.reads_text else None,
+        vectorizer=FittedVectorizer.load(folder, vocabulary) if manifest.reads_text else None,
     )
     if model.num_tokens != manifest.num_tokens:
         raise ValueError(f"expected {manifest.num_tokens} tokens, found {model.num_tokens}")
     return model
 
 
-def _tree(part: TreePart, tensors: TensorReader, num_labels: int) -> PortableTree:
+def _tree(part: TreePart, tensors: TensorReader, num_labels: int) -> PortableMember:
     shortlister = _scoring(part.shortlister, tensors)
-    return PortableTree(
+    return PortableMember(
         shortlister=shortlister,
         members=tensors.get_matrix(part.members, (len(shortlister.vectors), num_labels)),
         ranker=None if part.ranker is None else _scoring(part.ranker, tensors),

@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
-from xcgraph.configured.sources import ConfigSources
 from xcgraph.errors import UserError
 from xcgraph.predict.export import portable
 from xcgraph.predict.model import PortableModel
-from xcgraph.report.runs import LeftOut, read_run
-from xcgraph.scratch import scratch_folder
+from xcgraph.runs.folder import LeftOut, read_run
+from xcgraph.saved_runs.sources import ConfigSources
+from xcgraph.storage.temp_folders import temp_folder
 
 
 def portable_run(folder: Path, trust: Sequence[str] = ()) -> PortableModel:
@@ -28,7 +28,7 @@ def portable_run(folder: Path, trust: Sequence[str] = ()) -> PortableModel:
     if isinstance(run, LeftOut):
         raise UserError(f"{folder}: expected the folder of a model or of a finished run: {run.reason}.")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
-    with scratch_folder("export") as cache, warnings.catch_warnings():
+    with temp_folder("export") as cache, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
         sources = ConfigSources(trust, cache)
         return portable(sources.model(run), sources.data(run))

@@ -53,7 +53,7 @@ class InputReader:
             UserError: it is none, or not for this model.
         """
         if isinstance(item, str):
-            if self._model.reader is None:
+            if self._model.vectorizer is None:
                 raise UserError(self._no_text())
             _check_text(item)
         elif isinstance(item, Mapping):
@@ -66,13 +66,13 @@ class InputReader:
     def read(self, items: Sequence[object]) -> csr_array:
         """Return the rows of inputs that have been checked."""
         texts = [place for place, item in enumerate(items) if isinstance(item, str)]
-        reader = self._model.reader
-        if reader is not None and len(texts) == len(items):
-            return reader.read([item for item in items if isinstance(item, str)])
+        vectorizer = self._model.vectorizer
+        if vectorizer is not None and len(texts) == len(items):
+            return vectorizer.transform([item for item in items if isinstance(item, str)])
         bags = [place for place, item in enumerate(items) if not isinstance(item, str)]
         parts = [self._bags([item for item in items if isinstance(item, Mapping)])]
-        if reader is not None and texts:
-            parts.append(reader.read([item for item in items if isinstance(item, str)]))
+        if vectorizer is not None and texts:
+            parts.append(vectorizer.transform([item for item in items if isinstance(item, str)]))
         return csr_array(vstack(parts, format="csr"))[np.argsort(bags + texts)]
 
     def _bags(self, bags: Sequence[Mapping[Any, Any]]) -> csr_array:

@@ -39,7 +39,7 @@ class ScoringPart(_Part):
 
 
 class TreePart(_Part):
-    """A :class:`~xcgraph.predict.model.PortableTree`, likewise."""
+    """A :class:`~xcgraph.predict.model.PortableMember`, likewise."""
 
     shortlister: ScoringPart
     members: str

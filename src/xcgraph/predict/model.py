@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from xcgraph.data.reader import TextReader
+from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 Link = Literal["logistic", "cosine", "softmax"]
 
@@ -100,7 +100,7 @@ class Scoring:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PortableTree:
+class PortableMember:
     """A shortlister, and a ranker of the labels that it brings.
 
     Attributes:
@@ -141,14 +141,14 @@ class PortableModel:
         trees: at least one.
         label_names: one per label, or none.
         vocabulary: one token per column of the embeddings, or none.
-        reader: of raw text; None for a model of sparse features.
+        vectorizer: of raw text; None for a model of sparse features.
     """
 
     data: str
-    trees: Sequence[PortableTree]
+    trees: Sequence[PortableMember]
     label_names: Sequence[str] = ()
     vocabulary: Sequence[str] = ()
-    reader: TextReader | None = None
+    vectorizer: FittedVectorizer | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.trees) <= MOST_TREES:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xcgraph.errors import UserError
-from xcgraph.predict.model import Link, PointEncoder, PortableModel, PortableTree, Scoring
+from xcgraph.predict.model import Link, PointEncoder, PortableMember, PortableModel, Scoring
 
 _MOST_PADDED = 1 << 28  # entries of a table, of 12 bytes each
 _TINY = float(np.finfo(np.float32).tiny)
@@ -69,7 +69,7 @@ _LINKS: dict[Link, Callable[[Tensor, float], Tensor]] = {
 
 
 class _Tree(nn.Module):
-    def __init__(self, tree: PortableTree) -> None:
+    def __init__(self, tree: PortableMember) -> None:
         super().__init__()
         self.shortlister = _Shortlister(tree.shortlister)
         self.ranker = None if tree.ranker is None else _Ranker(tree.ranker, tree.members)

@@ -7,10 +7,10 @@ import torch
 from scipy.sparse import csr_array
 from torch import Tensor, nn
 
-from xcgraph.artifacts import sync_file
 from xcgraph.predict.engine import Engine
 from xcgraph.predict.model import PortableModel
 from xcgraph.predict.program import Program
+from xcgraph.storage.artifacts import sync_file
 
 PROGRAM = "program.pt2"
 _CHECKED_POINTS = 64

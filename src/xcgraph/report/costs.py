@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from xcgraph.report.runs import RunFolder
+from xcgraph.runs.folder import RunFolder
 
 
 def stage_seconds(run: RunFolder) -> dict[str, float]:

@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 
 from xcgraph.data.statistics import label_frequency
 from xcgraph.data.xc_data import XCData
-from xcgraph.report.runs import RunFolder
 from xcgraph.report.section import RANKS, Section
 from xcgraph.report.tables import Cell, Table
+from xcgraph.runs.folder import RunFolder
 
 NUM_LABELS, NUM_POINTS, NUM_NEIGHBOURS = 8, 8, 5
 SIDE_BY_SIDE = ("eclare", "decaf")

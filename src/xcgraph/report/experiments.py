@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from xcgraph.report.runs import LeftOut, RunFolder
+from xcgraph.runs.folder import LeftOut, RunFolder
 
 # What a result does not depend on, or what says the same again: the section stands for the data, and
 # recipe and run are made of the other groups, but for a few values that a recipe has of its own.

@@ -6,12 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from xcgraph.drafts import naming, remove_drafts
 from xcgraph.errors import UserError
 from xcgraph.report.examples import neighbour_table, prediction_table
 from xcgraph.report.figures import DRAWINGS, NothingToShow, Picture
 from xcgraph.report.published import Published, published_rows
-from xcgraph.report.runs import LeftOut, find_runs
 from xcgraph.report.section import Section, Sources, make_sections
 from xcgraph.report.tables import (
     Table,
@@ -22,6 +20,8 @@ from xcgraph.report.tables import (
     provenance_table,
     published_table,
 )
+from xcgraph.runs.folder import LeftOut, find_runs
+from xcgraph.storage.atomic_files import publish, remove_drafts
 
 BASE = "eclare"
 
@@ -139,7 +139,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
     try:
         for (path, draft), content in zip(drafts.items(), files.values(), strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with naming(path), draft.open("wb") as file:
+            with publish(path), draft.open("wb") as file:
                 file.write(content.encode())
                 file.flush()
                 os.fsync(file.fileno())
@@ -177,7 +177,7 @@ def _facts(section: Section) -> Iterable[str]:
         yield (
             f"{data.name}: {len(data.train):,} training points, {len(data.test):,} test points, "
             f"{data.num_labels:,} labels; propensity A = {data.propensity_a}, B = {data.propensity_b}; "
-            f"fingerprint of the labels {data.truth_fingerprint}."
+            f"fingerprint of the labels {data.labels_fingerprint}."
         )
     else:
         yield f"The data set could not be read, so what needs it is missing: {section.no_data}."

@@ -14,23 +14,10 @@ from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.per_point import PointValues, measure_points, rank_points
 from xcgraph.report.experiments import Experiment, Sweep, find_base, find_sweeps, group_runs
-from xcgraph.report.runs import LeftOut, RunFolder
+from xcgraph.runs.folder import LeftOut, RunFolder, ViewWeights
 
 RANKS = 5
 _TOLERANCE = 1e-6
-
-
-@dataclass(frozen=True, kw_only=True)
-class ViewWeights:
-    """How much each view of some labels weighs in their vectors.
-
-    Attributes:
-        views: such as ``text`` and ``graph``.
-        shares: (labels, views); a row sums to 1.
-    """
-
-    views: tuple[str, ...]
-    shares: Sequence[Sequence[float]]
 
 
 @runtime_checkable
@@ -176,7 +163,7 @@ def _read_data(run: RunFolder, sources: Sources) -> tuple[XCData | None, str]:
         data = sources.data(run)
     except (UserError, OSError) as error:
         return None, str(error)
-    found, expected = data.truth_fingerprint, run.facts["data"]["truth"]
+    found, expected = data.labels_fingerprint, run.facts["data"]["truth"]
     if found != expected:
         return None, f"the labels of the data read now have fingerprint {found}, those of the runs {expected}"
     return data, ""

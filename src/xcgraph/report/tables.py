@@ -8,9 +8,9 @@ from typing import Any
 from xcgraph.report.costs import peak_memory, stage_groups
 from xcgraph.report.experiments import Experiment
 from xcgraph.report.published import Published
-from xcgraph.report.runs import LeftOut, RunFolder
 from xcgraph.report.section import Section
 from xcgraph.report.statistics import LEVEL, Difference, clear_winners, paired_differences, summarize
+from xcgraph.runs.folder import LeftOut, RunFolder
 
 # All that a run notes would fill a screen; the rest is in its run.json.
 _SHOWN_VERSIONS = ("python", "xcgraph", "torch", "pytorch-lightning", "torch-geometric", "numpy", "scipy")

@@ -9,11 +9,11 @@ from typing import Any
 
 import yaml
 
-from xcgraph.artifacts import write_atomically
 from xcgraph.errors import UserError
 from xcgraph.report.published import Published
 from xcgraph.report.statistics import Summary, summarize
 from xcgraph.report.tables import MAIN_METRICS, Cell, Table
+from xcgraph.storage.artifacts import write_atomically
 
 # Sums differ in their last bits on another machine, which is as good as another seed: a suite compares dozens
 # of means, so two standard errors would be left by chance alone.

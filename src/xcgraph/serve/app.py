@@ -15,7 +15,7 @@ from xcgraph import __version__
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
 from xcgraph.predict.records import to_json
-from xcgraph.serve.batching import Batcher, Question, QueueFullError
+from xcgraph.serve.batching import Batcher, PendingRequest, QueueFullError
 from xcgraph.serve.limits import LimitedBodies
 from xcgraph.serve.metrics import MeasuredApp, Metrics
 from xcgraph.serve.schema import AnyRequest, Failure, Health, PredictAnswer, request_model
@@ -78,12 +78,12 @@ def _add_predict(app: FastAPI, predictor: Predictor, batcher: Batcher, settings:
         return Response(await batcher.ask(_question(body, settings)), media_type="application/json")
 
 
-def _question(body: AnyRequest, settings: ServeSettings) -> Question:
+def _question(body: AnyRequest, settings: ServeSettings) -> PendingRequest:
     if body.explain and len(body.inputs) > settings.max_explained:
         raise UserError(
             f"inputs: expected at most {settings.max_explained} to explain, found {len(body.inputs)}."
         )
-    return Question(body.inputs, body.top_k, body.explain)
+    return PendingRequest(body.inputs, body.top_k, body.explain)
 
 
 def _add_status(app: FastAPI, predictor: Predictor, batcher: Batcher, metrics: Metrics) -> None:
@@ -100,7 +100,7 @@ def _add_status(app: FastAPI, predictor: Predictor, batcher: Batcher, metrics: M
             tokens=model.num_tokens,
             trees=len(model.trees),
             top_k=model.top_k,
-            reads_text=model.reader is not None,
+            reads_text=model.vectorizer is not None,
             waiting_inputs=batcher.num_waiting,
         )
 

@@ -17,7 +17,7 @@ class QueueFullError(Exception):
 
 
 @dataclass(frozen=True)
-class Question:
+class PendingRequest:
     """What one request asks.
 
     Attributes:
@@ -38,7 +38,7 @@ class Question:
 
 @dataclass(frozen=True)
 class _Waiting:
-    question: Question
+    question: PendingRequest
     answer: asyncio.Future[bytes]
 
 
@@ -59,7 +59,7 @@ class Batcher:
         self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
         self.num_waiting = 0
 
-    async def ask(self, question: Question) -> bytes:
+    async def ask(self, question: PendingRequest) -> bytes:
         """Return the JSON of an answer.
 
         Raises:
@@ -118,7 +118,7 @@ class Batcher:
         self._count(-size)
         return batch
 
-    def _predict(self, questions: Sequence[Question]) -> list[bytes]:
+    def _predict(self, questions: Sequence[PendingRequest]) -> list[bytes]:
         """Answer questions, those with and those without explanations in one go each."""
         answers: dict[int, bytes] = {}
         for explain in (False, True):
@@ -128,7 +128,7 @@ class Batcher:
                 answers |= dict(zip(places, found, strict=True))
         return [answers[place] for place in range(len(questions))]
 
-    def _predict_alike(self, questions: Sequence[Question], *, explain: bool) -> list[bytes]:
+    def _predict_alike(self, questions: Sequence[PendingRequest], *, explain: bool) -> list[bytes]:
         items = [item for question in questions for item in question.items]
         self._metrics.batches.observe(len(items))
         top_k = max(question.top_k for question in questions)

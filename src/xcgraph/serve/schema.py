@@ -144,7 +144,7 @@ def _input_schema(predictor: Predictor) -> dict[str, Any]:
     choices = [_object("features", {**weights, "propertyNames": columns})]
     if model.vocabulary:
         choices.insert(0, _object("tokens", weights))
-    if model.reader is not None:
+    if model.vectorizer is not None:
         choices = [{"type": "string"}, _object("text", {"type": "string"}), *choices]
     return {"oneOf": choices}
 

@@ -1,1 +1,5 @@
-"""LightningModules, one per objective, and what builds them from parts and data."""
+"""LightningModules, one per objective, and the networks that they train."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

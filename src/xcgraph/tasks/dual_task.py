@@ -1,14 +1,23 @@
 """RAMEN's LightningModule: a dual encoder, trained by triplets and graph regularizers."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 from jaxtyping import Float, Int
+from scipy.sparse import csr_array
 from torch import Tensor
 
 from xcgraph.batch import XCBatch
-from xcgraph.nn.contrast import Contrast
+from xcgraph.data.anchors import AnchorSet
+from xcgraph.nn.contrast import ContrastLoss
 from xcgraph.nn.dual_encoder import DualEncoder
+from xcgraph.nn.encoder import Encoder
 from xcgraph.nn.regularizer import Regularizer
 from xcgraph.nn.retrieval import ExactRetrieval, Retrieval, Search
-from xcgraph.tasks.graph_epochs import encode_points, start_epoch
+from xcgraph.nn.triplet import TripletLoss
+from xcgraph.tasks.regularization import Regularization, contrast
+from xcgraph.tasks.regularized_task import encode_points, start_epoch
 from xcgraph.tasks.task import Task
 
 
@@ -19,36 +28,36 @@ class DualTask(Task):
 
     Args:
         encoder: E.
-        truth: L, the loss between training points and their labels.
+        contrast: L, the loss between training points and their labels.
         regularizer: Σ λ R.
         retrieval: finds the labels nearest to a point.
     """
 
     def __init__(
-        self, encoder: DualEncoder, truth: Contrast, regularizer: Regularizer, retrieval: Retrieval
+        self, encoder: DualEncoder, contrast: ContrastLoss, regularizer: Regularizer, retrieval: Retrieval
     ) -> None:
         super().__init__()
         encoder.encoder.freeze_points()
         self.encoder = encoder
-        self.truth = truth
+        self.contrast = contrast
         self.regularizer = regularizer
         self.retrieval = retrieval
         self._search: Search | None = None
 
     def label_vectors(self) -> Float[Tensor, "labels dim"]:
         """Return E(z_l) of all labels."""
-        return self.encoder.in_blocks(self.truth.texts())
+        return self.encoder.in_blocks(self.contrast.texts())
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return L + Σ λ R of a batch of training points."""
         step = self.step_of(batch)
         points = encode_points(self.encoder, batch, step)
-        with self.drawing_alike():
-            contrasted = self.truth(self.encoder, points)
-            penalty: Tensor = self.regularizer(self.encoder, points, step.cut(contrasted.others))
-            self.regularizer.observe(lambda: step.mean(contrasted.precision()))
-        penalty = step.weigh(penalty)
-        loss = step.weigh(contrasted.loss) + penalty
+        with self.shared_rng():
+            contrasted = self.contrast(self.encoder, points)
+            penalty: Tensor = self.regularizer(self.encoder, points, step.local_slice(contrasted.others))
+            self.regularizer.update(lambda: step.reduce_mean(contrasted.precision()))
+        penalty = step.scale_loss(penalty)
+        loss = step.scale_loss(contrasted.loss) + penalty
         self.log_loss(step, loss=loss, penalty=penalty)
         return loss
 
@@ -60,7 +69,7 @@ class DualTask(Task):
 
     def on_train_epoch_start(self) -> None:
         """Let the regularizer prune."""
-        start_epoch(self, self.regularizer, self.encoder, self.truth.texts)
+        start_epoch(self, self.regularizer, self.encoder, self.contrast.texts)
 
     def on_validation_epoch_start(self) -> None:
         """Compare exactly: an approximate index would be built anew in every epoch."""
@@ -73,3 +82,43 @@ class DualTask(Task):
     def stop_ranking(self) -> None:
         """Forget it."""
         self._search = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DualNetwork:
+    """The exchangeable parts of a dual encoder.
+
+    Attributes:
+        encoder: makes an encoder from the number of tokens.
+        dropout: probability on the vectors before they are scaled to unit norm.
+        triplets: the loss between points and labels.
+        regularizer: what graphs add to it.
+        retrieval: finds the labels nearest to a point.
+    """
+
+    encoder: Callable[[int], Encoder]
+    dropout: float
+    triplets: TripletLoss
+    regularizer: Regularization
+    retrieval: Retrieval
+
+    def check(self) -> DualTask:
+        """Build a task of the smallest size, so that a value no part can take is refused before data is read.
+
+        Raises:
+            UserError: a part refuses a value.
+        """
+        one = csr_array(np.ones((1, 1), np.float32))
+        return self.build(one, one, [AnchorSet(features=one, points=one, labels=one, anchor_labels=one)])
+
+    def build(self, texts: csr_array, positives: csr_array, anchor_sets: Sequence[AnchorSet]) -> DualTask:
+        """Make a task.
+
+        Args:
+            texts: (labels, tokens) label texts.
+            positives: (training points, labels) what L takes for true.
+            anchor_sets: what the regularizer draws points and labels to.
+        """
+        encoder = DualEncoder(self.encoder(texts.shape[1]), dropout=self.dropout)
+        regularizer = self.regularizer.build(anchor_sets)
+        return DualTask(encoder, contrast(positives, texts, self.triplets), regularizer, self.retrieval)

@@ -3,10 +3,12 @@
 from scipy.sparse import csr_array
 
 from xcgraph.clustering.meta_labels import MetaLabels
-from xcgraph.tasks.builder import Labels
+from xcgraph.tasks.label_network import LabelInputs
 
 
-def joined_texts(meta_labels: MetaLabels, texts: csr_array, graph: csr_array, between: csr_array) -> Labels:
+def joined_texts(
+    meta_labels: MetaLabels, texts: csr_array, graph: csr_array, between: csr_array
+) -> LabelInputs:
     """Give each meta-label a text of its own, the joined texts of its labels: E_L(Σ_l z_l) (ECLARE).
 
     Args:
@@ -16,10 +18,12 @@ def joined_texts(meta_labels: MetaLabels, texts: csr_array, graph: csr_array, be
         between: (meta, meta) Ĝ of the meta-labels.
     """
     del graph
-    return Labels(meta_labels.meta_features(texts), between)
+    return LabelInputs(meta_labels.meta_features(texts), between)
 
 
-def summed_views(meta_labels: MetaLabels, texts: csr_array, graph: csr_array, between: csr_array) -> Labels:
+def summed_views(
+    meta_labels: MetaLabels, texts: csr_array, graph: csr_array, between: csr_array
+) -> LabelInputs:
     """Sum what the labels' texts have become: Σ_l E_L(z_l) (DECAF Module II). Arguments as above."""
     del between
-    return Labels(texts, graph, meta_labels.membership())
+    return LabelInputs(texts, graph, meta_labels.membership())

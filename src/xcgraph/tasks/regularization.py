@@ -10,12 +10,12 @@ from scipy.sparse import csr_array
 from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.batching import label_sets, token_bag
 from xcgraph.errors import UserError
-from xcgraph.nn.contrast import Contrast
+from xcgraph.nn.contrast import ContrastLoss
 from xcgraph.nn.edges import Edges
 from xcgraph.nn.label_text import StoredTexts
 from xcgraph.nn.pruning import Pruning
 from xcgraph.nn.regularizer import GraphRegularizer, NoRegularizer, Regularizer
-from xcgraph.nn.trade_off import TradeOff
+from xcgraph.nn.regularizer_weight import RegularizerWeight
 from xcgraph.nn.triplet import TripletLoss
 from xcgraph.tasks.regularized_task import RegularizedTask
 from xcgraph.tasks.xc_task import XCTask
@@ -54,19 +54,19 @@ class GraphRegularization:
     Attributes:
         graphs: which regularizers: of ``points`` (R_x), of ``labels`` (R_z), or both.
         triplets: their loss.
-        trade_off: makes the λ of so many regularizers.
+        regularizer_weight: makes the λ of so many regularizers.
         pruning: when edges are pruned.
     """
 
     graphs: list[str]
     triplets: TripletLoss
-    trade_off: Callable[[int], TradeOff]
+    regularizer_weight: Callable[[int], RegularizerWeight]
     pruning: Pruning
 
     def __post_init__(self) -> None:
         if not self.graphs or not set(self.graphs) <= set(GRAPHS):
             raise UserError(f"regularizer.graphs: expected some of {', '.join(GRAPHS)}, got {self.graphs}.")
-        self.trade_off(1)
+        self.regularizer_weight(1)
 
     def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:
         """Make Σ_t λ_x R^t_x + λ_z R^t_z.
@@ -86,15 +86,15 @@ class GraphRegularization:
             ]
             for graph in GRAPHS
         )
-        trade_off = self.trade_off(len(of_points) + len(of_labels))
-        return GraphRegularizer(of_points, of_labels, trade_off, self.pruning)
+        regularizer_weight = self.regularizer_weight(len(of_points) + len(of_labels))
+        return GraphRegularizer(of_points, of_labels, regularizer_weight, self.pruning)
 
     def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
         """Let a task of points and meta-labels learn under the regularizer too."""
         return RegularizedTask(task, self.build(anchor_sets), StoredTexts(token_bag(label_texts)))
 
 
-def contrast(links: csr_array, texts: csr_array, triplets: TripletLoss) -> Contrast:
+def contrast(links: csr_array, texts: csr_array, triplets: TripletLoss) -> ContrastLoss:
     """Make a term of the objective from (rows, columns) links and the columns' (columns, tokens) texts."""
     edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
-    return Contrast(edges, StoredTexts(token_bag(texts)), triplets)
+    return ContrastLoss(edges, StoredTexts(token_bag(texts)), triplets)

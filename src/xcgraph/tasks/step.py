@@ -10,7 +10,7 @@ from torch import Tensor, distributed
 from torch.nn import functional
 
 from xcgraph.data.loader import share_of
-from xcgraph.nn.contrast import Encoded
+from xcgraph.nn.contrast import EncodedRows
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class Step:
     rank: int = 0
     num_processes: int = 1
 
-    def weigh(self, part: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    def scale_loss(self, part: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Return what this process differentiates."""
         return part if self.num_processes == 1 else part * self.num_processes
 
-    def mean(self, own: Float[Tensor, ""]) -> Float[Tensor, ""]:
+    def reduce_mean(self, own: Float[Tensor, ""]) -> Float[Tensor, ""]:
         """Return a mean over all points of the step from the mean over this process's."""
         if self.num_processes == 1:
             return own
@@ -51,7 +51,7 @@ class Step:
             distributed.all_gather(parts, own.detach().reshape(1))
         return torch.cat(parts)
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait until all processes have come here."""
         if self.num_processes > 1:
             distributed.barrier()
@@ -67,14 +67,14 @@ class Step:
         distributed.all_gather(parts, padded)
         return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
-    def cut(self, things: Encoded) -> Encoded:
+    def local_slice(self, things: EncodedRows) -> EncodedRows:
         """Take this process's share of what all processes have alike."""
         if self.num_processes == 1:
             return things
         share = self._share(len(things.rows), self.rank)
-        return Encoded(things.rows[share], things.vectors[share], things.rows, share.start)
+        return EncodedRows(things.rows[share], things.vectors[share], things.rows, share.start)
 
-    def own(self, drawn: Int[Tensor, "step"]) -> tuple[Int[Tensor, "own"], int]:
+    def local_ids(self, drawn: Int[Tensor, "step"]) -> tuple[Int[Tensor, "own"], int]:
         """Return this process's share of numbers that all processes have alike, and where it begins."""
         share = self._share(len(drawn), self.rank)
         return drawn[share], share.start
@@ -83,7 +83,7 @@ class Step:
         return share_of(count, rank, self.num_processes)
 
 
-class CommonRandomness:
+class SharedRng:
     """Random numbers that all processes draw alike, beside those that each draws for itself.
 
     Args:
@@ -95,7 +95,7 @@ class CommonRandomness:
         self._state = self._read()
 
     @contextlib.contextmanager
-    def drawn(self) -> Iterator[None]:
+    def active(self) -> Iterator[None]:
         """Draw from them; all processes must draw as many."""
         own = self._read()
         self._write(self._state)

@@ -20,7 +20,7 @@ from xcgraph.batch import XCBatch
 from xcgraph.data.loader import EpochBatches, process_place
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
-from xcgraph.tasks.step import CommonRandomness, Step
+from xcgraph.tasks.step import SharedRng, Step
 
 Part = TypeVar("Part")
 AnyTask = TypeVar("AnyTask", bound="Task")
@@ -60,7 +60,7 @@ class Task(LightningModule, ABC):
         self._learning: Learning | None = None
         self._metrics: XCMetrics | None = None
         self._step: Step | None = None
-        self._common: CommonRandomness | None = None
+        self._common: SharedRng | None = None
 
     def prepare(self, learning: Learning, metrics: XCMetrics) -> None:
         """Say how to learn and what to measure on validation points; to predict, neither is needed."""
@@ -91,7 +91,7 @@ class Task(LightningModule, ABC):
         metrics = _required(self._metrics)
         most_filtered = int(batch.filtered.offsets.diff().max())
         ranked, _ = self.rank(batch, max(metrics.top_k) + most_filtered)
-        metrics.update(ranked, batch.truth, batch.filtered)
+        metrics.update(ranked, batch.labels, batch.filtered)
 
     def predict_step(self, batch: XCBatch) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """Return each point's best labels (-1: fewer than k) and the logarithms of their scores."""
@@ -101,9 +101,9 @@ class Task(LightningModule, ABC):
         """Return the step of which a batch is this process's share."""
         return self._step or Step(len(batch))
 
-    def drawing_alike(self) -> AbstractContextManager[None]:
+    def shared_rng(self) -> AbstractContextManager[None]:
         """Draw what all processes of a step must draw alike, such as positives; each as many numbers."""
-        return contextlib.nullcontext() if self._common is None else self._common.drawn()
+        return contextlib.nullcontext() if self._common is None else self._common.active()
 
     def log_loss(self, step: Step, **losses: Tensor) -> None:
         """Add losses of a step to the epoch's means, as ``train/loss`` and so on."""
@@ -129,7 +129,7 @@ class Task(LightningModule, ABC):
             seed = _required(self._learning).seed * 1_000_003 + self.current_epoch
             torch.manual_seed(seed)
             if num_processes > 1:
-                self._common = CommonRandomness(self.device)
+                self._common = SharedRng(self.device)
                 torch.manual_seed(seed + rank * 1_000_003**2)  # else all drop the same units
         if num_processes > 1:
             batches = cast(EpochBatches, cast(DataLoader, self.trainer.train_dataloader).sampler)

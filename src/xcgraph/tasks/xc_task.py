@@ -8,9 +8,9 @@ from torch.nn.utils import parametrize
 from xcgraph.batch import XCBatch
 from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
+from xcgraph.nn.label_graph import Views
 from xcgraph.nn.likelihood import Likelihood, Logistic
-from xcgraph.nn.views import Views
-from xcgraph.row_blocks import recurring_sizes
+from xcgraph.row_blocks import bucket_sizes
 from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 
@@ -50,7 +50,7 @@ class XCTask(Task):
         size = _LABELS_AT_A_TIME
         if label_ids is None or len(label_ids) <= _FEW_BLOCKS * size or label_ids.device.type != "cpu":
             return self.classifier.vectors(self.label_graph(label_ids), refined)
-        sizes = recurring_sizes(len(label_ids), size)
+        sizes = bucket_sizes(len(label_ids), size)
         blocks = zip(label_ids.split(sizes), *(view.split(sizes) for view in refined), strict=True)
         with parametrize.cached():  # spectral norms take one iteration a step
             return torch.cat(
@@ -71,7 +71,7 @@ class XCTask(Task):
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
         """Return the loss of a batch."""
         step = self.step_of(batch)
-        loss = step.weigh(self.loss(self(batch), batch, step))
+        loss = step.scale_loss(self.loss(self(batch), batch, step))
         self.log_loss(step, loss=loss)
         return loss
 

@@ -1,1 +1,5 @@
-"""Who else is told how a run goes: one file per tracker."""
+"""Experiment trackers: CSV, TensorBoard, Weights & Biases."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,7 +4,7 @@ import csv
 from collections.abc import Mapping
 from pathlib import Path
 
-from xcgraph.drafts import naming
+from xcgraph.storage.atomic_files import publish
 from xcgraph.tracking.tracker import RunEnd, RunStart
 
 EPOCHS = "epochs.csv"
@@ -22,7 +22,7 @@ class CsvTracker:
     def start(self, run: RunStart) -> None:
         """Begin the table anew."""
         self._path = run.folder / EPOCHS
-        with naming(self._path), self._path.open("w", newline="", encoding="utf-8") as file:
+        with publish(self._path), self._path.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(("stage", "epoch", "metric", "value"))
 
     def log(self, stage: str, row: Mapping[str, float | int]) -> None:

@@ -3,8 +3,8 @@ import json
 import pytest
 
 from xcgraph.errors import UserError
+from xcgraph.formats.folder import write_folder
 from xcgraph.formats.layouts.json_lines import JsonLines
-from xcgraph.formats.write_folder import write_folder
 
 POINT = '{"uid": "1", "title": "red", "content": "wine", "target_ind": [0], "target_rel": [1.0]}'
 LABEL = '{"uid": "2", "title": "wine", "content": "of grapes"}'

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from xcgraph.formats.write_folder import write_folder
+from xcgraph.formats.folder import write_folder
 
 
 def test_files_are_those_of_the_repository(folder, data):

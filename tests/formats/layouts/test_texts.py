@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, save_npz
 
-from xcgraph.formats.write_folder import write_folder
+from xcgraph.formats.folder import write_folder
 
 NAMES = {
     "": ("trn_X.txt", "tst_X.txt", "Y.txt"),

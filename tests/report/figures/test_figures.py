@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.artifacts import save_arrays
 from xcgraph.data.statistics import equal_volume_bins, label_frequency
 from xcgraph.report.figures import DRAWINGS, NothingToShow
 from xcgraph.report.figures.base import styles
@@ -17,8 +16,9 @@ from xcgraph.report.figures.beam_recall import recall_by_beam
 from xcgraph.report.figures.degrees import draw_degrees, neighbours, survival
 from xcgraph.report.figures.frequency import NUM_BINS, shares_by_bin
 from xcgraph.report.figures.sweeps import draw_sweeps
-from xcgraph.report.runs import find_runs
 from xcgraph.report.section import make_sections
+from xcgraph.runs.folder import find_runs
+from xcgraph.storage.artifacts import save_arrays
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from xcgraph.formats.layouts.base import Layout
 from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS, JsonLines
-from xcgraph.formats.layouts.old import Old
+from xcgraph.formats.layouts.single_file import SingleFile
 from xcgraph.formats.layouts.split import Split
 from xcgraph.formats.layouts.texts import Texts
 
@@ -19,4 +19,4 @@ def all_layouts(fields: Sequence[str] = DEFAULT_FIELDS) -> tuple[Layout, ...]:
     Args:
         fields: of a JSON record, whose values make up a text.
     """
-    return Split(), Old(), JsonLines(fields), Texts()
+    return Split(), SingleFile(), JsonLines(fields), Texts()

@@ -1,22 +1,22 @@
 """What all layouts have in common."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol, runtime_checkable
 
-from xcgraph.artifacts import ArtifactStore
-from xcgraph.data.text import TextFeatures
 from xcgraph.data.xc_data import PointTexts, XCData
 from xcgraph.errors import UserError
-from xcgraph.formats.content import Content
+from xcgraph.formats.content import ColumnNames, FolderContent
 from xcgraph.formats.folder_files import FolderFiles
-
-__all__ = ["Layout", "Reading", "Writing"]
+from xcgraph.formats.matrix_files import FileMatrix
+from xcgraph.formats.text_store import TextSource, read_features
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.text.vectorizer import Vectorizer
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadOptions:
     """How a folder is read.
 
     Attributes:
@@ -25,11 +25,11 @@ class Reading:
     """
 
     cache: ArtifactStore
-    text: TextFeatures
+    text: Vectorizer
 
 
 @dataclass(frozen=True)
-class Writing:
+class WriteRequest:
     """What is written, and where.
 
     Attributes:
@@ -79,14 +79,14 @@ class Layout(Protocol):
     name: ClassVar[str]
     needs: ClassVar[tuple[tuple[str, ...], ...]]
 
-    def read(self, files: FolderFiles, reading: Reading) -> Content:
+    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
         """Read what the files say; whether they belong together is checked by the caller.
 
         Raises:
             UserError: a file is damaged.
         """
 
-    def write(self, writing: Writing) -> None:
+    def write(self, writing: WriteRequest) -> None:
         """Write the files that the layout needs, and those that lose nothing by being there.
 
         Raises:
@@ -105,3 +105,29 @@ def _counted(texts: Iterable[str], expected: int, what: str) -> Iterator[str]:
         raise UserError(
             f"Expected texts of {expected} {what}, found {more}; give one for each point, in their order."
         )
+
+
+def content_from_texts(
+    texts: Sequence[TextSource],
+    labels: tuple[FileMatrix, FileMatrix],
+    names: ColumnNames,
+    reading: ReadOptions,
+) -> FolderContent:
+    """Weigh the tokens of texts; test texts shape neither the vocabulary nor the weights.
+
+    Args:
+        texts: those of the training points, the test points and the labels.
+        labels: those of the training and of the test points.
+        names: the names of the labels.
+        reading: how texts become token weights, and where these are kept.
+    """
+    train, test, label = texts
+    weighed = read_features({"train": train, "test": test, "labels": label}, reading.text, reading.cache)
+    return FolderContent(
+        features=(FileMatrix(weighed.train, train.source), FileMatrix(weighed.test, test.source)),
+        labels=labels,
+        label_features=FileMatrix(weighed.labels, label.source),
+        label_names=names,
+        vocabulary=ColumnNames(weighed.vocabulary),
+        vectorizer=weighed.vectorizer,
+    )

@@ -9,11 +9,10 @@ from typing import ClassVar
 from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
-from xcgraph.formats.content import Content, Names
+from xcgraph.formats.content import ColumnNames, FolderContent
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.json_records import JsonTexts, read_targets
-from xcgraph.formats.layouts.base import Reading, Writing
-from xcgraph.formats.layouts.weighed import weighed_content
+from xcgraph.formats.layouts.base import ReadOptions, WriteRequest, content_from_texts
 from xcgraph.formats.matrix_files import FileMatrix
 from xcgraph.formats.write import TextFile
 
@@ -45,19 +44,19 @@ class JsonLines:
                 "data.fields: expected some fields such as [title, content], found none; name them."
             )
 
-    def read(self, files: FolderFiles, reading: Reading) -> Content:
+    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
         """Weigh the tokens of the texts, and read the labels."""
         paths = [files.need(*names) for names in self.needs]
         *points, label = paths
-        names = Names(tuple(JsonTexts(label, self.fields[:1])), label)
+        names = ColumnNames(tuple(JsonTexts(label, self.fields[:1])), label)
         train, test = (
             FileMatrix(read_targets(path, len(names.names), reading.cache), path) for path in points
         )
-        return weighed_content(
+        return content_from_texts(
             [JsonTexts(path, self.fields) for path in paths], (train, test), names, reading
         )
 
-    def write(self, writing: Writing) -> None:
+    def write(self, writing: WriteRequest) -> None:
         """Write texts as titles, and labels; token weights are made of the texts again when they are read.
 
         Raises:

@@ -2,13 +2,13 @@
 
 from typing import TypedDict
 
-from xcgraph.artifacts import ArtifactStore
-from xcgraph.formats.content import Names
+from xcgraph.formats.content import ColumnNames
 from xcgraph.formats.folder_files import FolderFiles
-from xcgraph.formats.layouts.base import Writing
+from xcgraph.formats.layouts.base import WriteRequest
 from xcgraph.formats.matrix_files import FileMatrix, read_matrix
 from xcgraph.formats.text_lines import read_names, write_lines
 from xcgraph.formats.write import write_rows
+from xcgraph.storage.artifacts import ArtifactStore
 
 __all__ = ["LABEL_TEXTS", "LabelFiles", "read_label_files", "write_label_files"]
 
@@ -19,11 +19,11 @@ _VOCABULARY = "Xf.txt"
 
 
 class LabelFiles(TypedDict):
-    """What these files say; see :class:`~xcgraph.formats.content.Content`."""
+    """What these files say; see :class:`~xcgraph.formats.content.FolderContent`."""
 
     label_features: FileMatrix | None
-    label_names: Names
-    vocabulary: Names
+    label_names: ColumnNames
+    vocabulary: ColumnNames
 
 
 def read_label_files(files: FolderFiles, cache: ArtifactStore) -> LabelFiles:
@@ -35,12 +35,12 @@ def read_label_files(files: FolderFiles, cache: ArtifactStore) -> LabelFiles:
     )
     return {
         "label_features": None if features is None else read_matrix(features, cache),
-        "label_names": Names(read_names(names), names),
-        "vocabulary": Names(read_names(vocabulary), vocabulary),
+        "label_names": ColumnNames(read_names(names), names),
+        "vocabulary": ColumnNames(read_names(vocabulary), vocabulary),
     }
 
 
-def write_label_files(writing: Writing) -> None:
+def write_label_files(writing: WriteRequest) -> None:
     """Write all of them that the data set has something for."""
     data = writing.data
     write_rows(writing.path(_LABEL_FEATURES[0]), data.label_features)

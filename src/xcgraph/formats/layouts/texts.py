@@ -3,14 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from xcgraph.artifacts import save_csr
-from xcgraph.formats.content import Content, Names
+from xcgraph.formats.content import ColumnNames, FolderContent
 from xcgraph.formats.folder_files import FolderFiles
-from xcgraph.formats.layouts.base import Reading, Writing
+from xcgraph.formats.layouts.base import ReadOptions, WriteRequest, content_from_texts
 from xcgraph.formats.layouts.label_files import LABEL_TEXTS
-from xcgraph.formats.layouts.weighed import weighed_content
 from xcgraph.formats.matrix_files import read_matrix
 from xcgraph.formats.text_lines import TextLines, read_names, write_lines
+from xcgraph.storage.artifacts import save_csr
 
 __all__ = ["Texts"]
 
@@ -28,17 +27,17 @@ class Texts:
         ("Y.tst.npz", "tst_X_Y.npz", "tst_X_Y.txt"),
     )
 
-    def read(self, files: FolderFiles, reading: Reading) -> Content:
+    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
         """Weigh the tokens of the texts, and read the labels."""
         *texts, train_labels, test_labels = (files.need(*names) for names in self.needs)
-        names = Names(read_names(texts[2]), texts[2])
+        names = ColumnNames(read_names(texts[2]), texts[2])
         labels = (
             read_matrix(train_labels, reading.cache, merge="max"),
             read_matrix(test_labels, reading.cache, merge="max"),
         )
-        return weighed_content([TextLines(path) for path in texts], labels, names, reading)
+        return content_from_texts([TextLines(path) for path in texts], labels, names, reading)
 
-    def write(self, writing: Writing) -> None:
+    def write(self, writing: WriteRequest) -> None:
         """Write texts and labels; token weights are made of the texts again when they are read.
 
         Raises:

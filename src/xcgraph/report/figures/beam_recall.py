@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 from xcgraph.data.holdout import hold_out_rows
 from xcgraph.report.experiments import Experiment
 from xcgraph.report.figures.base import NothingToShow, Picture, add_legend, new_axes, shown, styles, to_svg
-from xcgraph.report.runs import RunFolder
 from xcgraph.report.section import Section
+from xcgraph.runs.folder import RunFolder
 
 _TREE = "tree-0"
 

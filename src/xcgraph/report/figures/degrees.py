@@ -6,8 +6,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xcgraph.report.figures.base import NothingToShow, Picture, add_legend, new_axes, styles, to_svg
-from xcgraph.report.runs import RunFolder
 from xcgraph.report.section import Section
+from xcgraph.runs.folder import RunFolder
 
 # Pairs of labels of a point, summed over points: YᵀY takes a second for so many.
 _MOST_PAIRS = 50_000_000

@@ -1,1 +1,0 @@
-"""What configs describe, built: beside the command line, all that knows Hydra."""

@@ -1,0 +1,13 @@
+from .batching import AllLabelsDataset as AllLabelsDataset
+from .batching import WeightedLabelsDataset as WeightedLabelsDataset
+from .datamodule import XCDataModule as XCDataModule
+from .from_texts import LabelledTexts as LabelledTexts
+from .from_texts import from_texts as from_texts
+from .holdout import hold_out as hold_out
+from .metadata import GraphMetadata as GraphMetadata
+from .shared_labels import SharedLabelsDataset as SharedLabelsDataset
+from .shared_labels import draw_others as draw_others
+from .shortlists import ShortlistDataset as ShortlistDataset
+from .xc_data import PointTexts as PointTexts
+from .xc_data import Split as Split
+from .xc_data import XCData as XCData

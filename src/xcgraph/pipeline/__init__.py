@@ -1,1 +1,0 @@
-"""Recipes: stages in the order of the papers, artifacts and resume."""

@@ -1,0 +1,155 @@
+"""The ranker: labels of a shortlist, scored by their own classifier vectors (Module IV)."""
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from xcgraph.data.batching import AllLabelsDataset
+from xcgraph.data.shortlists import ShortlistDataset
+from xcgraph.errors import UserError
+from xcgraph.graph.game import expand_scores
+from xcgraph.recipes.shortlister import Shortlister, shortlist, unlabelled
+from xcgraph.sparse import retain_top_k
+from xcgraph.tasks.task import Task
+from xcgraph.tasks.xc_task import XCTask
+from xcgraph.training.stage import Stage
+
+
+@dataclass(frozen=True, kw_only=True)
+class RankerConfig:
+    """How shortlisted labels become predictions.
+
+    Attributes:
+        top_k: predictions kept per point.
+        game_mix: share of the graph-expanded scores in the final ones (GAME ii).
+    """
+
+    top_k: int = 100
+    game_mix: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.top_k < 1:
+            raise UserError(f"ranker.top_k must be ≥ 1, got {self.top_k}.")
+        if not 0 <= self.game_mix <= 1:
+            raise UserError(f"ranker.game_mix must lie in [0, 1], got {self.game_mix}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranker:
+    """A trained ranker.
+
+    Attributes:
+        task: scores labels.
+        stage: knows how to predict.
+        graph: (labels, labels) Ĝ of GAME.
+        config: number of predictions and GAME.
+    """
+
+    task: XCTask
+    stage: Stage
+    graph: csr_array
+    config: RankerConfig
+
+    def score(self, points: ShortlistDataset) -> csr_array:
+        """Return (points, labels) scores, a few per row: σ(h_m·x̂) · σ(w_l·x̂), then GAME."""
+        scores = self.stage.predict(self.task, points, self.config.top_k)
+        return expand_scores(scores, self.graph, self.config.game_mix, self.config.top_k)
+
+
+@dataclass(frozen=True)
+class Game:
+    """How labels share in the scores of their neighbours (GAME).
+
+    Attributes:
+        graph: (labels, labels) Ĝ.
+        mix: share of the graph-expanded scores in the final ones.
+    """
+
+    graph: csr_array
+    mix: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retriever:
+    """A trained task that ranks all labels.
+
+    Attributes:
+        task: ranks labels.
+        stage: knows how to predict.
+        num_labels: how many labels there are.
+        top_k: predictions per point.
+        game: None leaves the scores as they are.
+    """
+
+    task: Task
+    stage: Stage
+    num_labels: int
+    top_k: int
+    game: Game | None = None
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, for the best labels."""
+        points = AllLabelsDataset(unlabelled(features, self.num_labels))
+        scores = self.stage.predict(self.task, points, self.top_k)
+        if self.game is None:
+            return scores
+        return expand_scores(scores, self.game.graph, self.game.mix, self.top_k)
+
+
+def check_top_k(top_k: int, num_labels: int | None = None) -> None:
+    """Refuse a number of predictions per point that cannot be, as far as the number of labels is known.
+
+    Raises:
+        UserError: it is not positive, or larger than the number of labels.
+    """
+    if top_k < 1:
+        raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
+    if num_labels is not None and top_k > num_labels:
+        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")
+
+
+@runtime_checkable
+class RankingModel(Protocol):
+    """What an ensemble averages."""
+
+    @property
+    def top_k(self) -> int:
+        """The most labels that a point gets."""
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One clustering of the labels with its shortlister and ranker."""
+
+    shortlister: Shortlister
+    ranker: Ranker
+
+    @property
+    def top_k(self) -> int:
+        """The most labels that a point gets."""
+        return self.ranker.config.top_k
+
+    def score(self, features: csr_array) -> csr_array:
+        """Score the labels of a beam for each of the (points, tokens) texts."""
+        points = unlabelled(features, self.ranker.graph.shape[0])
+        return self.ranker.score(shortlist(points, self.shortlister, self.shortlister.beams(features)))
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Models of the same labels; their scores are averaged as they are, in probability space."""
+
+    members: tuple[RankingModel, ...]
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) mean scores; a label that a member did not score counts 0 there."""
+        total = self.members[0].score(features)
+        for member in self.members[1:]:
+            total = total + member.score(features)
+        mean = csr_array(total / len(self.members), dtype=np.float32)
+        return retain_top_k(mean, max(member.top_k for member in self.members))

@@ -1,0 +1,189 @@
+"""One run: data, recipe, evaluation, and the folder that tells of it."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numba
+import torch
+from pytorch_lightning import Trainer
+from scipy.sparse import csr_array
+
+from xcgraph.storage.artifacts import ArtifactStore, save_csr, write_atomically
+from xcgraph.data.datamodule import XCDataModule
+from xcgraph.data.xc_data import Split, XCData
+from xcgraph.storage.atomic_files import remove_drafts
+from xcgraph.errors import UserError
+from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.training.curves import Report
+from xcgraph.training.progress import Pace
+from xcgraph.training.processes import Processes
+from xcgraph.runs.provenance import UNKNOWN, RunOrigin, environment, stage_costs
+from xcgraph.training.progress import ProgressListener, check_mode, ignore
+from xcgraph.recipes.workspace import Workspace
+from xcgraph.sparse import remove_pairs
+
+_log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Model(Protocol):
+    """What a recipe leaves behind."""
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+
+
+@runtime_checkable
+class Recipe(Protocol):
+    """A method: ECLARE, or another."""
+
+    def check(self, num_labels: int) -> None:
+        """Refuse with a UserError what cannot be with so many labels."""
+
+    def epochs(self) -> dict[str, int]:
+        """Return by name, in their order, how many epochs each training takes."""
+
+    def fit(self, work: Workspace) -> Model:
+        """Train everything that is not yet in the workspace's store."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Validation:
+    """Which training points are held out to validate on.
+
+    Attributes:
+        fraction: share of the training points, in (0, 1).
+        seed: of the choice; not the run's, so that runs with other seeds are validated on the same points.
+    """
+
+    fraction: float = 0.05
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction < 1:
+            raise UserError(f"validation.fraction must lie in (0, 1), got {self.fraction}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Fit a recipe on a data set, score the test points, and store the evidence.
+
+    Attributes:
+        data: the data set.
+        recipe: the method.
+        validation: which training points are held out.
+        seed: of everything random.
+        num_threads: of torch and numba. Sums, and so the last bits of a result, depend on it.
+        artifacts: folder of stage outputs, shared by runs: what is there already is not computed again.
+        folder: the run's own folder.
+        progress: how it is shown: bar, lines, quiet, or auto.
+        trainer: as of all stages: it says whether several processes run the recipe together.
+    """
+
+    data: XCDataModule
+    recipe: Recipe
+    validation: Validation
+    seed: int
+    num_threads: int
+    artifacts: str
+    folder: str
+    progress: str = "auto"
+    trainer: Callable[..., Trainer] | None = None
+
+    def __post_init__(self) -> None:
+        if self.num_threads < 1:
+            raise UserError(f"num_threads must be ≥ 1, got {self.num_threads}.")
+        if self.seed < 0:
+            raise UserError(f"seed must be ≥ 0, got {self.seed}.")
+        check_mode(self.progress)
+
+    @cached_property
+    def processes(self) -> Processes:
+        """This process and those that run the recipe beside it."""
+        return Processes(self.trainer)
+
+    def execute(self, origin: RunOrigin = UNKNOWN, report: Report = ignore) -> dict[str, dict[str, float]]:
+        """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
+
+        Args:
+            origin: who asked for it.
+            report: takes a stage's name and the rows of its curves so far, whenever there are more.
+
+        Returns:
+            The metrics as fractions, of the validation and of the test points, if there are any. Nothing in
+            processes other than the first, which write nothing either.
+        """
+        started = time.perf_counter()
+        torch.set_num_threads(self.num_threads)
+        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set at import
+        numba.set_num_threads(min(self.num_threads, most))
+        if "labels" in self.data.statistics:
+            self.recipe.check(self.data.statistics["labels"])
+        if self.processes.is_first:
+            remove_drafts(Path(self.folder))
+        data = self.data.read()
+        with self.processes.join(Path(self.artifacts)) as store:
+            work = self._workspace(data, store, report)
+            _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)
+            model = self.recipe.fit(work)
+        if not self.processes.is_first:
+            return {}
+        metrics = {
+            "validation": _measure(_scores(model, work.valid), work.valid, work),
+            "test": self._test(model, data.test, work),
+        }
+        for name, artifact in store.used.items():
+            artifact.link_into(Path(self.folder) / "stages" / name)
+        self._write_provenance(data, store, origin, time.perf_counter() - started)
+        # The last file: a run folder with metrics.json is complete.
+        content = json.dumps({"data": data.name, **metrics}, indent=1)
+        write_atomically(Path(self.folder) / "metrics.json", content)
+        return metrics
+
+    def _workspace(self, data: XCData, store: ArtifactStore, report: Report) -> Workspace:
+        return Workspace.of(
+            data,
+            store,
+            seed=self.seed,
+            validation_fraction=self.validation.fraction,
+            validation_seed=self.validation.seed,
+            watch=ProgressListener(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
+        )
+
+    def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:
+        scores = _scores(model, test)
+        save_csr(Path(self.folder) / "predictions.npz", scores)
+        return _measure(scores, test, work) if len(test) else {}
+
+    def _write_provenance(self, data: XCData, store: ArtifactStore, origin: RunOrigin, seconds: float) -> None:
+        facts = {
+            "data": {
+                "name": data.name,
+                "fingerprint": data.fingerprint,
+                "truth": data.labels_fingerprint,
+            },
+            "command": origin.command,
+            "overrides": origin.overrides,
+            "seed": self.seed,
+            "seeds": {"run": self.seed, "validation": self.validation.seed},
+            "num_threads": self.num_threads,
+            "seconds": round(seconds, 1),
+            **environment(),
+            "stages": stage_costs(store.used),
+        }
+        write_atomically(Path(self.folder) / "run.json", json.dumps(facts, indent=1))
+
+
+def _scores(model: Model, split: Split) -> csr_array:
+    """Score points and take out what must not count as a prediction."""
+    return remove_pairs(model.score(split.features), split.filter_pairs)
+
+
+def _measure(scores: csr_array, split: Split, work: Workspace) -> dict[str, float]:
+    return evaluate_scores(scores, split, inverse_propensity=work.inverse_propensity)

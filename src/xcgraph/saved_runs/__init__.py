@@ -1,0 +1,1 @@
+"""Rebuild the data and model of a saved run from its config."""

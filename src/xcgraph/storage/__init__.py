@@ -1,0 +1,1 @@
+"""Files and artifacts: atomic writes, safe reads, locks, content keys."""

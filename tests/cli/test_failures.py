@@ -1,0 +1,104 @@
+"""What stopped a command is one sentence that says what, where and how to mend it; a defect is none."""
+
+import errno
+import gc
+import weakref
+from concurrent.futures.process import BrokenProcessPool
+
+import numpy as np
+import pytest
+import torch
+from omegaconf.errors import OmegaConfBaseException
+
+from xcgraph.cli.failures import RecoveryHints, chain, describe_failure
+from xcgraph.cli.sweep import _let_go
+from xcgraph.errors import DivergedError, UserError
+
+ADVICE = RecoveryHints(interrupted="go on", output="--out", memory="take less")
+
+
+def raised(action):
+    """Return what an action raises."""
+    with pytest.raises(BaseException) as found:  # noqa: PT011
+        action()
+    return found.value
+
+
+def while_handling(first, second):
+    """Raise one exception while another is handled, as libraries do that clean up."""
+    try:
+        raise first
+    finally:
+        raise second
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "sentence"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted: go on."),
+        (UserError("wrong"), 2, "wrong"),
+        (DivergedError("no number"), 1, "no number"),
+        (OmegaConfBaseException("config"), 2, "config"),
+        (OSError(errno.ENOSPC, "", "a"), 2, "The disk is full (a): free some space and give the same"),
+        (OSError(errno.EDQUOT, "", "a"), 2, "The quota is used up (a): free some space"),
+        (OSError(errno.EFBIG, "", "a"), 2, "A file would be larger than allowed (a): raise the limit"),
+        (OSError(errno.EROFS, "", "a"), 2, "Cannot write the output (a): Read-only file system. Choose"),
+        (OSError(errno.ENOMEM, ""), 1, "Out of memory: take less."),
+        (MemoryError(), 1, "Out of memory: take less."),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.5 GiB."), 1, "(2.5 GiB were asked"),
+        (BrokenProcessPool("terminated"), 1, "a process that ran a cell was killed"),
+    ],
+)
+def test_mishap(error, status, sentence):
+    found = describe_failure(error, ADVICE)
+    assert found.status == status
+    assert sentence in found.sentence
+    assert "\n" not in found.sentence
+
+
+def test_memory_that_is_not_there_is_known_whoever_asks_for_it():
+    for action in (lambda: torch.empty(10**15), lambda: np.empty(10**15)):
+        assert describe_failure(raised(action), ADVICE).sentence.startswith("Out of memory (")
+
+
+def test_full_disk_is_found_behind_what_a_library_raises_then():
+    full = OSError(errno.ENOSPC, "No space left on device", "a.ckpt")
+    error = raised(lambda: while_handling(full, RuntimeError("unexpected pos 64 vs 0")))
+    assert describe_failure(error).sentence.startswith("The disk is full (a.ckpt)")
+
+
+def test_own_words_of_a_refusal_come_first():
+    error = raised(lambda: while_handling(OSError(errno.ENOSPC, ""), UserError("choose another")))
+    assert describe_failure(error).sentence == "choose another"
+
+
+@pytest.mark.parametrize("error", [TypeError("a"), RuntimeError("b"), OSError(errno.EIO, "c"), KeyError("d")])
+def test_defect_keeps_its_traceback(error):
+    assert describe_failure(error) is None
+
+
+def test_failed_cell_keeps_no_data_alive():
+    class Data:
+        pass
+
+    held = [Data()]
+    alive = weakref.ref(held[0])
+
+    def fail(data):
+        try:
+            raise MemoryError
+        except MemoryError:
+            raise RuntimeError(str(type(data))) from None
+
+    error = raised(lambda: fail(held.pop()))
+    gc.collect()
+    assert alive() is not None
+    _let_go(error)
+    assert alive() is None
+
+
+def test_a_chain_of_exceptions_may_be_a_circle():
+    one, two = ValueError("one"), KeyError("two")
+    one.__cause__, two.__context__ = two, one
+
+    assert list(chain(one)) == [one, two]

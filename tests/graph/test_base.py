@@ -1,0 +1,12 @@
+import numpy as np
+
+from xcgraph.graph.base import IdentityGraph, LabelGraph
+from xcgraph.sparse import binary_rows
+
+
+def test_every_label_knows_only_itself():
+    builder: LabelGraph = IdentityGraph()
+    graph = builder.build(binary_rows([[0, 1], [1, 2]], 4), np.ones((4, 2), np.float32), seed=0)
+    np.testing.assert_array_equal(graph.toarray(), np.eye(4))
+    assert graph.dtype == np.float32
+    assert graph.format == "csr"

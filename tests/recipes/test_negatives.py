@@ -1,0 +1,101 @@
+"""Which labels a step scores, within the recipe that trains by them."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from xcgraph.errors import UserError
+from xcgraph.nn.likelihood import Logistic, Softmax
+from xcgraph.nn.refinement import ZeroRefinementVectors
+from xcgraph.recipes.negatives import AllLabels, SharedNegatives, UnweightedNegatives
+from xcgraph.tasks.xc_task import XCTask
+
+from .test_eclare import change
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
+
+ROWS = np.arange(0, 240, 7)  # of points and, below them, label texts
+
+
+def shared(toy, **changes):
+    """The joint recipe with negatives that the points of a batch share."""
+    recipe = toy.joint(negatives=SharedNegatives(num_negatives=8), **changes)
+    return change(recipe, "network.refinement", partial(ZeroRefinementVectors, sparse_gradients=True))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(toy, tmp_path_factory):
+    """Scores of the test points after an undisturbed training."""
+    return scores(toy, tmp_path_factory.mktemp("undisturbed"))
+
+
+def scores(toy, folder, **changes):
+    return shared(toy).fit(toy.workspace(folder, **changes)).score(toy.data.test.features).toarray()
+
+
+def gradients(toy, targets, likelihood):
+    """The loss of a batch, and its gradient for every weight."""
+    torch.manual_seed(0)
+    task = change(toy.joint(), "network.likelihood", likelihood).network.build(toy.labels, 0.05).eval()
+    torch.nn.init.normal_(task.classifier.refinement.vectors.weight)
+    loss = task.training_step(targets[ROWS])
+    loss.backward()
+    return loss, {name: weight.grad for name, weight in task.named_parameters()}
+
+
+@pytest.mark.parametrize("likelihood", [Softmax(), Logistic()])
+@pytest.mark.parametrize("kind", [SharedNegatives, UnweightedNegatives])
+def test_as_many_as_there_are_is_all(toy, kind, likelihood):
+    points = toy.joint().points.select(toy.data.train, toy.data.label_features, toy.graph)
+    loss, found = gradients(toy, kind(num_negatives=40).make_batches(points, 0), likelihood)
+    exact, expected = gradients(toy, AllLabels().make_batches(points, 0), likelihood)
+    torch.testing.assert_close(loss, exact)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_scores_are_those_of_all_labels_at_the_shared_ones(toy):
+    task = toy.joint().network.build(toy.labels, 0.05).eval()
+    batch, full = (
+        negatives.make_batches(toy.data.train, 0)[ROWS[:9]]
+        for negatives in (SharedNegatives(num_negatives=8), AllLabels())
+    )
+    assert len(batch.label_ids) < 40
+    torch.testing.assert_close(task(batch), task(full)[:, batch.label_ids], rtol=1e-4, atol=1e-5)
+
+
+def test_free_vectors_of_other_labels_have_no_gradient(toy):
+    task = shared(toy).network.build(toy.labels, 0.05)
+    batch = SharedNegatives(num_negatives=8).make_batches(toy.data.train, 0)[ROWS[:9]]
+    task.training_step(batch).backward()
+    gradient = task.classifier.refinement.vectors.weight.grad
+    assert gradient.is_sparse
+    assert torch.equal(gradient.coalesce().indices()[0], batch.label_ids)
+
+
+@pytest.mark.parametrize("call", [4, 19])  # in the first epoch, and in the second
+def test_killed_fit_goes_on_and_ends_with_the_same_bits(toy, undisturbed, tmp_path, interrupter, call):
+    interrupter.raise_in(XCTask, "training_step", call=call)
+    with pytest.raises(Exception, match=r"XCTask\.training_step"):
+        scores(toy, tmp_path)
+    interrupter.stop()
+    np.testing.assert_array_equal(scores(toy, tmp_path), undisturbed)
+
+
+def test_the_seed_of_the_run_decides_what_is_drawn(toy, tmp_path):
+    def ids(seed):
+        drawn = toy.workspace(tmp_path, seed=seed).seed_for("negatives")
+        return (
+            SharedNegatives(num_negatives=8).make_batches(toy.data.train, drawn)[ROWS[:5]].label_ids.tolist()
+        )
+
+    assert ids(0) == ids(0)
+    assert ids(0) != ids(1)
+
+
+def test_less_than_one_is_refused():
+    with pytest.raises(UserError, match=r"negatives\.num_negatives must be ≥ 1, got 0"):
+        SharedNegatives(num_negatives=0)

@@ -1,0 +1,127 @@
+import getpass
+import json
+import platform
+import subprocess
+from importlib.metadata import version
+from types import SimpleNamespace
+
+import pytest
+
+from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.runs import provenance
+from xcgraph.runs.provenance import (
+    code_digest,
+    environment,
+    git_state,
+    package_versions,
+    stage_costs,
+)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with one commit."""
+    file = tmp_path / "checkout" / "module.py"
+    file.parent.mkdir()
+    file.write_text("x = 1\n")
+    who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.org"]
+    for arguments in (["init", "--quiet"], ["add", "module.py"], [*who, "commit", "--quiet", "-m", "first"]):
+        subprocess.run(["git", "-C", str(file.parent), *arguments], check=True)
+    return file
+
+
+def test_git_tells_commit_and_dirtiness(checkout):
+    command = ["git", "-C", str(checkout.parent), "rev-parse", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert git_state(checkout) == {"commit": commit, "dirty": False}
+    checkout.write_text("x = 2\n")
+    assert git_state(checkout) == {"commit": commit, "dirty": True}
+
+
+def test_file_that_a_checkout_does_not_track_has_no_commit(checkout):
+    installed = checkout.parent / "site-packages" / "module.py"
+    installed.parent.mkdir()
+    installed.write_text("x = 1\n")
+    assert git_state(installed) is None
+
+
+def test_no_checkout_and_no_git_are_no_error(checkout, tmp_path, monkeypatch):
+    (tmp_path / "module.py").write_text("")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git_state(tmp_path / "module.py") is None
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert git_state(checkout) is None
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The packages of code_digest: one module that counts, and one of the command line."""
+    for name, content in {"recipe.py": "RATE = 1\n", "cli/show.py": "WIDTH = 1\n"}.items():
+        file = tmp_path / "xcgraph" / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(content)
+    spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "xcgraph")])
+    monkeypatch.setattr(
+        provenance.importlib.util, "find_spec", lambda name: spec if name == "xcgraph" else None
+    )
+    return tmp_path / "xcgraph"
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("recipe.py", '"""Says something new."""\n\nRATE = 1  # why\n'),
+        ("cli/show.py", "WIDTH = 2\n"),
+        ("notes.txt", "RATE = 2\n"),
+    ],
+)
+def test_code_is_the_same_where_no_result_can_change(package, file, content):
+    before = code_digest()
+    (package / file).write_text(content)
+    assert code_digest() == before
+
+
+@pytest.mark.parametrize(("file", "content"), [("recipe.py", "RATE = 2\n"), ("new.py", "RATE = 1\n")])
+def test_code_is_another_where_a_result_can_change(package, file, content):
+    before = code_digest()
+    (package / file).write_text(content)
+    assert code_digest() != before
+
+
+def test_versions_are_those_of_all_core_packages():
+    found = package_versions()
+    assert {"xcgraph", "torch", "pytorch-lightning", "hydra-core", "wandb", "scipy", "numba"} <= set(found)
+    assert found["numpy"] == version("numpy")
+    assert not {"pytest", "ruff"} & set(found)
+
+
+def test_environment_tells_the_machine_but_neither_host_nor_user():
+    facts = environment()
+    assert facts["machine"]["cores"] >= 1
+    assert facts["machine"]["memory_mib"] > 100
+    assert facts["machine"]["processor"]
+    assert facts["peak_memory_mib"] > 10
+    values = {value for value in facts["machine"].values() if isinstance(value, str)}
+    assert not {platform.node(), getpass.getuser()} & values
+    assert not platform.node() or platform.node() not in json.dumps(facts["machine"])
+
+
+def test_processor_is_named_without_the_file_of_linux(monkeypatch):
+    def refuse(*_):
+        raise FileNotFoundError
+
+    monkeypatch.setattr(provenance.Path, "read_text", refuse)
+    assert provenance.machine()["processor"]
+
+
+def test_stages_tell_who_made_them_and_what_it_took(tmp_path):
+    def build(folder):
+        (folder / "file.txt").write_text("content")
+
+    first, second = (ArtifactStore(tmp_path / "store") for _ in range(2))
+    first.make("graph", {}, build)
+    second.make("graph", {}, build)
+    made, taken = stage_costs(first.used)["graph"], stage_costs(second.used)["graph"]
+    assert set(made) == {"made", "seconds", "peak_memory_mib"}
+    assert taken == {**made, "made": False}
+    assert made["made"]

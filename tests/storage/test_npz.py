@@ -1,0 +1,108 @@
+"""Archives of arrays from anybody: what they declare is checked before memory is taken."""
+
+import io
+import zipfile
+
+import numpy as np
+import pytest
+from scipy.sparse import coo_array, csr_array, save_npz
+
+from xcgraph.errors import UserError
+from xcgraph.memory import peak_memory_mib
+from xcgraph.storage.npz import load_arrays, load_coo, load_csr
+
+from ..fuzz.arrays import npz_bytes
+
+
+def declaring(shape, dtype="<f4"):
+    """An array whose header says what its eight bytes do not hold."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
+    return file.getvalue() + bytes(8)
+
+
+def pack(path, members):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(f"{name}.npy", content)
+
+
+@pytest.mark.parametrize("load", [load_arrays, load_csr, load_coo])
+@pytest.mark.parametrize("shape", [(10**12,), (2**62, 2**62), (-1,), (3,), (0, 2**63)])
+def test_an_array_that_is_not_as_it_declares(tmp_path, load, shape):
+    pack(tmp_path / "a.npz", {name: declaring(shape) for name in ("data", "indices", "indptr", "shape")})
+    before = peak_memory_mib()
+
+    with pytest.raises(UserError, match=r"a\.npz: expected .*, found another file \(.*; fetch or write"):
+        load(tmp_path / "a.npz")
+    assert peak_memory_mib() < before + 200
+
+
+def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+    zeros = io.BytesIO()
+    np.save(zeros, np.zeros(80 << 17))  # 80 MiB
+    pack(tmp_path / "a.npz", {"a": zeros.getvalue()})
+    assert (tmp_path / "a.npz").stat().st_size < 1 << 17
+
+    with pytest.raises(UserError, match=r"1 arrays of \d+ bytes in \d+"):
+        load_arrays(tmp_path / "a.npz")
+
+
+def test_a_matrix_of_equal_values_packs_well_and_is_no_bomb(tmp_path):
+    matrix = csr_array(np.ones((300, 200), np.float32))
+    save_npz(tmp_path / "a.npz", matrix, compressed=True)
+
+    assert (load_csr(tmp_path / "a.npz") != matrix).nnz == 0
+
+
+@pytest.mark.parametrize("kind", ["coo", "csc"])
+def test_rows_that_a_few_bytes_declare(tmp_path, kind):
+    matrix = coo_array(([1.0], ([5], [0])), shape=(2**31 - 2, 1))
+    save_npz(tmp_path / "a.npz", matrix if kind == "coo" else matrix.tocsc())
+
+    with pytest.raises(UserError, match=r"found another file \(shape \(2147483646, 1\)\)"):
+        load_coo(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    "indptr", [[0, 1 << 40, 1], [0, 2, 1], [-1, 0, 1], [0, 1, 0], [0, 1, -1], [0, 1, -(2**63)]]
+)
+def test_an_index_outside_is_found(tmp_path, indptr):
+    arrays = {"data": np.ones(1), "indices": np.zeros(1, int), "indptr": np.array(indptr), "shape": [2, 2]}
+    np.savez(tmp_path / "a.npz", format=np.array(b"csr"), **arrays)
+
+    with pytest.raises(UserError, match="expected a sparse matrix as scipy"):
+        load_csr(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("load", [load_csr, load_coo])
+@pytest.mark.parametrize("indptr", [[0, 5, 2], [0, 2, 1], [2, 0, 2], [0, -1, 2]])
+def test_row_pointers_of_blocks_that_descend(tmp_path, load, indptr):
+    arrays = {"data": np.ones((2, 1, 2)), "indices": [0, 1], "indptr": indptr, "shape": [2, 4]}
+    np.savez(tmp_path / "a.npz", format=np.array(b"bsr"), **arrays)
+
+    with pytest.raises(UserError, match="expected a sparse matrix as scipy"):
+        load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.complex64, "S1"])
+def test_values_that_scipy_does_not_compute_with(tmp_path, dtype):
+    arrays = {"data": np.ones(1).astype(dtype), "indices": [0], "indptr": [0, 1], "shape": [1, 1]}
+    np.savez(tmp_path / "a.npz", format=np.array(b"csr"), **arrays)
+
+    with pytest.raises(UserError, match="expected a sparse matrix as scipy"):
+        load_csr(tmp_path / "a.npz")
+
+
+def test_a_long_reason_is_cut(tmp_path):
+    name = np.array("x" * 100_000)
+    (tmp_path / "a.npz").write_bytes(npz_bytes({"format.npy": name}))
+
+    with pytest.raises(UserError) as raised:
+        load_coo(tmp_path / "a.npz")
+    assert len(str(raised.value)) < 1000
+
+
+def test_no_file_is_another_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_csr(tmp_path / "a.npz")

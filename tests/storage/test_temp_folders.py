@@ -1,0 +1,50 @@
+"""Folders that are gone with the process that holds them, also if it is killed."""
+
+import signal
+import subprocess
+import sys
+import tempfile
+
+import pytest
+
+from xcgraph.storage.temp_folders import temp_folder
+
+HOLD = "import sys, time; from xcgraph.storage.temp_folders import scratch_folder as hold\nwith hold('toy') as folder:\n    "
+
+
+@pytest.fixture(autouse=True)
+def temporary(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def holder():
+    """A process that holds a scratch folder with a file in it."""
+    code = HOLD + "(folder / 'a').touch(); print(folder, flush=True); time.sleep(60)"
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_folder_is_gone_afterwards(temporary):
+    with temp_folder("toy") as folder:
+        (folder / "below").mkdir()
+        assert folder.parent == temporary
+    assert list(temporary.iterdir()) == []
+
+
+def test_folder_of_a_running_process_stays_and_that_of_a_killed_one_goes(temporary, holder):
+    (temporary / "xcgraph-other-1").mkdir()
+    with temp_folder("toy") as folder:
+        assert len(list(temporary.glob("xcgraph-toy-*"))) == 2
+    assert not folder.exists()
+
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with temp_folder("toy") as folder:
+        assert list(temporary.glob("xcgraph-toy-*")) == [folder]
+    assert [path.name for path in temporary.iterdir()] == ["xcgraph-other-1"]
