@@ -1,0 +1,5 @@
+"""Runs: execute one, record where its results come from, read run folders."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
