@@ -60,10 +60,14 @@ def from_texts(
         UserError: numbers of texts and of lists differ, or one of them is something else.
     """
     points = {"train": _Points.of(train, "train"), "test": _Points.of(test, "test")}
+    ids: tuple[str, ...] = ()
     if label_texts is None or isinstance(label_texts, Mapping):
         known = label_texts or {}
         columns = _columns_of_names(points, known)
-        names = _check_texts((known.get(label, label) for label in columns), "label_texts")
+        names, ids = (
+            _check_texts((known.get(label, label) for label in columns), "label_texts"),
+            tuple(columns),
+        )
     else:
         names = _check_texts(label_texts, "label_texts")
         columns = _columns_of_numbers(points, len(names))
@@ -75,6 +79,7 @@ def from_texts(
         test=points["test"].split(weighed.test, columns),
         label_features=weighed.labels,
         label_names=tuple(names),
+        label_ids=ids,
         vocabulary=weighed.vocabulary,
         vectorizer=weighed.vectorizer,
         propensity_a=propensity_a,

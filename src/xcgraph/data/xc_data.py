@@ -88,6 +88,7 @@ class XCData:
         test: test points; read by the final evaluation only.
         label_features: (labels, tokens) float32 token weights of the labels' own texts.
         label_names: one text per label, or empty where the data set has none.
+        label_ids: the user's own id of each label, or empty where labels are known by number alone.
         vocabulary: one text per token, or empty where the data set has none.
         vectorizer: turns texts into rows like those of the features; None where only features are known.
         metadata: by name, graphs that link points and labels to anchors; most data sets have none.
@@ -100,6 +101,7 @@ class XCData:
     test: Split
     label_features: csr_array
     label_names: tuple[str, ...] = ()
+    label_ids: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
     vectorizer: FittedVectorizer | None = None
     metadata: Mapping[str, GraphMetadata] = field(default_factory=dict)
@@ -117,6 +119,7 @@ class XCData:
                 )
         for what, names, count in (
             ("label names", self.label_names, labels),
+            ("label ids", self.label_ids, labels),
             ("vocabulary entries", self.vocabulary, tokens),
         ):
             if names and len(names) != count:
@@ -144,7 +147,7 @@ class XCData:
     def fingerprint(self) -> str:
         """Hash everything that training or evaluation reads: equal data, equal fingerprint."""
         texts = (self.name, self.propensity_a, self.propensity_b, self.label_names, self.vocabulary)
-        digest = hashlib.sha256(json.dumps(texts).encode())
+        digest = hashlib.sha256(json.dumps((*texts, *([self.label_ids] if self.label_ids else []))).encode())
         parts = (_split_arrays(self.train), _split_arrays(self.test), _csr_arrays(self.label_features))
         for array in chain(*parts):
             _hash_array(digest, array)

@@ -161,7 +161,9 @@ class Run:
         save_csr(Path(self.folder) / "predictions.npz", scores)
         return _measure(scores, test, work) if len(test) else {}
 
-    def _write_provenance(self, data: XCData, store: ArtifactStore, origin: RunOrigin, seconds: float) -> None:
+    def _write_provenance(
+        self, data: XCData, store: ArtifactStore, origin: RunOrigin, seconds: float
+    ) -> None:
         facts = {
             "data": {
                 "name": data.name,
