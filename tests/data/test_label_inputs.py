@@ -23,7 +23,7 @@ def test_texts(texts):
     [
         ("a text", "expected a list of texts, got str"),
         (7, "expected a list of texts, got int"),
-        (pd.DataFrame({"text": ["a"]}), "select a column"),
+        (pd.DataFrame({"text": ["a"]}), "select one"),
         (["a", None], "row 1.*NoneType"),
         (["a", 3.0], "row 1.*float"),
         (["a", " "], "row 1.*empty"),
