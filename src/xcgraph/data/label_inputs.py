@@ -53,7 +53,8 @@ def read_labels(labels: object, what: str = "labels") -> LabelRows:
     """Return the labels of points in any of the forms that people use.
 
     A row is a list of ids (strings or integers), or a single id. A sparse matrix, a two-dimensional array of
-        UserError: a row is something else, an id is empty or repeated, or the rows look like
+    zeros and ones and a pandas DataFrame of such columns are indicator matrices; their columns are the
+    labels.
 
     Args:
         labels: one row per point.
