@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xcgraph.storage.artifacts import Artifact, ArtifactStore, checksum, content_key, describe
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
-from xcgraph.storage.safe_files import inside, read_json
 from xcgraph.nn.fusion import AttentionFusion
 from xcgraph.nn.label_graph import LabelGraphLayer
 from xcgraph.recipes.models import Ensemble, Tree
-from xcgraph.runs.run import Model, Recipe, Validation
 from xcgraph.recipes.workspace import Workspace
+from xcgraph.runs.run import Model, Recipe, Validation
+from xcgraph.storage.artifacts import Artifact, ArtifactStore, checksum, content_key, describe
+from xcgraph.storage.safe_files import inside, read_json
 from xcgraph.tasks.xc_task import XCTask
 
 _LONGEST_REASON = 200
