@@ -1,0 +1,1 @@
+"""Build data sets of other domains from published source packages: ``xcgraph-data build``."""
