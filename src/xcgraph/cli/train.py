@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
 from xcgraph.cli.statistics import print_metrics
-from xcgraph.cli.sweep import ASIDE, cell_lock, current_sweep, finished_metrics
+from xcgraph.cli.sweep import ASIDE, cell_key, cell_lock, current_sweep, finished_metrics
 from xcgraph.errors import UserError
 from xcgraph.runs.provenance import RunOrigin
 from xcgraph.runs.run import Run
@@ -39,7 +39,10 @@ def describe_start(config: DictConfig, folder: str) -> RunStart:
     stripped = (override.lstrip("+~") for override in hydra.overrides.task)
     tags = tuple(tag for tag in stripped if tag.partition("=")[0].partition(".")[0] not in ASIDE)
     plain: Any = OmegaConf.to_container(config, resolve=True)
-    del plain["run"]  # it says all of it once more
+    del plain["run"]  # it repeats the other groups
+    choices = hydra.runtime.choices.items()
+    plain["choices"] = {group: name for group, name in choices if name and not group.startswith("hydra")}
+    plain["seedless_key"] = cell_key(OmegaConf.merge(config, {"seed": 0}))
     return RunStart(
         name=" ".join([config.name, *tags]),
         group=current_sweep(),
