@@ -65,8 +65,8 @@ def test_intervals_cover_true_difference_at_stated_rate(seeds, between):
     covered = 0
     for _ in range(200):
         harder = 0.5 * rng.normal(size=100)  # the same points are harder in all training runs
-        trainings = [between * rng.normal() + harder + 0.5 * rng.normal(size=100) for _ in range(seeds)]
-        ours = {seed: point_values(0.2 + gain) for seed, gain in enumerate(trainings)}
+        gains_by_seed = [between * rng.normal() + harder + 0.5 * rng.normal(size=100) for _ in range(seeds)]
+        ours = {seed: point_values(0.2 + gain) for seed, gain in enumerate(gains_by_seed)}
         theirs = {seed: point_values(np.zeros(100)) for seed in range(seeds)}
         found = paired_differences(ours, theirs, resamples=100)["M0"]
         covered += found.low <= 0.2 <= found.high

@@ -8,6 +8,10 @@ from xcgraph.report.section import Section
 from xcgraph.report.statistics import summarize
 
 _METRICS = ("P@1", "PSP@5")
+_CAPTION = (
+    "Training time is the sum over all stages, also if a stage was reused. Points are means over seeds, bars "
+    "are one standard deviation. Compare times only between runs on the same machine."
+)
 
 
 def draw_accuracy_by_time(section: Section) -> list[Picture]:
@@ -49,10 +53,7 @@ def draw_accuracy_by_time(section: Section) -> list[Picture]:
         axes.set_ylim(bottom=0)
         add_legend(figure, axes)
         name = f"time-{metric.replace('@', '-')}".lower()
-        caption = (
-            "Training time is the sum over all stages, also if a stage was reused. Points are means over "
-            "seeds, bars are one standard deviation. Compare times only between runs on the same machine."
-            f"{note}"
+        pictures.append(
+            Picture(name=name, title=title, caption=f"{_CAPTION}{note}", svg=to_svg(figure, name, title))
         )
-        pictures.append(Picture(name=name, title=title, caption=caption, svg=to_svg(figure, name, title)))
     return pictures

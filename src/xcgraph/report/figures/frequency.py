@@ -34,8 +34,8 @@ def draw_frequency(section: Section) -> list[Picture]:
     gained = {each.label: _mean_shares(section, each, data, bins) for each in experiments}
     names = _bin_names(frequency, bins)
     caption = (
-        f"Labels are sorted by frequency into {NUM_BINS} groups; each group occurs about equally often in "
-        f"training points. The bars of an experiment add up to its metric. Means over seeds.{note}"
+        f"Labels are sorted by frequency into {NUM_BINS} groups. Each group occurs about equally often in "
+        f"the training data. The bars of an experiment add up to its metric. Means over seeds.{note}"
     )
     return [
         _draw(metric, {label: found[row] for label, found in gained.items()}, names, caption)
