@@ -42,7 +42,9 @@ def describe_start(config: DictConfig, folder: str) -> RunStart:
     del plain["run"]  # it repeats the other groups
     choices = hydra.runtime.choices.items()
     plain["choices"] = {group: name for group, name in choices if name and not group.startswith("hydra")}
-    plain["seedless_key"] = cell_key(OmegaConf.merge(config, {"seed": 0}))
+    seedless = config.copy()
+    seedless.seed = 0
+    plain["seedless_key"] = cell_key(seedless)
     return RunStart(
         name=" ".join([config.name, *tags]),
         group=current_sweep(),
