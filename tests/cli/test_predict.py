@@ -196,7 +196,10 @@ def test_a_damaged_model_is_said_in_a_sentence(trained, tmp_path, capsys, name, 
         (["."], "found a folder that contains models or runs; give one of them, such as "),
         (["model", "missing.txt"], "missing.txt: expected a file of lines, found: No such file"),
         (["model", "."], "expected a file of lines, found: Is a directory"),
-        (["model", "lines.txt", "--top-k", "0"], "top_k: expected a whole number from 1 to 20, which the model keeps, found 0"),
+        (
+            ["model", "lines.txt", "--top-k", "0"],
+            "top_k: expected a whole number from 1 to 20, which the model keeps, found 0",
+        ),
         (["model", "lines.txt", "--batch-size", "0"], "--batch-size: expected 1 or more, found 0"),
     ],
 )
