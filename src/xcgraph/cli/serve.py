@@ -20,7 +20,7 @@ def serve(options: argparse.Namespace) -> None:
     """Load the model, and answer until a signal comes."""
     missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
     if missing:
-        raise UserError(f"The server needs {', '.join(missing)}: pip install 'xcgraph[serve]'.")
+        raise UserError(f"The server needs {', '.join(missing)}; run: pip install {' '.join(missing)}")
     from xcgraph.serve.access import Access, read_token
     from xcgraph.serve.server import load_predictor, run
 
