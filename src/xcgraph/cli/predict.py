@@ -17,6 +17,7 @@ from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
 from xcgraph.predict.records import to_json
 from xcgraph.predict.stream import Line, answers, batches_of_lines, parse_line
+from xcgraph.predict.text_source import TextSource
 
 BAD_LINES = 1
 
@@ -42,7 +43,7 @@ def _answer_all(
     read: Callable[[int], bytes], predictor: Predictor, options: argparse.Namespace
 ) -> list[Line]:
     is_json = options.format == "json" or (
-        options.format is None and str(options.file).endswith(_JSON_ENDINGS)
+        options.format is None and str(options.file).removesuffix(".gz").endswith(_JSON_ENDINGS)
     )
     bad: list[Line] = []
     number = 0
@@ -72,14 +73,14 @@ def _report(bad: Sequence[Line]) -> str:
 def _opened(name: str | None) -> Iterator[Callable[[int], bytes]]:
     """Open a file, or standard input, for reading what is there."""
     if name in (None, "-"):
-        yield lambda size: os.read(sys.stdin.fileno(), size)
+        yield TextSource(lambda size: os.read(sys.stdin.fileno(), size), "standard input")
         return
     with ExitStack() as stack:
         try:
-            file = stack.enter_context(Path(str(name)).open("rb", buffering=0))
+            file = stack.enter_context(Path(str(name)).expanduser().open("rb", buffering=0))
         except OSError as error:
             raise UserError(f"{name}: expected a file of lines, found: {error.strerror}.") from error
-        yield file.read
+        yield TextSource(file.read, str(name))
 
 
 @contextmanager
@@ -108,7 +109,9 @@ def build_parser() -> argparse.ArgumentParser:
         f'have "id". A bad line is answered with "error"; if there was one, the exit status is {BAD_LINES}.',
     )
     parser.add_argument("model", metavar="MODEL", help="a folder of xcgraph-export or of a finished run")
-    parser.add_argument("file", metavar="FILE", nargs="?", help="lines (default: standard input)")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="lines, plain or gzip (default: standard input)"
+    )
     parser.add_argument(
         "--format",
         choices=("lines", "json"),

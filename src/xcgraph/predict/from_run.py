@@ -26,7 +26,7 @@ def portable_run(folder: Path, trust: Sequence[str] = ()) -> PortableModel:
     """
     run = read_run(folder)
     if isinstance(run, LeftOut):
-        raise UserError(f"{folder}: expected the folder of a model or of a finished run: {run.reason}.")
+        raise UserError(f"{folder}: expected a finished run, found one that is {run.reason}.")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     with temp_folder("export") as cache, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")
