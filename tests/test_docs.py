@@ -83,13 +83,13 @@ def test_example_of_a_layout_is_found_out_and_read(layout, packed, tmp_path):
     assert bool(data.label_names) == (layout in ("json", "texts"))
 
 
-def test_split_and_old_hold_the_same_features(tmp_path):
-    split, old = (
+def test_split_and_single_file_hold_the_same_features(tmp_path):
+    split, single_file = (
         read(write_files(tmp_path / layout, example_files(layout)), tmp_path / "cache")
-        for layout in ("split", "old")
+        for layout in ("split", "single_file")
     )
 
-    assert split.fingerprint == old.fingerprint
+    assert split.fingerprint == single_file.fingerprint
 
 
 def test_a_title_alone_makes_other_features(tmp_path):

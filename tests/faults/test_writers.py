@@ -43,7 +43,7 @@ WRITERS = {
     "stored rows": write_stored_csr,
     "split format": lambda folder: write_rows(folder / "a.txt", MATRIX),
     "split format, gzip": lambda folder: write_rows(folder / "a.txt.gz", MATRIX),
-    "old format": lambda folder: write_points(folder / "a.txt", MATRIX, LABELS),
+    "single-file format": lambda folder: write_points(folder / "a.txt", MATRIX, LABELS),
     "portable model": write_tensors,
     "report": lambda folder: write_files(folder, {"a.md": "a", "a.html": "a" * 10_000}),
     "picture": lambda folder: plot_label_frequency(np.arange(50), "a", folder / "a.png"),

@@ -16,7 +16,7 @@ from xcgraph.text.vectorizer import WordVectorizer
 
 
 def test_sparse_features_win_over_texts_and_split_over_old(folder, data, texts):
-    for layout in ("texts", "json", "old", "split"):
+    for layout in ("texts", "json", "single_file", "split"):
         write_folder(data, folder.path / layout, layout, texts=texts)
         for path in (folder.path / layout).iterdir():
             path.rename(folder.path / path.name)
@@ -34,9 +34,14 @@ def test_layout_can_be_forced(folder, data, texts):
     assert folder.read().num_tokens == 2
     assert folder.read(layout="json").fingerprint == expected
     with pytest.raises(UserError, match=r"drinks: expected train\.txt, found .*; add the file"):
-        folder.read(layout="old")
-    with pytest.raises(UserError, match="layout: expected one of split, old, json, texts, found xml"):
+        folder.read(layout="single_file")
+    with pytest.raises(UserError, match="layout: expected one of split, single_file, json, texts, found xml"):
         folder.read(layout="xml")
+
+
+def test_former_layout_name_old_is_refused_with_the_new_name(folder):
+    with pytest.raises(UserError, match=r"layout: .* single_file, .* found old; .* single_file now"):
+        folder.read(layout="old")
 
 
 def test_a_folder_that_no_layout_fits(folder):
@@ -50,7 +55,8 @@ def test_a_folder_that_no_layout_fits(folder):
         folder.read()
     message = str(caught.value)
     assert (
-        "trn_X_Xf.txt, trn_X_Y.txt, tst_X_Xf.txt, tst_X_Y.txt (split); train.txt, test.txt (old); " in message
+        "trn_X_Xf.txt, trn_X_Y.txt, tst_X_Xf.txt, tst_X_Y.txt (split); train.txt, test.txt (single_file); "
+        in message
     )
     assert "found Yf.txt, raw/, trn_X_Xf.txt, trn_X_Y.txt, tst_X_Xf.txt; add what is missing" in message
 
@@ -59,7 +65,7 @@ def test_a_folder_that_no_layout_fits(folder):
 
 
 def test_matrices_stay_memory_mapped(folder, data, texts):
-    for layout in ("split", "old", "json", "texts"):
+    for layout in ("split", "single_file", "json", "texts"):
         write_folder(data, folder.path / layout, layout, texts=texts)
         found = type(folder)(folder.path / layout, folder.cache).read()
         for matrix in (found.train.features, found.train.labels, found.test.features, found.label_features):
@@ -154,7 +160,7 @@ def test_files_that_do_not_belong_together(folder, changes, message):
         folder.read()
 
 
-def test_points_of_the_old_layout_agree_on_widths(folder):
+def test_points_of_the_single_file_layout_agree_on_widths(folder):
     folder.write("train.txt", "2 3 4", "0,1 0:1 2:1", " 1:1")
     folder.write("test.txt", "1 3 5", "4 0:1")
 
@@ -266,7 +272,7 @@ def test_columns_that_a_line_declares_without_need(folder, what):
         folder.read()
 
 
-SPARSE = ("split", "old")
+SPARSE = ("split", "single_file")
 TEXTUAL = ("json", "texts")
 
 
@@ -338,15 +344,15 @@ def test_texts_with_line_breaks_go_into_json_alone(folder, data, texts):
 def test_only_a_new_or_empty_folder_is_written_to(folder, data):
     write_folder(data, folder.path / "a" / "b", "split")
     with pytest.raises(UserError, match="b: expected a new or an empty folder, found files; choose another"):
-        write_folder(data, folder.path / "a" / "b", "old")
+        write_folder(data, folder.path / "a" / "b", "single_file")
     folder.write("file", "x")
     with pytest.raises(UserError, match="file: expected a new or an empty folder"):
-        write_folder(data, folder.path / "file", "old")
+        write_folder(data, folder.path / "file", "single_file")
 
 
 def test_an_unknown_layout_makes_no_folder(folder, data):
     with pytest.raises(
-        UserError, match="layout: expected one of split, old, json, texts, found xml; correct"
+        UserError, match="layout: expected one of split, single_file, json, texts, found xml; correct"
     ):
         write_folder(data, folder.path / "new", "xml")
     assert not (folder.path / "new").exists()
@@ -373,7 +379,7 @@ def test_texts_are_those_that_were_written(layout, compress, tmp_path):
         assert tuple(text.strip() for text in found.test) == TEXTS.test
 
 
-@pytest.mark.parametrize("layout", ["split", "old"])
+@pytest.mark.parametrize("layout", ["split", "single_file"])
 def test_sparse_features_have_no_texts(layout, tmp_path):
     write_folder(DATA, tmp_path / "drinks", layout)
 

@@ -110,7 +110,8 @@ def layout_named(name: str, layouts: Sequence[Layout] | None = None) -> Layout:
     """
     by_name = {layout.name: layout for layout in (all_layouts() if layouts is None else layouts)}
     if name not in by_name:
-        raise UserError(f"layout: expected one of {', '.join(by_name)}, found {name}; correct the name.")
+        remedy = "the layout old is called single_file now" if name == "old" else "correct the name"
+        raise UserError(f"layout: expected one of {', '.join(by_name)}, found {name}; {remedy}.")
     return by_name[name]
 
 
@@ -145,7 +146,7 @@ def write_folder(
 ) -> None:
     """Write a data set in one of the layouts, with its filter pairs and graph metadata.
 
-    ``split`` and ``old`` hold all there is: what is read back has the same fingerprint. ``json`` and
+    ``split`` and ``single_file`` hold all there is: what is read back has the same fingerprint. ``json`` and
     ``texts`` hold texts in place of features, so that the texts of the points have to be given; what is read
     back has the same fingerprint if the features were made of these texts, and of the label names, by the
     same ``text``. Each file appears when it is complete, but the folder fills up one by one.
@@ -153,7 +154,7 @@ def write_folder(
     Args:
         data: the data set.
         folder: where to write; made if it does not exist, and has to be empty.
-        layout: ``split``, ``old``, ``json`` or ``texts``.
+        layout: ``split``, ``single_file``, ``json`` or ``texts``.
         texts: the texts of the points, for ``json`` and ``texts``.
         compress: whether text files become gzip, ``NAME.gz``.
 

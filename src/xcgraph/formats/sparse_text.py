@@ -47,7 +47,7 @@ def read_rows(source: Path, cache: ArtifactStore, *, merge: Merge = "sum") -> cs
 
 
 def read_points(source: Path, cache: ArtifactStore) -> tuple[csr_array, csr_array]:
-    """Read a file of the old format: a header ``points features labels``, then ``l,l,… f:v f:v …`` per point.
+    """Read a ``single_file`` matrix: a header ``points features labels``, then ``l,l,… f:v f:v …`` per point.
 
     Like :func:`read_rows`; repeated features are summed, repeated labels united.
 
@@ -80,7 +80,7 @@ def convert_rows(
 
 
 def convert_points(source: Path, cache: ArtifactStore, *, chunk_size: int = CHUNK_SIZE) -> Artifact:
-    """Convert a file of the old format, if that has not been done yet; see :func:`read_points`.
+    """Convert a file of the single_file layout, if that has not been done yet; see :func:`read_points`.
 
     Returns:
         An artifact with the matrices ``features`` and ``labels``, for ``open_csr`` and ``read_facts``.

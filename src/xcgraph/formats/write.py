@@ -38,7 +38,7 @@ def write_rows(path: Path, matrix: csr_array) -> None:
 
 
 def write_points(path: Path, features: csr_array, labels: csr_array) -> None:
-    """Write a file of the old format: ``points features labels``, then ``l,l,… f:v f:v …`` per point.
+    """Write a file of the single_file layout: ``points features labels``, then ``l,l,… f:v f:v …`` per point.
 
     Like :func:`write_rows`. A line without labels starts with a blank.
 

@@ -4,7 +4,7 @@ from xcgraph.formats.folder import write_folder
 
 
 def test_files_are_those_of_the_repository(folder, data):
-    write_folder(data, folder.path, "old")
+    write_folder(data, folder.path, "single_file")
 
     names = {path.name for path in folder.path.iterdir()}
     assert {"train.txt", "test.txt", "Yf.txt", "Y.txt", "Xf.txt"} < names

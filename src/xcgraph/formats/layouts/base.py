@@ -59,7 +59,7 @@ class WriteRequest:
             missing = "texts of its points" if self.texts is None else "names of its labels"
             raise UserError(
                 f"{self.data.name}: expected the {missing} for a layout of texts, found none; give them "
-                "(texts=PointTexts(train, test), label_names) or choose the layout split or old."
+                "(texts=PointTexts(train, test), label_names) or choose the layout split or single_file."
             )
         return PointTexts(
             train=_counted(self.texts.train, len(self.data.train), "training points"),

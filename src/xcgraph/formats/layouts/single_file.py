@@ -18,7 +18,7 @@ __all__ = ["SingleFile"]
 class SingleFile:
     """Labels and sparse features of a point on one line; files of labels and tokens may be beside them."""
 
-    name: ClassVar[str] = "old"
+    name: ClassVar[str] = "single_file"
     needs: ClassVar[tuple[tuple[str, ...], ...]] = (("train.txt",), ("test.txt",))
 
     def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
