@@ -110,7 +110,7 @@ def test_files_are_converted_once(tmp_path, monkeypatch):
 
 def test_a_missing_folder_says_so(tmp_path):
     with pytest.raises(
-        UserError, match=r"none: expected the folder of a data set, found nothing; correct the path"
+        UserError, match=r"none: expected the folder of a dataset, found nothing; correct the path"
     ):
         module(tmp_path / "none").read()
 
