@@ -132,7 +132,10 @@ def test_test_points_do_not_change_vocabulary_or_training_features(folder, data,
         ),
         ({"Y": ("a", "b", "c", "d", "e")}, r"Y\.txt: expected 4 labels, .*trn_X_Y\.txt, found 5"),
         ({"trn_X_Y": ("0:1", "1:1 3:1", "2:1")}, r"trn_X_Y\.txt, line 1: expected the header 'rows columns'"),
-        ({"trn_X_Y": ("3 4", "0:1", "1:1")}, r"trn_X_Y\.txt, line \d: expected 3 rows as line 1 says, found"),
+        (
+            {"trn_X_Y": ("3 4", "0:1", "1:1")},
+            r"trn_X_Y\.txt, line \d: expected 3 rows as line 1 declares, found",
+        ),
         (
             {"trn_X_Y": ("3 4", "0:1", "4:1", "")},
             r"trn_X_Y\.txt, line 3: expected an index from 0 to 3, found",

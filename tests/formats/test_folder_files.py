@@ -59,5 +59,5 @@ def test_content_hash_is_sha256_of_bytes(tmp_path):
     (tmp_path / "file").write_bytes(b"abc")
 
     assert content_hash(tmp_path / "file") == hashlib.sha256(b"abc").hexdigest()
-    with pytest.raises(UserError, match="regular file, found none"):
+    with pytest.raises(UserError, match="regular file, found nothing"):
         content_hash(tmp_path / "none")

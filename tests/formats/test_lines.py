@@ -124,7 +124,12 @@ def test_endless_line_does_not_fill_the_memory(source, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "found"),
-    [("missing", "none"), ("source.txt/below", "none"), ("folder", "a folder"), ("pipe", "a special file")],
+    [
+        ("missing", "nothing"),
+        ("source.txt/below", "nothing"),
+        ("folder", "a folder"),
+        ("pipe", "a special file"),
+    ],
 )
 def test_path_without_regular_file_is_refused(tmp_path, source, name, found):
     source.touch()

@@ -153,7 +153,7 @@ def test_npz_with_infinite_values_is_refused(folder, value):
 
 
 def test_missing_npz_is_refused(folder):
-    with pytest.raises(UserError, match=r"none\.npz: .*regular file, found none"):
+    with pytest.raises(UserError, match=r"none\.npz: .*regular file, found nothing"):
         read_matrix(folder.path / "none.npz", folder.cache)
 
 

@@ -110,11 +110,11 @@ def test_points_are_repaired_with_one_warning(source, cache, caplog):
 
 HEADER = "expected the header 'rows columns', 2 numbers up to 2147483647, found"
 ERRORS = {
-    "2 3\n0:1\n": "line 2: expected 2 rows as line 1 says, found the end of the file after 1;",
-    "5 3": "line 1: expected 5 rows as line 1 says, found the end of the file after 0;",
-    "2 3\n0:1\n1:1\n\n2:1\n": "line 5: expected no more rows than line 1 says, found another row;",
-    "0 3\n0:1\n": "line 2: expected no more rows than line 1 says, found another row",
-    "1 3\n0:1\n0:0\n": "line 3: expected no more rows than line 1 says",
+    "2 3\n0:1\n": "line 2: expected 2 rows as line 1 declares, found the end of the file after 1;",
+    "5 3": "line 1: expected 5 rows as line 1 declares, found the end of the file after 0;",
+    "2 3\n0:1\n1:1\n\n2:1\n": "line 5: expected no more rows than line 1 declares, found another row;",
+    "0 3\n0:1\n": "line 2: expected no more rows than line 1 declares, found another row",
+    "1 3\n0:1\n0:0\n": "line 3: expected no more rows than line 1 declares",
     "0:1 2:1\n1:1\n": f"line 1: {HEADER} '0:1 2:1';",
     "1 2 3\n0:1\n": f"line 1: {HEADER} '1 2 3'",
     "1\n0:1\n": f"line 1: {HEADER} '1'",
@@ -174,8 +174,11 @@ def test_error_names_file_line_and_value(source, cache, text, chunk_size):
             "1 3\n0 0:1\n",
             "line 1: expected the header 'points features labels', 3 numbers up to 2147483647, found '1 3'",
         ),
-        ("1 3 2\n0 0:1\n1\n", "line 3: expected no more rows than line 1 says"),
-        ("3 3 2\n0 0:1\n1\n", "line 3: expected 3 rows as line 1 says, found the end of the file after 2"),
+        ("1 3 2\n0 0:1\n1\n", "line 3: expected no more rows than line 1 declares"),
+        (
+            "3 3 2\n0 0:1\n1\n",
+            "line 3: expected 3 rows as line 1 declares, found the end of the file after 2",
+        ),
     ],
 )
 def test_error_in_points_names_line_and_value(source, cache, text, expected):

@@ -102,7 +102,7 @@ def _write_matrices(source: Path, folder: Path, kind: TextFormat, chunk_size: in
             raise _error(
                 source,
                 found + 1,
-                f"{rows} rows as line 1 says",
+                f"{rows} rows as line 1 declares",
                 f"the end of the file after {found}",
                 "correct line 1, or fetch the file again",
             )
@@ -142,7 +142,7 @@ def _without_blank_end(entries: Entries, missing: int, chunk: Chunk, source: Pat
     if is_beyond.any():
         line = chunk.first_line + missing + int(np.argmax(is_beyond))
         remedy = "correct line 1 or remove the line"
-        raise _error(source, line, "no more rows than line 1 says", "another row", remedy)
+        raise _error(source, line, "no more rows than line 1 declares", "another row", remedy)
     return entries._replace(ends=kept)
 
 

@@ -92,7 +92,7 @@ def open_file(source: Path) -> BufferedReader:
     try:
         if source.is_file():
             return source.open("rb")
-        found = "a folder" if source.is_dir() else "a special file" if source.exists() else "none"
+        found = "a folder" if source.is_dir() else "a special file" if source.exists() else "nothing"
     except OSError as error:
         raise UserError(
             f"{source}: expected a readable file, found an error ({error.strerror}); check the path "
