@@ -27,8 +27,8 @@ class XCRepository(XCDataModule):
         path: the folder, relative to where the command runs; ``~`` stands for the user's home.
         text: how texts become token weights; of no effect where the folder has sparse features.
         cache: folder of converted files.
-        layout: ``split``, ``old``, ``json`` or ``texts``; None takes the one whose files are there, and
-            sparse features win over texts.
+        layout: ``split``, ``single_file``, ``json`` or ``texts``; None takes the one whose files are there,
+            and sparse features win over texts.
         fields: of a JSON record, whose values make up a text.
         statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
         download: of a published data set, where ``xcgraph-data download`` finds it: ``drive_id`` on Google

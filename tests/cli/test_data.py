@@ -143,11 +143,11 @@ class TestValidate:
 @pytest.mark.usefixtures("tiny")
 class TestConvert:
     def test_there_and_back(self, tmp_path, capsys):
-        main(["convert", "LF-Tiny", "old", "--layout", "old"])
-        main(["convert", "old", "back", "--layout", "split", "--from", "old"])
+        main(["convert", "LF-Tiny", "single", "--layout", "single_file"])
+        main(["convert", "single", "back", "--layout", "split", "--from", "single_file"])
 
-        assert capsys.readouterr().out == "Written: old\nWritten: back\n"
-        assert (tmp_path / "old" / "train.txt").read_text().startswith("3 4 3\n0,1 0:0.5 1:0.25\n")
+        assert capsys.readouterr().out == "Written: single\nWritten: back\n"
+        assert (tmp_path / "single" / "train.txt").read_text().startswith("3 4 3\n0,1 0:0.5 1:0.25\n")
         for name in ("trn_X_Xf.txt", "trn_X_Y.txt", "tst_X_Xf.txt", "tst_X_Y.txt"):
             assert (tmp_path / "back" / name).read_text() == SPLIT[name]
 
@@ -155,7 +155,7 @@ class TestConvert:
         for name in ("train.txt", "test.txt"):
             (tmp_path / "LF-Tiny" / name).write_text("1 4 3\n0 0:1\n")
 
-        main(["convert", "LF-Tiny", "forced", "--layout", "old", "--from", "old"])
+        main(["convert", "LF-Tiny", "forced", "--layout", "single_file", "--from", "single_file"])
 
         assert (tmp_path / "forced" / "train.txt").read_text() == "1 4 3\n0 0:1\n"
 
@@ -184,7 +184,7 @@ class TestConvert:
         assert [path.name for path in tmp_path.iterdir()] == ["LF-Tiny"]
 
     def test_a_folder_that_is_there_is_left_alone(self, tmp_path, capsys):
-        said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "old")
+        said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "single_file")
 
         assert "LF-Tiny is there already" in said
         assert names_below(tmp_path / "LF-Tiny") == set(SPLIT)
@@ -206,7 +206,7 @@ class TestConvert:
         monkeypatch.setattr(cli, "write_folder", write)
 
         with pytest.raises(SystemExit) as left:
-            main(["convert", "LF-Tiny", "old", "--layout", "old"])
+            main(["convert", "LF-Tiny", "single", "--layout", "single_file"])
 
         assert left.value.code == status
         assert message in capsys.readouterr().err

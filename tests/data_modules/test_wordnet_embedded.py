@@ -82,7 +82,7 @@ def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):
     assert reordered.read().fingerprint == wordnet_8k.fingerprint
 
 
-@pytest.mark.parametrize("layout", ["split", "old", "json", "texts"])
+@pytest.mark.parametrize("layout", ["split", "single_file", "json", "texts"])
 def test_an_export_is_read_back_as_equal_data(wordnet_8k, tmp_path, layout):
     main(["convert", "lf_wordnet_8k", str(tmp_path / "mine"), "--layout", layout])
 

@@ -35,7 +35,7 @@ def module(path: Path | str, **changes: object) -> XCRepository:
     return XCRepository(**arguments)
 
 
-@pytest.mark.parametrize("layout", ["split", "old", "json", "texts"])
+@pytest.mark.parametrize("layout", ["split", "single_file", "json", "texts"])
 def test_a_folder_is_read_like_the_data_that_it_was_written_from(tmp_path, layout):
     write_folder(DATA, tmp_path / "mine", layout, texts=PointTexts(TRAIN, TEST))
 
@@ -110,13 +110,13 @@ def test_files_are_converted_once(tmp_path, monkeypatch):
 
 def test_a_missing_folder_says_so(tmp_path):
     with pytest.raises(
-        UserError, match=r"none: expected the folder of a data set, found nothing; correct the path"
+        UserError, match=r"none: expected the folder of a dataset, found nothing; correct the path"
     ):
         module(tmp_path / "none").read()
 
 
 def test_mistakes_are_found_before_anything_is_read(tmp_path):
-    with pytest.raises(UserError, match="layout: expected one of split, old, json, texts, found xml"):
+    with pytest.raises(UserError, match="layout: expected one of split, single_file, json, texts, found xml"):
         module(tmp_path / "none", layout="xml")
     with pytest.raises(UserError, match=r"data\.fields: expected some fields"):
         module(tmp_path / "none", fields=[])
