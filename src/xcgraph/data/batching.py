@@ -68,7 +68,7 @@ class AllLabelsDataset(Dataset[XCBatch]):
 
 
 class WeightedLabelsDataset(AllLabelsDataset):
-    """As :class:`AllLabelsDataset`, with labels that may be less than true: their entries are their relevance."""
+    """Batches like :class:`AllLabelsDataset`, in which each entry of the labels is a relevance in (0, 1]."""
 
     def __getitem__(self, rows: Rows) -> XCBatch:
         """Cut one batch: the given rows, in that order."""
