@@ -81,7 +81,7 @@ def test_batches_do_not_share_memory_with_the_split():
     batch.labels.ids.zero_()
     assert split.features.data.min() > 0
     assert targets[np.arange(7)].positives.max() > 0
-    assert targets[np.arange(7)].truth.ids.max() > 0
+    assert targets[np.arange(7)].labels.ids.max() > 0
 
 
 def test_no_pairs_and_no_points():

@@ -122,7 +122,7 @@ def test_what_is_no_shortlist_is_that_of_full_targets(case):
     targets, rows = case.targets(), np.array(case.rows, np.int64)
     full = AllLabelsDataset.__getitem__(targets, rows)
     batch = targets[rows]
-    for part in ("tokens", "truth", "filtered"):
+    for part in ("tokens", "labels", "filtered"):
         for name, tensor in vars(getattr(full, part)).items():
             assert torch.equal(getattr(getattr(batch, part), name), tensor)
     assert (len(targets), targets.num_labels) == (len(case.truth), NUM_LABELS)

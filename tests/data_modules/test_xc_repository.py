@@ -101,7 +101,7 @@ def test_files_are_converted_once(tmp_path, monkeypatch):
     write_folder(DATA, tmp_path / "mine", "texts", texts=PointTexts(TRAIN, TEST))
     module(tmp_path / "mine").read()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")}
-    monkeypatch.setattr(WordVectorizer, "weigh", None)
+    monkeypatch.setattr(WordVectorizer, "fit_transform", None)
     module(tmp_path / "mine").read()
 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")} == before

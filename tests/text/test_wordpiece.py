@@ -88,9 +88,10 @@ def test_rare_characters_beyond_the_thousandth_are_unknown():
 def test_other_processes_learn_the_same_vocabulary():
     """Ties are many here: all letters are equally frequent, so an order from a hash table would show."""
     script = (
-        "from xcgraph.text.wordpiece import WordPiece\n"
+        "from xcgraph.text.wordpiece import WordPieceVectorizer\n"
         "texts = [''.join(chr(97 + (i * j) % 26) for j in range(12)) for i in range(1, 99)]\n"
-        "print(WordPiece(vocabulary_size=150, min_df=1).fit_transform(texts, [], label_texts=texts).vocabulary)"
+        "vectorizer = WordPieceVectorizer(vocabulary_size=150, min_df=1)\n"
+        "print(vectorizer.fit_transform(texts, [], label_texts=texts).vocabulary)"
     )
     runs = [
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
