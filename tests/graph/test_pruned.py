@@ -9,7 +9,7 @@ from xcgraph.sparse import binary_rows, symmetric_normalize
 
 
 def random_weights(num_labels=40, seed=0):
-    """Eighths, so that many row_weights the same; the labels from 35 on have none, and 34 none for itself."""
+    """Return weights in eighths, many of them equal. Labels from 35 on have no weights, 34 no own weight."""
     rng = np.random.default_rng(seed)
     dense = rng.integers(1, 9, (num_labels, num_labels)) / 8 * (rng.random((num_labels, num_labels)) < 0.3)
     dense[35:] = dense[34, 34] = 0

@@ -110,9 +110,10 @@ def test_long_walk_matches_the_stationary_distribution(restart_prob):
 
     graph = RandomWalkGraph(walk_length=walk_length, restart_prob=restart_prob).build(TINY, None, seed=0)
 
-    # Two steps d apart depend on each other by at row_sizes (1 − restart_prob)^d, so that the standard error of a
-    # label's share of visits is at row_sizes √(¼ / walk_length · (2 − restart_prob) / restart_prob). Normalising
-    # divides by √(row sum · column sum) = √(1 · column sum). Five standard errors; steps 0 to 99 are noise.
+    # The correlation of two steps d apart is at most (1 − restart_prob)^d. Therefore the standard error of a
+    # label's share of visits is at most √(¼ / walk_length · (2 − restart_prob) / restart_prob). Normalising
+    # divides by √(row sum · column sum) = √(1 · column sum). The tolerance is five standard errors. The first
+    # 100 steps, before convergence, are negligible.
     standard_error = np.sqrt(0.25 / walk_length * (2 - restart_prob) / restart_prob)
     tolerance = 5 * standard_error / np.sqrt(expected[:4, :4].sum(axis=0).min())
     normalized = symmetric_normalize(csr_array(expected)).toarray()
