@@ -74,7 +74,7 @@ def test_label_frequencies_have_the_tail_of_amazontitles():
     frequency = np.sort(labels.sum(axis=0))[::-1]
     assert frequency.min() >= 1  # every label has a training point
     assert 0.55 < (frequency < 5).mean() < 0.7
-    # Shares of labels, from frequent to rare, with a fifth of all entries each (DECAF, Fig. 4: 3, 8, 14, 21 %).
+    # Shares of labels, from frequent to rare, with a fifth of all entries each (DECAF Fig. 4: 3, 8, 14, 21 %)
     share = np.searchsorted(np.cumsum(frequency) / frequency.sum(), [0.2, 0.4, 0.6, 0.8]) / len(frequency)
     np.testing.assert_allclose(np.diff(share, prepend=0), [0.03, 0.08, 0.14, 0.21], atol=0.05)
 

@@ -99,7 +99,7 @@ class _Points:
 
     Attributes:
         texts: one text per point.
-        labels: one list of labels per point; empty lists if there is a matrix.
+        labels: one list of labels per point; no lists if there is a matrix.
         matrix: (points, labels) float32 ones, or None if labels are lists.
     """
 
@@ -110,12 +110,12 @@ class _Points:
     @classmethod
     def read(cls, points: LabelledTexts, part: str, num_labels: int | None = None) -> "_Points":
         """Read one split; ``num_labels`` is None if labels are names."""
-        texts, labels, matrix = _check_texts(points.texts, part), points.labels, None
-        if _is_indicator_matrix(labels, num_labels):
-            matrix = _read_matrix(labels, part, num_labels)
-            count, lists = matrix.shape[0], [[] for _ in texts]
+        texts = _check_texts(points.texts, part)
+        if _is_indicator_matrix(points.labels, num_labels):
+            matrix = _read_matrix(points.labels, part, num_labels)
+            count, lists = matrix.shape[0], list[list[Any]]()
         else:
-            lists = _check_lists(labels, part)
+            matrix, lists = None, _check_lists(points.labels, part)
             count = len(lists)
         if len(texts) != count:
             raise UserError(
@@ -236,8 +236,9 @@ def _check_lists(labels: Iterable[object], part: str) -> list[list[Any]]:
                 f"{part}, row {row}: expected a list of labels, found {own!r}; write a list, such as "
                 f"[{own!r}]."
             )
-        one_row = isinstance(own, np.ndarray) and own.ndim == 1
-        checked.append(own.tolist() if one_row else list(own))
+        # tolist gives plain integers, which error messages show without the name of their type.
+        is_array = isinstance(own, np.ndarray)
+        checked.append(np.atleast_1d(np.asarray(own)).tolist() if is_array else list(own))
     return checked
 
 
