@@ -187,7 +187,7 @@ def open_run(tmp_path, node):
 def test_target_that_is_no_part_is_refused(tmp_path, target, nested):
     node = {"_target_": target, "_args_": [str(tmp_path / "harm")]}
     if nested:
-        node = {"_target_": "xcgraph.runs.run.Run", "data": [[{"a": node}]]}
+        node = {"_target_": "xcgraph.runs.Run", "data": [[{"a": node}]]}
 
     with pytest.raises(UserError, match=re.escape(target)):
         open_run(tmp_path, node)
@@ -204,7 +204,7 @@ def test_targets_of_shipped_configs_are_trusted():
         text = OmegaConf.to_yaml(compose("train", []).recipe)
 
     named = {line.partition("_target_: ")[2] for line in text.splitlines() if "_target_: " in line}
-    assert "xcgraph.tasks.label_network.LabelNetwork" in named
+    assert "xcgraph.tasks.LabelNetwork" in named
     assert named <= shipped_targets()
 
 
