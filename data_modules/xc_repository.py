@@ -27,8 +27,8 @@ class XCRepository(XCDataModule):
         path: the folder, relative to the working directory; ``~`` is the user's home.
         text: vectorizer for all texts; it has no effect if the folder has sparse features.
         cache: folder for converted files.
-        layout: ``split``, ``single_file``, ``json`` or ``texts``. None chooses the layout by the files in the folder
-            and prefers sparse features to texts.
+        layout: ``split``, ``single_file``, ``json`` or ``texts``. None chooses the layout by the files in the
+            folder and prefers sparse features to texts.
         fields: names of the JSON fields whose values form a text.
         statistics: expected values of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
         download: source of a published data set for ``xcgraph-data download``: ``drive_id`` on Google Drive
