@@ -11,7 +11,7 @@ from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.data.xc_data import XCData
 from xcgraph.recipes.models import Ensemble
-from xcgraph.recipes.shortlister import Beams, shortlist
+from xcgraph.recipes.shortlists import Beams, shortlist
 from xcgraph.recipes.workspace import Workspace
 from xcgraph.runs.run import Run
 from xcgraph.storage.artifacts import Artifact, ArtifactStore

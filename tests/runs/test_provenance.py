@@ -7,7 +7,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.runs import provenance
 from xcgraph.runs.provenance import (
     code_digest,
@@ -16,6 +15,7 @@ from xcgraph.runs.provenance import (
     package_versions,
     stage_costs,
 )
+from xcgraph.storage.artifacts import ArtifactStore
 
 
 @pytest.fixture

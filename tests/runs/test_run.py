@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from xcgraph.storage.artifacts import save_csr
 from xcgraph.cli.evaluate import Evaluation
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.runs.run import Run, Validation
+from xcgraph.storage.artifacts import save_csr
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 

@@ -23,18 +23,16 @@ from omegaconf import DictConfig, OmegaConf, __version__
 
 from xcgraph.cli.failures import chain, one_line
 from xcgraph.errors import UserError
+from xcgraph.identity import NOT_IN_A_CELL
 from xcgraph.storage.artifacts import content_key, write_atomically
 from xcgraph.storage.locks import HeldError, one_at_a_time
 
 _log = logging.getLogger(__name__)
 
-# What a cell's result does not depend on.
-ASIDE = ("hydra", "paths", "run", "logger", "progress")
-
 
 def cell_key(config: DictConfig) -> str:
     """Hash everything in a composed config that its result depends on."""
-    keys = sorted(str(key) for key in config if key not in ASIDE)
+    keys = sorted(str(key) for key in config if key not in NOT_IN_A_CELL)
     nodes = ((key, OmegaConf.select(config, key)) for key in keys)
     return content_key({key: _plain(node) for key, node in nodes})
 

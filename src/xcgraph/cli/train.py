@@ -14,8 +14,9 @@ from omegaconf import DictConfig, OmegaConf
 from xcgraph.cli.check import build
 from xcgraph.cli.command import run_command, run_job
 from xcgraph.cli.statistics import print_metrics
-from xcgraph.cli.sweep import ASIDE, cell_key, cell_lock, current_sweep, finished_metrics
+from xcgraph.cli.sweep import cell_key, cell_lock, current_sweep, finished_metrics
 from xcgraph.errors import UserError
+from xcgraph.identity import NOT_IN_A_CELL
 from xcgraph.runs.provenance import RunOrigin
 from xcgraph.runs.run import Run
 from xcgraph.saved_runs.build import build_node
@@ -37,7 +38,7 @@ def describe_start(config: DictConfig, folder: str) -> RunStart:
     """Tell a tracker what begins: tags are the overrides that a result depends on."""
     hydra = HydraConfig.get()
     stripped = (override.lstrip("+~") for override in hydra.overrides.task)
-    tags = tuple(tag for tag in stripped if tag.partition("=")[0].partition(".")[0] not in ASIDE)
+    tags = tuple(tag for tag in stripped if tag.partition("=")[0].partition(".")[0] not in NOT_IN_A_CELL)
     plain: Any = OmegaConf.to_container(config, resolve=True)
     del plain["run"]  # it repeats the other groups
     choices = hydra.runtime.choices.items()

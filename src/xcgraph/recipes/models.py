@@ -10,7 +10,7 @@ from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores
-from xcgraph.recipes.shortlister import Shortlister, shortlist, unlabelled
+from xcgraph.recipes.shortlists import Shortlister, shortlist, unlabelled
 from xcgraph.sparse import retain_top_k
 from xcgraph.tasks.task import Task
 from xcgraph.tasks.xc_task import XCTask

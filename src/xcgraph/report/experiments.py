@@ -6,14 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xcgraph.identity import NOT_IN_AN_EXPERIMENT
 from xcgraph.runs.folder import LeftOut, RunFolder
 
-# What a result does not depend on, or what says the same again: the section stands for the data, and
-# recipe and run are made of the other groups, but for a few values that a recipe has of its own.
-_ASIDE = frozenset(
-    ("data", "hparams_search", "hydra", "logger", "name", "num_threads", "num_workers", "paths")
-)
-_ASIDE |= frozenset(("progress", "recipe", "run", "seed"))
 _ABSENT = "–"
 
 
@@ -118,7 +113,7 @@ def find_base(experiments: Sequence[Experiment], base: str) -> Experiment | None
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a result depends on, by dotted key; lists are one value."""
-    groups = {key: value for key, value in config.items() if key not in _ASIDE}
+    groups = {key: value for key, value in config.items() if key not in NOT_IN_AN_EXPERIMENT}
     recipe = config.get("recipe") or {}
     own = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
     return dict(_leaves({**groups, "recipe": own}, ""))

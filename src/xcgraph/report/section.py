@@ -128,7 +128,7 @@ def _definition(run: RunFolder) -> tuple[str, ...]:
     constants = f"A={data['propensity_a']} B={data['propensity_b']}"
     metrics = " ".join(run.metrics[run.split])
     held_out = str(run.config["validation"]) if run.split == "validation" else ""
-    return data["name"], run.facts["data"]["truth"], constants, run.split, metrics, held_out
+    return data["name"], run.labels_fingerprint, constants, run.split, metrics, held_out
 
 
 def _long_title(definition: tuple[str, ...]) -> str:
@@ -167,7 +167,7 @@ def _read_data(run: RunFolder, sources: Sources) -> tuple[XCData | None, str]:
         data = sources.data(run)
     except (UserError, OSError) as error:
         return None, str(error)
-    found, expected = data.labels_fingerprint, run.facts["data"]["truth"]
+    found, expected = data.labels_fingerprint, run.labels_fingerprint
     if found != expected:
         reason = f"the labels have fingerprint {found}, but the runs were made with {expected}"
         return None, f"the dataset has changed: {reason}"

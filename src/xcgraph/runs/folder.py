@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
-from xcgraph.storage.safe_files import open_regular, read_json
 from xcgraph.storage.npz import load_arrays, load_csr
+from xcgraph.storage.safe_files import open_regular, read_json
 
 Loaded = TypeVar("Loaded")
 

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 import xcgraph
-from xcgraph.storage.artifacts import Artifact
 from xcgraph.memory import peak_memory_mib
+from xcgraph.storage.artifacts import Artifact
 
 
 @dataclass(frozen=True, kw_only=True)

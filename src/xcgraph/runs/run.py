@@ -14,19 +14,18 @@ import torch
 from pytorch_lightning import Trainer
 from scipy.sparse import csr_array
 
-from xcgraph.storage.artifacts import ArtifactStore, save_csr, write_atomically
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import Split, XCData
-from xcgraph.storage.atomic_files import remove_drafts
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores
-from xcgraph.training.curves import Report
-from xcgraph.training.progress import Pace
-from xcgraph.training.processes import Processes
-from xcgraph.runs.provenance import UNKNOWN, RunOrigin, environment, stage_costs
-from xcgraph.training.progress import ProgressListener, check_mode, ignore
 from xcgraph.recipes.workspace import Workspace
+from xcgraph.runs.provenance import UNKNOWN, RunOrigin, environment, stage_costs
 from xcgraph.sparse import remove_pairs
+from xcgraph.storage.artifacts import ArtifactStore, save_csr, write_atomically
+from xcgraph.storage.atomic_files import remove_drafts
+from xcgraph.training.curves import Report
+from xcgraph.training.processes import Processes
+from xcgraph.training.progress import Pace, ProgressListener, check_mode, ignore
 
 _log = logging.getLogger(__name__)
 
@@ -153,7 +152,7 @@ class Run:
             seed=self.seed,
             validation_fraction=self.validation.fraction,
             validation_seed=self.validation.seed,
-            watch=ProgressListener(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
+            listener=ProgressListener(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
         )
 
     def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:

@@ -20,9 +20,9 @@ from xcgraph.batch import XCBatch
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.errors import UserError
+from xcgraph.identity import UNKEYED
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
-from xcgraph.storage.artifacts import UNKEYED
 from xcgraph.tasks.task import AnyTask, Learning, Task
 from xcgraph.training.callbacks import CloneSparseGradients, MallocTuning, MatmulPrecision
 from xcgraph.training.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
@@ -101,7 +101,7 @@ class Stage:
         folder: Path,
         title: str,
         seed: int,
-        watch: ProgressListener | None = None,
+        listener: ProgressListener | None = None,
     ) -> None:
         """Train a task and leave its weights and curves in a folder.
 
@@ -114,12 +114,12 @@ class Stage:
             folder: where ``weights.ckpt`` and ``curves.csv`` go.
             title: the stage's name for people.
             seed: of the order of points and of dropout.
-            watch: who looks on.
+            listener: receives the progress.
 
         Raises:
             DivergedError: a step's loss is no finite number; the step is in ``diverged.ckpt``.
         """
-        watch = watch or ProgressListener()
+        listener = listener or ProgressListener()
         optimizer = functools.partial(self.optimizer, lr=self.lr)
         task.prepare(Learning(optimizer, self.schedule, self.max_epochs, seed), metrics)
         train, valid = points
@@ -127,8 +127,8 @@ class Stage:
         diverged.unlink(missing_ok=True)
         trainer = self._trainer(
             StopAtDivergence(diverged, title),
-            EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
-            watch.progress(title),
+            EpochCurves(folder / CURVES, functools.partial(listener.report, title)),
+            listener.progress(title),
             CloneSparseGradients(),
             *(make() for make in self.callbacks),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
