@@ -28,7 +28,7 @@ ANCHORS = make_anchors(
 )
 
 
-def test_given():
+def test_observed_labels_are_the_labels_of_the_dataset():
     assert ObservedLabels().targets(LABELS, [ANCHORS]) is LABELS
 
 
@@ -40,27 +40,27 @@ def test_given():
         (1, [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 0]]),
     ],
 )
-def test_labels_that_anchors_name_are_added(most, expected):
+def test_augmented_labels_add_the_most_suggested_labels(most, expected):
     found = AugmentedLabels(max_per_point=most).targets(LABELS, [ANCHORS])
     assert found.toarray().tolist() == expected
     assert LABELS.nnz == 2
     assert (LABELS.data == 1).all()
 
 
-def test_several_anchor_sets_and_none():
+def test_augmented_labels_take_several_anchor_sets_or_none():
     other = make_anchors(np.array([[NO], [NO], [1]]), [[0, 0, 0, 1]])
     found = AugmentedLabels(max_per_point=1).targets(LABELS, [ANCHORS, other])
     assert found.toarray().tolist() == [[1, 1, 0, 0], [0, 1, 1, 0], [0, 0, 0, 1]]
     assert AugmentedLabels().targets(LABELS, []).toarray().tolist() == LABELS.toarray().tolist()
 
 
-def test_anchors_are_needed_to_augment():
+def test_augmented_labels_need_anchors():
     ObservedLabels().check(NoAnchors())
     AugmentedLabels().check(LabelAnchors(graph=IdentityGraph()))
     with pytest.raises(UserError, match="positives=augmented needs anchors"):
         AugmentedLabels().check(NoAnchors())
 
 
-def test_value_out_of_range():
+def test_max_per_point_must_be_positive():
     with pytest.raises(UserError, match=r"positives\.max_per_point must be ≥ 1, got 0"):
         AugmentedLabels(max_per_point=0)

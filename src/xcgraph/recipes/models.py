@@ -1,4 +1,4 @@
-"""The ranker: labels of a shortlist, scored by their own classifier vectors (Module IV)."""
+"""Trained models: the ranker of Module IV, a retriever of all labels, and ensembles of either."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -17,13 +17,25 @@ from xcgraph.tasks.xc_task import XCTask
 from xcgraph.training.stage import Stage
 
 
+@runtime_checkable
+class RankingModel(Protocol):
+    """A member of an ensemble."""
+
+    @property
+    def top_k(self) -> int:
+        """The maximum number of labels per point."""
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RankerConfig:
-    """How shortlisted labels become predictions.
+    """How to turn the scores of shortlisted labels into predictions.
 
     Attributes:
-        top_k: predictions kept per point.
-        game_mix: share of the graph-expanded scores in the final ones (GAME ii).
+        top_k: predictions per point.
+        game_mix: weight of the graph-expanded scores (GAME ii).
     """
 
     top_k: int = 100
@@ -38,12 +50,12 @@ class RankerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranker:
-    """A trained ranker.
+    """The trained classifiers of Module IV.
 
     Attributes:
         task: scores labels.
-        stage: knows how to predict.
-        graph: (labels, labels) Ĝ of GAME.
+        stage: how to predict.
+        graph: (labels, labels) Ĝ for GAME.
         config: number of predictions and GAME.
     """
 
@@ -59,12 +71,30 @@ class Ranker:
 
 
 @dataclass(frozen=True)
+class Tree:
+    """One clustering of the labels with its shortlister and ranker."""
+
+    shortlister: Shortlister
+    ranker: Ranker
+
+    @property
+    def top_k(self) -> int:
+        """The maximum number of labels per point."""
+        return self.ranker.config.top_k
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, for the labels of their beams."""
+        points = unlabelled(features, self.ranker.graph.shape[0])
+        return self.ranker.score(shortlist(points, self.shortlister, self.shortlister.beams(features)))
+
+
+@dataclass(frozen=True)
 class Game:
-    """How labels share in the scores of their neighbours (GAME).
+    """GAME: expands the scores of labels over a graph.
 
     Attributes:
         graph: (labels, labels) Ĝ.
-        mix: share of the graph-expanded scores in the final ones.
+        mix: weight of the graph-expanded scores.
     """
 
     graph: csr_array
@@ -77,10 +107,10 @@ class Retriever:
 
     Attributes:
         task: ranks labels.
-        stage: knows how to predict.
-        num_labels: how many labels there are.
+        stage: how to predict.
+        num_labels: number of labels.
         top_k: predictions per point.
-        game: None leaves the scores as they are.
+        game: expands the scores; None to leave them as they are.
     """
 
     task: Task
@@ -90,7 +120,7 @@ class Retriever:
     game: Game | None = None
 
     def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores of (points, tokens) texts, for the best labels."""
+        """Return (points, labels) scores of (points, tokens) texts, with ``top_k`` per row."""
         points = AllLabelsDataset(unlabelled(features, self.num_labels))
         scores = self.stage.predict(self.task, points, self.top_k)
         if self.game is None:
@@ -98,58 +128,28 @@ class Retriever:
         return expand_scores(scores, self.game.graph, self.game.mix, self.top_k)
 
 
-def check_top_k(top_k: int, num_labels: int | None = None) -> None:
-    """Refuse a number of predictions per point that cannot be, as far as the number of labels is known.
-
-    Raises:
-        UserError: it is not positive, or larger than the number of labels.
-    """
-    if top_k < 1:
-        raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
-    if num_labels is not None and top_k > num_labels:
-        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")
-
-
-@runtime_checkable
-class RankingModel(Protocol):
-    """What an ensemble averages."""
-
-    @property
-    def top_k(self) -> int:
-        """The most labels that a point gets."""
-
-    def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One clustering of the labels with its shortlister and ranker."""
-
-    shortlister: Shortlister
-    ranker: Ranker
-
-    @property
-    def top_k(self) -> int:
-        """The most labels that a point gets."""
-        return self.ranker.config.top_k
-
-    def score(self, features: csr_array) -> csr_array:
-        """Score the labels of a beam for each of the (points, tokens) texts."""
-        points = unlabelled(features, self.ranker.graph.shape[0])
-        return self.ranker.score(shortlist(points, self.shortlister, self.shortlister.beams(features)))
-
-
 @dataclass(frozen=True)
 class Ensemble:
-    """Models of the same labels; their scores are averaged as they are, in probability space."""
+    """Averages the scores of models of the same labels, as probabilities."""
 
     members: tuple[RankingModel, ...]
 
     def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) mean scores; a label that a member did not score counts 0 there."""
+        """Return (points, labels) mean scores; a missing score counts as 0."""
         total = self.members[0].score(features)
         for member in self.members[1:]:
             total = total + member.score(features)
         mean = csr_array(total / len(self.members), dtype=np.float32)
         return retain_top_k(mean, max(member.top_k for member in self.members))
+
+
+def check_top_k(top_k: int, num_labels: int | None = None) -> None:
+    """Check a number of predictions per point; pass the number of labels if it is known.
+
+    Raises:
+        UserError: ``top_k`` is not positive, or larger than the number of labels.
+    """
+    if top_k < 1:
+        raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
+    if num_labels is not None and top_k > num_labels:
+        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")

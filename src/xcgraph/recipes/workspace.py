@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -23,10 +23,11 @@ from xcgraph.nn.encoder import Encoder
 from xcgraph.recipes.keyed import NOTHING, Kept, Keyed, Step
 from xcgraph.storage.artifacts import ArtifactStore, content_key, save_arrays, save_csr
 from xcgraph.storage.npz import load_arrays, load_csr
-from xcgraph.tasks.task import AnyTask
+from xcgraph.tasks.task import Task
 from xcgraph.training.progress import ProgressListener
 from xcgraph.training.stage import Stage, load_weights
 
+AnyTask = TypeVar("AnyTask", bound=Task)
 Arrays: TypeAlias = Mapping[str, NDArray]
 Unkeyed: TypeAlias = Mapping[str, Any]
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from xcgraph.errors import UserError
 from xcgraph.recipes.keyed import Keyed, Step
-from xcgraph.recipes.workspace import Training, Workspace
+from xcgraph.recipes.workspace import AnyTask, Training, Workspace
 from xcgraph.runs.folder import RunFolder
 from xcgraph.saved_runs.sources import ConfigSources
 from xcgraph.storage.artifacts import Artifact, ArtifactStore, content_key
-from xcgraph.tasks.task import AnyTask, Task
+from xcgraph.tasks.task import Task
 from xcgraph.training.divergence import DIVERGED, BadStep
 from xcgraph.training.stage import Stage
 
