@@ -42,7 +42,7 @@ def public_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any
     package = module.rpartition(".")[0] if module.startswith("xcgraph.") else ""
     while package:
         names = getattr(sys.modules.get(package), "__all__", ())
-        if exported in names and _find(package, name) is thing:
+        if exported in names and _find(package, name) == thing:
             return f"{package}.{name}"
         package = package.rpartition(".")[0]
     return f"{module}.{name}"

@@ -144,7 +144,7 @@ def test_check_reports_a_lost_lock(lock):
     with one_at_a_time(lock) as held:
         held.check()
         lock.write_text(json.dumps({"token": "another's"}))
-        with pytest.raises(UserError, match=r"taken over thing, .* give the same command again"):
+        with pytest.raises(UserError, match=r"taken over thing, .* repeat the command"):
             held.check()
     assert lock.exists()
 

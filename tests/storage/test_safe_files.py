@@ -43,5 +43,5 @@ def test_invalid_json_is_a_value_error(tmp_path, content):
 
 @pytest.mark.parametrize("name", ["/dev/zero", "../a", "a/b", "", ".", "..", "a/"])
 def test_name_outside_the_folder_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match="is no name of a file"):
+    with pytest.raises(ValueError, match="is not a file name"):
         inside(tmp_path, name)

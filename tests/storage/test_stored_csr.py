@@ -22,8 +22,8 @@ def make_matrix(rows=50, columns=30, seed=0):
     return matrix
 
 
-def part_of(matrix, **mended):
-    return CsrPart(matrix.indptr[1:].astype(np.int64), matrix.indices.astype(np.int32), matrix.data, **mended)
+def part_of(matrix, **counts):
+    return CsrPart(matrix.indptr[1:].astype(np.int64), matrix.indices.astype(np.int32), matrix.data, **counts)
 
 
 def write(folder, *parts, columns=30):
@@ -34,7 +34,7 @@ def write(folder, *parts, columns=30):
 
 
 class InterruptionError(Exception):
-    """Stands for whatever stops a writer."""
+    """An error that stops a writer."""
 
 
 def interrupt_after(writer, part):
@@ -42,7 +42,7 @@ def interrupt_after(writer, part):
     raise InterruptionError
 
 
-def lies_in_a_map(array):
+def is_memory_mapped(array):
     while array is not None and not isinstance(array, np.memmap):
         array = array.base
     return isinstance(array, np.memmap) and array.mode == "r"
@@ -62,15 +62,15 @@ def test_matrix_round_trips_for_any_partition_into_parts(tmp_path, cuts):
 
 def test_arrays_are_read_only_memory_maps_in_canonical_form(tmp_path):
     found = write(tmp_path, part_of(make_matrix()))
-    assert lies_in_a_map(found.indices)
-    assert lies_in_a_map(found.data)
-    assert not isinstance(found.data, np.memmap)  # which would make every result one
+    assert is_memory_mapped(found.indices)
+    assert is_memory_mapped(found.data)
+    assert not isinstance(found.data, np.memmap)  # every result would then be one
     with pytest.raises(ValueError, match="read-only"):
         found.data[0] = 1
     assert vars(found)["_has_sorted_indices"]
     assert vars(found)["_has_canonical_format"]
     found.check_format()
-    assert lies_in_a_map(found.indices)
+    assert is_memory_mapped(found.indices)
 
 
 def test_selecting_rows_reads_only_these_rows(tmp_path):
@@ -154,7 +154,7 @@ def test_more_columns_than_int32_are_refused(tmp_path):
 def test_row_pointers_exceed_int32(tmp_path):
     writer = CsrWriter(tmp_path, "m", 30)
     with writer:
-        writer._indices.size = writer._values.size = 2**31 - 1  # as if so many had been written
+        writer._indices.size = writer._values.size = 2**31 - 1  # as if this many entries were written
         writer.append(CsrPart(np.array([2, 3]), np.array([4, 5, 6], np.int32), np.ones(3, np.float32)))
         writer._indices.size = writer._values.size = 3
     assert np.load(tmp_path / "m.indptr.npy").tolist() == [0, 2**31 + 1, 2**31 + 2]
@@ -185,7 +185,7 @@ def test_forged_array_is_refused(tmp_path, part, what):
         path.write_bytes(pickle.dumps(print))
     elif what == "too short":
         path.write_bytes(path.read_bytes()[:-1])
-    elif what == "no bytes":  # a map of so many would divide by 0, and end the process
+    elif what == "no bytes":  # mapping this array would divide by 0 and end the process
         with path.open("wb") as file:
             write_array_header_1_0(file, {"descr": "V0", "fortran_order": False, "shape": (-1,)})
     elif what == "odd header":
@@ -198,32 +198,32 @@ def test_forged_array_is_refused(tmp_path, part, what):
 
 
 def test_matrix_with_more_than_int32_entries_opens(tmp_path, monkeypatch):
-    """Its files have holes, which take no space on disk."""
-    monkeypatch.setattr(stored_csr, "is_canonical", lambda *_: True)  # else 16 GB of zeros would be read
+    """The files are sparse: they take no space on disk."""
+    monkeypatch.setattr(stored_csr, "is_canonical", lambda *_: True)  # otherwise it would read 16 GB of zeros
     entries = 2**31 + 5
     for part, dtype in (("indices", "<i8"), ("values", "<f4")):
         with (tmp_path / f"m.{part}.npy").open("wb") as file:
             write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": (entries,)})
             file.truncate(file.tell() + np.dtype(dtype).itemsize * entries)
     np.save(tmp_path / "m.indptr.npy", np.array([0, entries - 1, entries]))
-    mended = {"unsorted_rows": 0, "repeated_entries": 0, "zero_entries": 0, "empty_rows": 0}
-    facts = {"rows": 2, "columns": 9, "entries": entries, **mended}
+    corrections = {"unsorted_rows": 0, "repeated_entries": 0, "zero_entries": 0, "empty_rows": 0}
+    facts = {"rows": 2, "columns": 9, "entries": entries, **corrections}
     (tmp_path / "m.shape.json").write_text(json.dumps(facts))
     found = open_csr(tmp_path, "m")
     assert (found.nnz, found.indptr.tolist()) == (entries, [0, entries - 1, entries])
-    assert lies_in_a_map(found.indices)
+    assert is_memory_mapped(found.indices)
     for rows in (slice(1, 2), np.array([1])):
         assert (found[rows].shape, found[rows].indices.tolist()) == ((1, 9), [0])
 
 
 def test_indices_are_widened_when_row_pointers_are(tmp_path, monkeypatch):
     matrix = make_matrix()
-    monkeypatch.setattr(stored_csr, "_MOST_ENTRIES_OF_INT32", matrix.nnz - 1)
+    monkeypatch.setattr(stored_csr, "_MAX_INT32", matrix.nnz - 1)
     monkeypatch.setattr(stored_csr, "_BLOCK", 7)
     found = write(tmp_path, part_of(matrix))
     assert (found.indices.dtype, found.indptr.dtype) == (np.int64, np.int64)
-    assert lies_in_a_map(found.indices)
+    assert is_memory_mapped(found.indices)
     np.testing.assert_array_equal(found.toarray(), matrix.toarray())
     assert sorted(path.name for path in tmp_path.iterdir()) == FILES
-    monkeypatch.setattr(stored_csr, "_MOST_ENTRIES_OF_INT32", matrix.nnz)
+    monkeypatch.setattr(stored_csr, "_MAX_INT32", matrix.nnz)
     assert write(tmp_path, part_of(matrix)).indices.dtype == np.int32
