@@ -13,7 +13,7 @@ from xcgraph.storage.npz import load_arrays, load_csr
 
 
 class Bomb:
-    """Pickled, it creates a file when it is read."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -67,7 +67,7 @@ def test_pickled_objects_are_not_loaded(tmp_path, load, plant):
     with pytest.raises(UserError, match=r"Python objects|File is not a zip file"):
         load(path)
     assert not harm.exists()
-    pickle.loads(pickle.dumps(Bomb(harm)))  # it would have
+    pickle.loads(pickle.dumps(Bomb(harm)))  # unpickling would create the file
     assert harm.exists()
 
 

@@ -1,4 +1,4 @@
-"""Kept memory is looked at in processes of its own: one that was out of memory before allocates elsewhere."""
+"""Tests of kept memory run in new processes, because earlier allocations change the behaviour of malloc."""
 
 import ctypes
 import subprocess
@@ -21,7 +21,7 @@ from xcgraph.memory import keep_freed_memory, return_freed_memory
 
 
 def use(mib, each=16):
-    # Hold so much at once, in arrays of so many MiB, and free it.
+    # Allocate this much memory in arrays of ``each`` MiB, and free it.
     [np.ones(each << 20, np.uint8) for _ in range(mib // each)]
 
 

@@ -15,7 +15,7 @@ WALKS = RandomWalkGraph(walk_length=40, num_neighbors=4)
 
 
 def edges(matrix):
-    """The edges, and the links that are only to be no negatives."""
+    """Return the edges, and the links that only exclude negatives."""
     coo = matrix.tocoo()
     pairs = list(zip(coo.row.tolist(), coo.col.tolist(), coo.data.tolist(), strict=True))
     return tuple({(row, column) for row, column, value in pairs if value == kind} for kind in (1, 0))
@@ -34,8 +34,8 @@ def test_label_anchors_are_the_nearest_labels_in_the_graph(toy, tmp_path, num_an
     work = toy.workspace(tmp_path)
     (found,) = LabelAnchors(graph=WALKS, num_anchors=num_anchors).find(work)
     graph = WALKS.build(work.train.labels, None, work.seed_for("anchors")).toarray()
-    truth = work.train.labels.toarray()
-    for matrix, known in ((found.points, truth), (found.labels, np.eye(40))):
+    carried = work.train.labels.toarray()
+    for matrix, known in ((found.points, carried), (found.labels, np.eye(40))):
         drawn, spared = edges(matrix)
         assert spared == set(zip(*(axis.tolist() for axis in np.nonzero(known)), strict=True))
         expected = {
@@ -62,7 +62,7 @@ def test_graph_is_built_once(toy, tmp_path, monkeypatch):
 
 @pytest.fixture
 def work(toy, tmp_path):
-    """Two graphs; anchor 0 of the first has no label, and the second has none at all."""
+    """A workspace with two graphs; anchor 0 of the first and all anchors of the second have no labels."""
     rng = np.random.default_rng(5)
     graphs = {
         name: GraphMetadata(

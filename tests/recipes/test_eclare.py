@@ -71,7 +71,7 @@ def undisturbed(toy, tmp_path_factory):
 
 
 def change(part, path, value):
-    """Replace a field of a part of a part, such as ``stages.ranker.lr``."""
+    """Replace a nested field, such as ``stages.ranker.lr``."""
     name, _, rest = path.partition(".")
     return replace(part, **{name: change(getattr(part, name), rest, value) if rest else value})
 
@@ -164,7 +164,7 @@ def test_scores_are_the_mean_of_two_different_trees(toy, undisturbed, tmp_path):
 
 
 def test_labels_of_validation_points_do_not_change_the_model(toy, undisturbed, tmp_path):
-    """Other labels there: the same model."""
+    """With other labels of validation points, the model is the same."""
     work = toy.workspace(tmp_path)
     other_labels = work.valid.labels[np.arange(len(work.valid))[::-1]]
     work = replace(work, valid=replace(work.valid, labels=other_labels))
@@ -234,7 +234,7 @@ def test_sweep_over_later_modules_builds_graph_and_surrogate_once(toy, tmp_path,
 
 def test_additional_tree_trains_only_its_own_stages(toy, undisturbed, fits):
     root, _ = undisturbed
-    for trees in ({"first_tree": 1}, {"num_trees": 2}):  # apart, and taken by an ensemble
+    for trees in ({"first_tree": 1}, {"num_trees": 2}):  # first alone, then in an ensemble
         toy.recipe(**trees).fit(toy.workspace(root))
         assert fits == ["tree-1-shortlister", "tree-1-ranker"]
 
@@ -269,7 +269,7 @@ CHANGES = [
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Leave every task as it was built: keys do not depend on the training's outcome."""
+    """Skip the trainings: keys do not depend on their results."""
 
     def fit(self, task, points, metrics, *, folder, title, seed, listener):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())

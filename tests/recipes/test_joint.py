@@ -54,7 +54,7 @@ def undisturbed(toy, tmp_path_factory):
         {"game_mix": 0.3},
         {"network.likelihood": Logistic()},
         {"network.refinement": NoRefinement},
-        {"network.refinement": RefinementVectors},  # whose gradients are sparse
+        {"network.refinement": RefinementVectors},  # with sparse gradients
         {"network.propagation.hops": 0},
         {"network.encoder": partial(SumOfTokens, dim=32)},
     ],
@@ -92,7 +92,7 @@ def test_scores_rank_labels_by_inner_products_with_summed_views(toy, tmp_path):
     products = (texts @ table + shift) @ ((labels @ table) + graph @ (labels @ table) + free).T
     best = np.argsort(-products, axis=1)[:, :1]
     found = model.score(texts).toarray()
-    assert (found.argmax(axis=1)[:, None] == best).mean() > 0.95  # products of bfloat16 in the task
+    assert (found.argmax(axis=1)[:, None] == best).mean() > 0.95  # the task multiplies in bfloat16
 
 
 def test_second_fit_loads_everything_and_gives_the_same_scores(toy, undisturbed, monkeypatch):

@@ -86,7 +86,7 @@ def test_ranker_config_refuses_values_out_of_range(name, value, message):
 
 
 def make_tree(scores, top_k):
-    """A tree whose scores are known."""
+    """Return a tree with these scores."""
     return Mock(spec=Tree, score=lambda _: csr_array(scores), top_k=top_k)
 
 

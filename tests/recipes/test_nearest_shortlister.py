@@ -40,7 +40,7 @@ def unit(vectors):
 
 
 def naive_cosines(inputs, features, text_share):
-    """Points against centroids plus texts, by dense products."""
+    """Compute the cosines of points and label vectors by dense products."""
     table = inputs.encoder.value.embedding.weight.detach().numpy().astype(float)
     train, texts = inputs.work.train, inputs.work.label_features.toarray() @ table
     centroids = train.labels.toarray().T @ (train.features.toarray() @ table)

@@ -1,4 +1,4 @@
-"""Which labels a step scores, within the recipe that trains by them."""
+"""Negatives in the joint recipe."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from .test_eclare import change
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
-ROWS = np.arange(0, 240, 7)  # of points and, below them, label texts
+ROWS = np.arange(0, 240, 7)  # of training points, followed by label texts
 
 
 def shared(toy, **changes):
@@ -27,7 +27,7 @@ def shared(toy, **changes):
 
 @pytest.fixture(scope="module")
 def undisturbed(toy, tmp_path_factory):
-    """Scores of the test points after an undisturbed training."""
+    """Scores of the test points after an uninterrupted training."""
     return scores(toy, tmp_path_factory.mktemp("undisturbed"))
 
 
@@ -36,7 +36,7 @@ def scores(toy, folder, **changes):
 
 
 def gradients(toy, targets, likelihood):
-    """The loss of a batch, and its gradient for every weight."""
+    """Return the loss of a batch, and its gradient for every weight."""
     torch.manual_seed(0)
     task = change(toy.joint(), "network.likelihood", likelihood).network.build(toy.labels, 0.05).eval()
     torch.nn.init.normal_(task.classifier.refinement.vectors.weight)

@@ -21,7 +21,7 @@ TRAIN = Split(
     filter_pairs=np.array([[1, 2]]),
 )
 TEXTS = csr_array(np.array([[0, 0, 1], [3, 0, 0], [0, 1, 1]], np.float32))
-# Labels 0 and 1 are neighbours, 2 is nobody's; rows of Ĝ hold the label itself, too.
+# Labels 0 and 1 are neighbours, label 2 has none; rows of Ĝ include the label itself.
 GRAPH = csr_array(np.array([[0.5, 0.4, 0.1], [0.2, 0.8, 0], [0, 0, 1]], np.float32))
 
 
@@ -43,7 +43,7 @@ def test_label_texts_are_appended_with_the_relevance_of_neighbours(relevance, ne
         points.features.toarray(), np.vstack([TRAIN.features.toarray(), TEXTS.toarray()])
     )
     np.testing.assert_allclose(points.labels.toarray(), np.vstack([TRAIN.labels.toarray(), near]))
-    assert points.labels.nnz == TRAIN.labels.nnz + np.count_nonzero(near)  # no positive of relevance 0
+    assert points.labels.nnz == TRAIN.labels.nnz + np.count_nonzero(near)  # no entry has relevance 0
     assert points.labels.dtype == np.float32
     np.testing.assert_array_equal(points.filter_pairs, TRAIN.filter_pairs)
 
@@ -54,7 +54,7 @@ def test_label_text_without_neighbours_has_only_its_label():
     np.testing.assert_array_equal(points.labels.toarray()[2:], np.eye(3))
 
 
-# Label 0 has three points, of which two carry label 1 as well and one label 2, which has no other.
+# Label 0 has three points: two of them also have label 1, and one also has label 2.
 TOGETHER = replace(
     TRAIN,
     features=csr_array(np.ones((4, 3), np.float32)),
@@ -116,7 +116,7 @@ def test_propensity_weighting_matches_its_formula():
     np.testing.assert_allclose(found.labels.toarray(), plain.labels.toarray() * weights / weights[2])
     np.testing.assert_array_equal(found.features.toarray(), plain.features.toarray())
     assert found.labels.dtype == np.float32
-    assert plain.labels.toarray()[0].tolist() == [1, 1, 0]  # what was given stays
+    assert plain.labels.toarray()[0].tolist() == [1, 1, 0]  # the input is unchanged
 
 
 def test_label_texts_get_the_anchors_of_their_labels():

@@ -12,7 +12,7 @@ LABELS = csr_array(np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]], np.float
 
 
 def make_anchors(points, named):
-    """Only links of points and names matter; a weight of a name is no more than a name."""
+    """Return an anchor set; only the links of points and of anchors to labels matter."""
     some = csr_array((len(named), 5), dtype=np.float32)
     rows, columns = np.nonzero(~np.isnan(points))
     links = csr_array((points[rows, columns].astype(np.float32), (rows, columns)), shape=points.shape)
@@ -21,7 +21,7 @@ def make_anchors(points, named):
     )
 
 
-NO = np.nan  # no link, while 0 is one that is only to be no negative
+NO = np.nan  # no link; a link of value 0 only excludes negatives
 ANCHORS = make_anchors(
     np.array([[1, 1, 1], [0, NO, 1], [NO, NO, NO]]),
     [[1, 1, 0, 0], [0, 0.5, 0, 0], [0, 0, 2, 1]],

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's ad
 
 @pytest.fixture(scope="module")
 def parts(toy):
-    """An untrained task over meta-labels, the clusters and their graph."""
+    """An untrained task over meta-labels, its stage, the clusters and their graph."""
     metas = toy.meta_labels
     graph = meta_graph(toy.graph, metas.membership(), 4)
     torch.manual_seed(0)

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's ad
 
 @pytest.fixture
 def data(tiny_model):
-    """A point names its two labels among other words, and a label's text is its word."""
+    """The text of a point contains the words of its two labels and other words."""
     rng = np.random.default_rng(0)
 
     def points(count):

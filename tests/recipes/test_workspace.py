@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's ad
 
 @pytest.fixture
 def numbered(toy):
-    """The toy data with each training point's number as the weight of its first token."""
+    """The toy dataset; the first token of each training point has the point's number as weight."""
     features = toy.data.train.features.toarray()
     features[:, 0] = np.arange(1, len(features) + 1)
     train = replace(toy.data.train, features=csr_array(features))
@@ -50,7 +50,7 @@ def test_workspace_does_not_contain_test_points(toy, tmp_path):
 
 
 def test_metadata_covers_only_points_to_train_on(toy, numbered, tmp_path):
-    """Each training point is linked to the anchor of its own number."""
+    """Each training point is linked to the anchor with its number."""
     numbers = csr_array(np.diag(np.arange(1, 201)).astype(np.float32))
     of_labels = csr_array(np.ones((40, 200), np.float32))
     graph = GraphMetadata(train=numbers, test=csr_array((60, 200), dtype=np.float32), labels=of_labels)

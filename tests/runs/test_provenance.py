@@ -55,7 +55,7 @@ def test_git_state_is_none_without_checkout_or_git(checkout, tmp_path, monkeypat
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The packages of code_digest: one module that counts, and one of the command line."""
+    """A package with one module that affects results, and one module of the command line."""
     for name, content in {"recipe.py": "RATE = 1\n", "cli/show.py": "WIDTH = 1\n"}.items():
         file = tmp_path / "xcgraph" / name
         file.parent.mkdir(exist_ok=True)

@@ -45,7 +45,7 @@ def test_dataset_without_test_points_has_validation_metrics_only(toy, tmp_path):
 
 
 def test_numba_gets_at_most_its_maximum_number_of_threads(toy, tmp_path, monkeypatch):
-    """NUMBA_NUM_THREADS of the environment, or the number of cores, may be less than num_threads."""
+    """The maximum, from NUMBA_NUM_THREADS or the number of cores, may be less than num_threads."""
     asked = []
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)
     monkeypatch.setattr(numba, "set_num_threads", asked.append)

@@ -13,7 +13,7 @@ from xcgraph.storage.artifacts import ArtifactStore, describe
 
 
 class Builder:
-    """Writes one file and counts how often."""
+    """Writes one file and counts its calls."""
 
     def __init__(self, text="content"):
         self.text = text
@@ -234,7 +234,7 @@ def test_new_store_is_empty(store):
 def test_link_into_creates_hard_links(store, tmp_path):
     artifact = store.make("thing", {}, Builder())
     folder = tmp_path / "run" / "stages"
-    for _ in range(2):  # the second time over the first links
+    for _ in range(2):  # the second call replaces the links of the first
         artifact.link_into(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["file.txt", "manifest.json"]
     assert (folder / "file.txt").samefile(artifact.path("file.txt"))

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files are complete or absent, even if writing fails."""
 
 import errno
 import os

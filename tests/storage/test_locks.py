@@ -1,4 +1,4 @@
-"""Locks with a lease: between processes of one machine, and of several that share a folder."""
+"""Locks with a lease, between processes of one or more machines that share a folder."""
 
 import contextlib
 import fcntl
@@ -16,9 +16,9 @@ from xcgraph.errors import UserError
 from xcgraph.storage import locks
 from xcgraph.storage.locks import HeldError, one_at_a_time
 
-# Notes when it enters and leaves; another machine is one whose system was started at another time. It sleeps
-# in pieces: the system may give a signal that follows SIGCONT to the thread that renews the lease, and then
-# the main thread, which alone raises KeyboardInterrupt, sleeps on.
+# Records when it enters and leaves. Another machine has another boot id. The process sleeps in short pieces:
+# the system may deliver a signal after SIGCONT to the thread that renews the lease, but only the main thread
+# raises KeyboardInterrupt, and only when it is awake.
 HOLD = """
 import signal, sys, time
 from pathlib import Path
@@ -104,7 +104,7 @@ def test_lock_of_a_killed_remote_process_is_free_after_its_lease(lock):
 
 @pytest.mark.parametrize("lives", [False, True])
 def test_silent_remote_holder_is_observed_for_a_lease_without_wait(lock, lives):
-    """Else no sweep would ever take up the cell of a machine that is gone."""
+    """Otherwise no sweep would ever take over the cell of a machine that has stopped."""
     holder = start(lock, "another", seconds=60, lease=5.0)
     wait_for(lock, holder)
     if not lives:
@@ -133,7 +133,7 @@ def test_holder_that_lost_its_lease_does_not_remove_the_new_lock(lock):
     holder.send_signal(signal.SIGSTOP)
     with one_at_a_time(lock, lease=0.5) as held:
         holder.send_signal(signal.SIGCONT)
-        holder.send_signal(signal.SIGINT)  # it leaves
+        holder.send_signal(signal.SIGINT)  # it exits
         assert holder.wait(30) != 0
         held.check()
         assert lock.exists()
@@ -201,7 +201,7 @@ def no_links(*_):
 
 @pytest.mark.parametrize("links", [True, False])
 def test_one_of_many_threads_holds_the_lock(lock, links, monkeypatch):
-    """Also on a file system without links."""
+    """One thread at a time holds the lock, also on a file system without links."""
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     inside, most = [], []

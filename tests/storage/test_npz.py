@@ -1,4 +1,4 @@
-"""Archives of arrays from anybody: what they declare is checked before memory is taken."""
+"""Untrusted archives of arrays: headers are checked before memory is allocated."""
 
 import io
 import zipfile
@@ -15,7 +15,7 @@ from ..fuzz.arrays import npz_bytes
 
 
 def declaring(shape, dtype="<f4"):
-    """An array whose header says what its eight bytes do not hold."""
+    """Return an array file of eight bytes with a false header."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
     return file.getvalue() + bytes(8)

@@ -1,4 +1,4 @@
-"""Files from anybody: what is no file, or no JSON, or elsewhere, is refused at once."""
+"""Untrusted files: devices, invalid JSON and paths outside a folder are refused."""
 
 import os
 

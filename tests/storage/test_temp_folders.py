@@ -1,4 +1,4 @@
-"""Folders that are gone with the process that holds them, also if it is killed."""
+"""Temporary folders disappear with their process, even if it is killed."""
 
 import signal
 import subprocess

@@ -18,7 +18,7 @@ def make_state(value):
 
 
 class Bomb:
-    """Pickled, it creates a file when it is read."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -79,7 +79,7 @@ def test_pickled_objects_are_not_loaded(tmp_path, load):
     with pytest.raises(UserError, match=r"found another file \(Weights only load failed"):
         load(path)
     assert not harm.exists()
-    torch.load(path, weights_only=False)  # it would have
+    torch.load(path, weights_only=False)  # unpickling would create the file
     assert harm.exists()
 
 

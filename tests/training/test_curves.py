@@ -54,7 +54,7 @@ def test_resumed_curves_include_earlier_rows(tmp_path):
     run_epochs(undisturbed, range(4))
     run_epochs(first, range(2))
     state = first.state_dict()
-    run_epochs(first, [2])  # an epoch after the checkpoint: run again below
+    run_epochs(first, [2])  # an epoch after the checkpoint, repeated below
     second.load_state_dict(state)
     run_epochs(second, [2, 3])
     expected, found = read(tmp_path / "a.csv"), read(tmp_path / "b.csv")

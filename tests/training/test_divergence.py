@@ -1,4 +1,4 @@
-"""A loss that is no number stops the training, and its step can be taken again to the bit."""
+"""A loss that is not finite stops the training, and its step can be repeated bit for bit."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ BAD = 13  # the third step of the second epoch: 160 points in batches of 16
 
 @pytest.fixture
 def breaker(monkeypatch):
-    """Makes the loss of one step NaN and keeps what it would have been, and the batch."""
+    """Makes the loss of one step NaN, and records the original loss and the batch."""
     seen = []
     step = XCTask.training_step
 
@@ -113,7 +113,7 @@ def test_error_names_weights_that_were_not_finite_before_the_step(toy, tmp_path)
 def test_successful_training_saves_no_step(toy, tmp_path):
     with pytest.raises(DivergedError):
         fit(toy, tmp_path)
-    fit(toy, tmp_path)  # the broken step was the thirteenth of all
+    fit(toy, tmp_path)  # the bad step was the thirteenth
 
     undisturbed = tmp_path / "undisturbed"
     fit(toy, undisturbed)

@@ -111,7 +111,7 @@ def free_port():
 
 
 def test_processes_join_and_leave_a_group(tmp_path):
-    """Whole runs are in tests/cli/test_train_processes.py: numba's threads do not survive a fork."""
+    """tests/cli/test_train_processes.py tests whole runs: numba's threads do not survive a fork."""
     port = str(free_port())
 
     def job(rank):

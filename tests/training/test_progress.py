@@ -222,7 +222,7 @@ def reported_epochs(recipe, toy, root, mode="quiet"):
         epochs[stage] = len(rows)
 
     recipe.fit(toy.workspace(root, listener=ProgressListener(mode=mode, report=report, pace=pace)))
-    assert pace.seconds_left() is None  # nothing is left
+    assert pace.seconds_left() is None  # all trainings are finished
     return epochs
 
 

@@ -32,7 +32,7 @@ NUM_STEPS = 10  # per epoch: 160 points in batches of 16
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage is to train: like the surrogate, or like the ranker."""
+    """A task for a stage, with the parts of the surrogate or of the ranker."""
 
     name: str
     build: Callable[..., XCTask]
@@ -56,7 +56,7 @@ def job(toy, request):
 
 
 def read_curves(folder):
-    """Read the rows but for the seconds."""
+    """Read the rows without their seconds."""
     with (folder / CURVES).open(newline="") as file:
         rows = list(csv.DictReader(file))
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
@@ -116,7 +116,7 @@ def test_fit_learns(job, toy, tmp_path):
 
 def test_result_depends_on_the_seed_only(job, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        torch.rand(seed)  # what was drawn before makes no difference
+        torch.rand(seed)  # the global random state must not matter
         job.fit(tmp_path / name, seed=seed, max_epochs=2)
     assert_same_result(tmp_path / "a", tmp_path / "b")
     with pytest.raises(AssertionError):
@@ -139,7 +139,7 @@ def test_order_of_points_depends_on_epoch_and_seed(job, tmp_path, monkeypatch):
     assert first == same
     batches = [weights for _, weights in first + other]
     assert len(set(batches)) == len(batches) == 4 * NUM_STEPS
-    for epoch in range(2):  # each sees all points
+    for epoch in range(2):  # each epoch has all points
         sums = [sum(sum(weights) for at, weights in order if at == epoch) for order in (first, other)]
         assert sums[0] == pytest.approx(sums[1], rel=1e-5)
 
@@ -167,7 +167,7 @@ MOMENTS = {
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Fit each kind of job once, for comparison."""
+    """Fit each kind of job once without interruption, for comparison."""
     folders = {}
 
     def folder_of(job):
@@ -271,7 +271,7 @@ def test_pickled_objects_in_a_checkpoint_are_not_loaded(job, tmp_path):
 
 
 def naive_probabilities(task, targets):
-    """Score all points in one batch: (points, labels), 0 where a label is not on the shortlist."""
+    """Return (points, labels) probabilities of all points, 0 for labels outside the shortlist."""
     batch = targets[np.arange(len(targets))]
     task.eval()
     with torch.no_grad():
@@ -314,7 +314,7 @@ def test_predictions_do_not_depend_on_the_batch_size(job, toy):
 
 
 def test_shortlists_may_be_shorter_than_top_k(toy):
-    """A batch of one point is as wide as that point's shortlist."""
+    """A batch of one point has the width of the point's shortlist."""
     uneven = MetaLabels(np.minimum(np.arange(40) // 3, 7).astype(np.int32), 8)
     targets = toy.shortlisted(toy.data.test, beam_size=1, meta_labels=uneven)
     task = toy.frozen_task()
@@ -354,7 +354,7 @@ def test_values_out_of_range_are_refused(toy, change, message):
 
 
 def sgd(module, *, lr, momentum):
-    """Wrap an optimizer of torch's own, which takes parameters instead of a module."""
+    """Wrap an optimizer of torch, which takes parameters instead of a module."""
     return torch.optim.SGD(module.parameters(), lr=lr, momentum=momentum)
 
 

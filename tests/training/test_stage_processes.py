@@ -29,7 +29,7 @@ from xcgraph.training.stage import CURVES, WEIGHTS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # Lightning's
 
-# Forked rather than spawned: spawned ones take seconds to import what they need.
+# Forked processes start faster than spawned ones, which import all modules again.
 TWO_PROCESSES = partial(Trainer, accelerator="cpu", devices=2, strategy="ddp_fork")
 # Dropout differs between one and two processes.
 NO_DROPOUT = {
