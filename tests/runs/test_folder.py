@@ -79,6 +79,25 @@ def test_unfinished_and_damaged_runs_are_left_out_with_a_reason(run_maker, file,
     assert "\n" not in left_out[0].reason
 
 
+@pytest.mark.parametrize("key", ["labels", "truth"])  # truth: in older versions
+def test_fingerprint_of_the_labels_is_read(run_maker, key):
+    path = run_maker.make(facts={"data": {"name": "toy", "fingerprint": "f", key: "abcd"}})
+
+    (run,), _ = find_runs([path])
+
+    assert run.labels_fingerprint == "abcd"
+
+
+@pytest.mark.parametrize("data", [{"fingerprint": "f"}, {"fingerprint": "f", "labels": 3}])
+def test_run_without_a_fingerprint_of_the_labels_is_left_out(run_maker, data):
+    path = run_maker.make(facts={"data": {"name": "toy", **data}})
+
+    runs, (left_out,) = find_runs([path])
+
+    assert runs == []
+    assert "damaged: " in left_out.reason
+
+
 def test_reason_quotes_the_error_of_a_failed_run(run_maker):
     path = run_maker.make()
     (path / "metrics.json").unlink()

@@ -42,6 +42,13 @@ def test_dataset_without_test_points_has_validation_metrics_only(toy, tmp_path):
     assert metrics["test"] == {}
     assert metrics["validation"]["P@1"] > 0.1
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"data": "toy", **metrics}
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    data = WithoutTestPoints(toy.data).read()
+    assert facts["data"] == {
+        "name": "toy",
+        "fingerprint": data.fingerprint,
+        "labels": data.labels_fingerprint,
+    }
 
 
 def test_numba_gets_at_most_its_maximum_number_of_threads(toy, tmp_path, monkeypatch):
