@@ -97,7 +97,7 @@ def test_second_fit_loads_everything_and_gives_the_same_scores(toy, undisturbed,
         (DualTask, "training_step", NUM_STEPS + 6),
         (DualTask, "training_step", 2 * NUM_STEPS + 1),
         (GraphRegularizer, "start_epoch", 2),
-        (BanditWeight, "observe", 2 * NUM_STEPS + 5),
+        (BanditWeight, "update", 2 * NUM_STEPS + 5),
         (DualTask, "validation_step", 5),
     ],
 )
@@ -123,7 +123,7 @@ def test_resumed_fit_equals_an_uninterrupted_one(
 def test_weights_include_the_state_of_bandit_and_pruning(undisturbed):
     weights = load_tensors(undisturbed[0].store.used["dual-encoder"].path(WEIGHTS))
     pruned = weights["regularizer.of_points.0.edges.drawable_before"]
-    untouched = weights["truth.edges.drawable_before"]
+    untouched = weights["contrast.edges.drawable_before"]
     assert pruned[-1] < len(pruned) - 1
     assert untouched[-1] == len(untouched) - 1
     assert weights["regularizer.regularizer_weight.steps"] == 3 * NUM_STEPS
@@ -162,7 +162,7 @@ def test_augmented_labels_are_positives_in_training_only(toy, tmp_path, monkeypa
     seen = {}
 
     def fit(self, task, points, metrics, *, folder, title, seed, listener):  # noqa: ARG001
-        seen["positives"], seen["valid"] = task.truth.edges.num_drawable, points[1]
+        seen["positives"], seen["valid"] = task.contrast.edges.num_drawable, points[1]
         save_tensors(folder / WEIGHTS, task.state_dict())
         (folder / CURVES).write_text("epoch\n")
 

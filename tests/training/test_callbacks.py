@@ -1,4 +1,4 @@
-from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 import pytest
 import torch
@@ -52,7 +52,7 @@ assert resident_mib() < before + 50
 @GLIBC
 def test_malloc_tuning_keeps_large_tensors_of_recurring_sizes():
     assert_in_a_fresh_process("""
-from types import SimpleNamespace
+from unittest.mock import create_autospec
 
 from xcgraph.training.callbacks import MallocTuning
 
@@ -82,12 +82,14 @@ assert not is_kept(callback.on_predict_batch_start, of_shortlists)
 
 @pytest.mark.parametrize("world_size", [1, 2])
 def test_clone_sparse_gradients_copies_gradients_of_shared_trainings(world_size):
-    table = torch.nn.Embedding(3, 2, sparse=True)
-    callback, trainer = CloneSparseGradients(), SimpleNamespace(world_size=world_size)
-    callback.on_train_start(trainer, table)
+    module, trainer = LightningModule(), create_autospec(Trainer, instance=True)
+    module.table = torch.nn.Embedding(3, 2, sparse=True)
+    trainer.world_size = world_size
+    callback = CloneSparseGradients()
+    callback.on_train_start(trainer, module)
     gradient = torch.ones(2, 2)
-    table(torch.tensor([0, 2])).backward(gradient)
-    shares = table.weight.grad._values().data_ptr() == gradient.data_ptr()
-    assert shares == (world_size == 1)
-    callback.on_train_end(trainer, table)
-    assert not table._forward_hooks
+    module.table(torch.tensor([0, 2])).backward(gradient)
+    shared = module.table.weight.grad._values().data_ptr() == gradient.data_ptr()
+    assert shared == (world_size == 1)
+    callback.on_train_end(trainer, module)
+    assert not module.table._forward_hooks
