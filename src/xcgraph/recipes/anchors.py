@@ -18,7 +18,7 @@ from xcgraph.tasks.regularization import Regularization
 
 @runtime_checkable
 class AnchorSource(Protocol):
-    """Finds the anchors of a data set.
+    """Finds the anchors of a dataset.
 
     Attributes:
         sums_texts: whether the text of an anchor is a weighted sum of other texts.
@@ -62,7 +62,7 @@ def _find_anchors(work: Workspace, *, source: AnchorSource) -> Sequence[AnchorSe
 
 @dataclass(frozen=True, kw_only=True)
 class LabelAnchors:
-    """Labels are the anchors, for data sets without graph metadata.
+    """Labels are the anchors, for datasets without graph metadata.
 
     The anchors of a label are its neighbours in the label correlation graph; the anchors of a point are the
     neighbours of its labels. Random walks build the graph, so it is complete in RAMEN's sense. A point's own

@@ -1,4 +1,10 @@
-"""The recipe of ECLARE (Mittal et al., WWW'21, section 3) and DECAF (WSDM'21, section 3): Modules I to IV."""
+"""The recipe of ECLARE (Mittal et al., WWW'21, section 3) and DECAF (WSDM'21, section 3).
+
+- Module I, token embeddings from a surrogate task: ``Eclare.surrogate``.
+- Module II, meta-labels and the shortlister: ``ShortlisterConfig.fit``.
+- Module III, beams and shortlists: ``Eclare._shortlists``.
+- Module IV, the ranker: ``Eclare._ranker``.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -111,7 +117,7 @@ class Eclare:
     def fit(self, work: Workspace) -> Ensemble:
         """Train Modules I to IV; take from the workspace's store what it already has."""
         self.check(work.num_labels)
-        encoder = self.surrogate(work)
+        encoder = self.surrogate(work)  # Module I
         graph = self._graph(work, encoder)
         return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in self._trees))
 
@@ -142,9 +148,9 @@ class Eclare:
             cluster=partial(self._cluster, work, encoder, graph),
             tree=tree,
         )
-        shortlister = self.shortlister.fit(inputs)
-        shortlists = self._shortlists(inputs, shortlister)
-        return Tree(shortlister.value, self._ranker(inputs, shortlists))
+        shortlister = self.shortlister.fit(inputs)  # Module II
+        shortlists = self._shortlists(inputs, shortlister)  # Module III
+        return Tree(shortlister.value, self._ranker(inputs, shortlists))  # Module IV
 
     def _shortlists(
         self, inputs: TreeInputs, shortlister: Keyed[Shortlister]
