@@ -33,7 +33,7 @@ def test_array_that_differs_from_its_header_is_refused(tmp_path, load, shape):
     pack(tmp_path / "a.npz", {name: declaring(shape) for name in ("data", "indices", "indptr", "shape")})
     before = peak_memory_mib()
 
-    with pytest.raises(UserError, match=r"a\.npz: expected .*, found another file \(.*; fetch or write"):
+    with pytest.raises(UserError, match=r"a\.npz: expected .*, found another file \(.*; download or write"):
         load(tmp_path / "a.npz")
     assert peak_memory_mib() < before + 200
 

@@ -52,7 +52,7 @@ assert resident_mib() < before + 50
 @GLIBC
 def test_malloc_tuning_keeps_large_tensors_of_recurring_sizes():
     assert_in_a_fresh_process("""
-from unittest.mock import create_autospec
+from types import SimpleNamespace
 
 from xcgraph.training.callbacks import MallocTuning
 
