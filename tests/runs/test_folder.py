@@ -21,9 +21,7 @@ def test_find_runs_finds_each_run_once_at_any_depth(run_maker, tmp_path):
 
 
 def test_folder_without_runs_is_refused(tmp_path):
-    with pytest.raises(
-        UserError, match=r"run folders of xcgraph-train in .*, found none; .*metrics\.json"
-    ):
+    with pytest.raises(UserError, match=r"run folders of xcgraph-train in .*, found none; .*metrics\.json"):
         find_runs([tmp_path])
 
 
