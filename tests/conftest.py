@@ -146,7 +146,7 @@ class Toy:
         parts = {
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
             "clustering": BalancedTree(),
-            "tasks": self.network(),
+            "network": self.network(),
             "shortlister": ShortlisterConfig(num_meta_labels=16, num_neighbors=3, beam_size=6),
             "ranker": RankerConfig(top_k=10),
             "stages": Stages(surrogate=stage, shortlister=replace(stage, lr=0.02), ranker=stage),
@@ -164,7 +164,7 @@ class Toy:
         }
         return GraphRegularization(**{**parts, **changes})
 
-    def dual_tasks(self, **changes):
+    def dual_network(self, **changes):
         parts = {
             "encoder": partial(BagOfTokens, dim=32),
             "dropout": 0.1,
@@ -177,15 +177,15 @@ class Toy:
     def ramen(self, **changes):
         parts = {
             "anchors": LabelAnchors(graph=RandomWalkGraph(walk_length=40, num_neighbors=4), num_anchors=3),
-            "truth": ObservedLabels(),
-            "tasks": self.dual_tasks(),
+            "positives": ObservedLabels(),
+            "network": self.dual_network(),
             "stage": self.stage(),
             "top_k": 10,
         }
         return Ramen(**{**parts, **changes})
 
     def joint(self, **changes):
-        tasks = self.network(
+        network = self.network(
             encoder=partial(ShiftedSumOfTokens, dim=32),
             fusion=SumFusion,
             refinement=ZeroRefinementVectors,
@@ -197,7 +197,7 @@ class Toy:
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
             "points": CooccurrenceLabelTexts(),
             "negatives": AllLabels(),
-            "tasks": tasks,
+            "network": network,
             "stage": self.stage(),
             "top_k": 10,
         }
