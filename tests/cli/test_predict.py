@@ -196,7 +196,7 @@ def test_a_mistake_is_said_in_a_sentence(trained, monkeypatch, capsys, arguments
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--out", "model"], "is there already: name a folder that is not, or remove it"),
+        (["--out", "model"], "model: expected a new folder, but it exists"),
         (["--out", "/dev/null/model"], "Cannot write the output .* Choose another folder with --out"),
         ([], "names toy_data.Toy, which is not of xcgraph: if you trust it, add --trust toy_data"),
     ],

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from xcgraph.errors import UserError
-from xcgraph.nn.blocks import Foldable, GatedResidualBlock, NoBlock, ResidualBlock, checked_dropout
+from xcgraph.nn.blocks import (
+    Foldable,
+    FoldedBlock,
+    GatedResidualBlock,
+    NoBlock,
+    ResidualBlock,
+    checked_dropout,
+)
 
 BOTH = pytest.mark.parametrize("kind", [ResidualBlock, GatedResidualBlock])
 
@@ -139,7 +146,9 @@ def test_folded_block_computes_the_same(kind):
 
     folded = block.folded()
 
-    found = folded.keep * vectors + vectors.relu() @ folded.weight.T + folded.bias
+    found = vectors if folded.keep is None else folded.keep * vectors
+    found = found + vectors.relu() @ folded.weight.T
+    found = found if folded.bias is None else found + folded.bias
     torch.testing.assert_close(found, block(vectors))
     assert isinstance(block, Foldable)
 
@@ -148,3 +157,4 @@ def test_no_block_passes_vectors_on():
     vectors = torch.randn(4, 3)
     assert torch.equal(NoBlock(3, 0.5)(vectors), vectors)
     assert not list(NoBlock(3, 0.5).parameters())
+    assert NoBlock(3, 0.5).folded() == FoldedBlock()

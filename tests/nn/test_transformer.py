@@ -12,7 +12,7 @@ TEXTS = ["w7 w1 w7 w3", "w5", "", "w1 w2 w3 w4 w5 w6 w8 w9"]
 
 @pytest.fixture
 def texts(tiny_model):
-    return TokenIdVectorizer(model=tiny_model, max_length=8).weigh(TEXTS, [], label_texts=[]).train
+    return TokenIdVectorizer(model=tiny_model, max_length=8).fit_transform(TEXTS, [], label_texts=[]).train
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_as_the_model_itself(tiny_model, texts, pooling, pool):
 
 
 def test_order_of_words_matters(tiny_model, encoder):
-    rows = TokenIdVectorizer(model=tiny_model).weigh(["w1 w2", "w2 w1"], [], label_texts=[]).train
+    rows = TokenIdVectorizer(model=tiny_model).fit_transform(["w1 w2", "w2 w1"], [], label_texts=[]).train
     with torch.no_grad():
         first, second = encoder.embed(token_bag(rows))
     assert not torch.allclose(first, second, atol=1e-3)
@@ -95,5 +95,5 @@ def test_refused(tiny_model, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             TransformerEncoder(8, **{"model": tiny_model, **changes})
-    with pytest.raises(UserError, match="reads texts of at most 24 tokens, got 25: take text=token_ids"):
+    with pytest.raises(UserError, match="reads texts of at most 24 tokens, got 25: choose text=token_ids"):
         TransformerEncoder(25, model=tiny_model)

@@ -129,7 +129,7 @@ def test_fewer_labels_than_asked_for_are_padded():
 
 
 def test_a_graph_that_no_table_holds_is_refused(monkeypatch):
-    monkeypatch.setattr(program_module, "_MOST_PADDED", 20)
+    monkeypatch.setattr(program_module, "_MAX_PADDED", 20)
 
     with pytest.raises(UserError, match=r"found \d entries in one of \d rows: export without --program"):
         Program(make_model(0))

@@ -36,7 +36,7 @@ def build(toy, work):
 
     def build(**changes):
         torch.manual_seed(0)
-        return toy.dual_tasks(**changes).build(work.label_features, work.train.labels, anchors)
+        return toy.dual_network(**changes).build(work.label_features, work.train.labels, anchors)
 
     return build
 
@@ -84,7 +84,7 @@ def test_loss_is_that_of_the_labels_and_the_penalty(build, work):
     found = task.training_step(batch)
     torch.manual_seed(3)
     points = task.encoder(batch.tokens)
-    labels = task.truth(task.encoder, EncodedRows(batch.rows, points))
+    labels = task.contrast(task.encoder, EncodedRows(batch.rows, points))
     penalty = task.regularizer(task.encoder, EncodedRows(batch.rows, points), labels.others)
     torch.testing.assert_close(found, labels.loss + penalty)
     assert penalty > 0
@@ -105,7 +105,7 @@ def test_anchors_move_embeddings_that_labels_alone_would_leave(build, work):
 def test_batches_must_know_their_rows(build, work):
     batch = whole(work.train)
     unnumbered = XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives)
-    with pytest.raises(ValueError, match="know their row"):
+    with pytest.raises(ValueError, match="row of each point"):
         build().training_step(unnumbered)
 
 
@@ -192,6 +192,6 @@ def test_edges_are_pruned_on_schedule_without_dropout(build, work, monkeypatch):
 
 
 def test_smallest_task_is_built_to_check_the_parts(toy):
-    task = toy.dual_tasks().check()
+    task = toy.dual_network().check()
     assert isinstance(task, DualTask)
-    assert task.encoder(task.truth.texts()).shape == (1, 32)
+    assert task.encoder(task.contrast.texts()).shape == (1, 32)

@@ -77,15 +77,15 @@ def test_tied_and_frozen_tasks_have_the_same_raw_views(hops):
     tied = make_tied(propagation=Propagation(hops))
     frozen = make_frozen(tied.encoder, propagation=Propagation(hops))
     expected = dense_views(tied.encoder, hops)
-    torch.testing.assert_close(tied.label_graph.text(), expected)
-    torch.testing.assert_close(frozen.label_graph.text(), expected)
+    torch.testing.assert_close(tied.labels.text(), expected)
+    torch.testing.assert_close(frozen.labels.text(), expected)
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_scores_by_the_formulas(make):
     task = make(fusion=MeanFusion, surrogate_fusion=MeanFusion, refinement=NoRefinement)
     views = dense_views(task.encoder, 1)
-    first, second = task.label_graph.blocks
+    first, second = task.labels.blocks
     vectors = (first(views[0]) + second(views[1])) / 2
     batch = make_batch()
     expected = task.encoder(batch.tokens) @ vectors.T + task.classifier.bias
@@ -143,18 +143,16 @@ def test_surrogate_has_the_parts_of_its_own_and_shares_the_rest():
         block=GatedResidualBlock,
     )
     task = builder.surrogate.build(LabelInputs(TEXTS, GRAPH), 0.1)
-    assert isinstance(task.classifier.fusion, AttentionFusion)
-    assert isinstance(task.classifier.refinement, NoRefinement)
-    assert [(type(block), block.dropout.p) for block in task.label_graph.blocks] == [
-        (GatedResidualBlock, 0.3)
-    ] * 3
+    assert isinstance(task.labels.fusion, AttentionFusion)
+    assert isinstance(task.labels.refinement, NoRefinement)
+    assert [(type(block), block.dropout.p) for block in task.labels.blocks] == [(GatedResidualBlock, 0.3)] * 3
 
 
 def test_what_sets_the_later_modules_apart_leaves_the_surrogate_as_it_is():
     changes = {
         "fusion": MeanFusion,
         "refinement": NoRefinement,
-        "label_text": trained_text,
+        "token_embeddings": trained_text,
         "own_text": False,
     }
 
@@ -171,9 +169,9 @@ def test_what_sets_the_later_modules_apart_leaves_the_surrogate_as_it_is():
 def test_own_text_can_be_left_out(make, hops):
     """Of the views only: the refinement vectors start where they would have."""
     task, whole = (make(own_text=own, propagation=Propagation(hops)) for own in (False, True))
-    assert [view.shape for view in task.label_graph(IDS)] == [(2, 3)] * hops
-    torch.testing.assert_close(task.label_graph(), whole.label_graph()[1:])
-    assert torch.equal(*task.classifier.refinement(), *whole.classifier.refinement())
+    assert [view.shape for view in task.labels.text_views(IDS)] == [(2, 3)] * hops
+    torch.testing.assert_close(task.labels.text_views(), whole.labels.text_views()[1:])
+    assert torch.equal(*task.labels.refinement(), *whole.labels.refinement())
     torch.testing.assert_close(task.label_vectors(IDS), task.label_vectors()[IDS])
 
 
@@ -182,8 +180,8 @@ def test_own_text_can_be_left_out(make, hops):
 def test_refinement_alone_or_text_alone_is_the_vector(make, own_text):
     refinement = NoRefinement if own_text else RefinementVectors
     task = make(own_text=own_text, refinement=refinement, propagation=Propagation(0))
-    assert isinstance(task.classifier.fusion, OnlyView)
-    (view,) = task.label_graph() if own_text else task.classifier.refinement()
+    assert isinstance(task.labels.fusion, OnlyView)
+    (view,) = task.labels.text_views() if own_text else task.labels.refinement()
     assert torch.equal(task.label_vectors(), view)
 
 
@@ -201,12 +199,12 @@ def test_meta_labels_sum_the_views_of_their_labels(make, hops):
     labels, trained = LabelInputs(TEXTS, GRAPH, members), make_trained()
     torch.manual_seed(0)
     text = trained_text if make is make_trained_on else frozen_text
-    builder = make_builder(propagation=Propagation(hops), fusion=MeanFusion, label_text=text)
+    builder = make_builder(propagation=Propagation(hops), fusion=MeanFusion, token_embeddings=text)
     task = builder.build(labels, 0.1, trained).eval()
     raw, dense = dense_views(trained, hops), torch.from_numpy(members.toarray())
     first = raw[0] + raw[0].relu()  # what a fresh block makes of it
-    torch.testing.assert_close(task.label_graph()[0], dense @ first)
-    torch.testing.assert_close(*task.classifier.refinement(), dense @ raw[-1])
+    torch.testing.assert_close(task.labels.text_views()[0], dense @ first)
+    torch.testing.assert_close(*task.labels.refinement(), dense @ raw[-1])
     assert task(make_batch()).shape == (2, 2)
 
 
@@ -221,11 +219,11 @@ def test_frozen_task_starts_its_other_weights_anew():
 def test_refinement_starts_at_the_last_view(hops):
     trained = make_trained()
     task = make_frozen(trained, propagation=Propagation(hops))
-    torch.testing.assert_close(*task.classifier.refinement(), dense_views(trained, hops)[-1])
+    torch.testing.assert_close(*task.labels.refinement(), dense_views(trained, hops)[-1])
 
 
 def num_fused(task):
-    fusion = task.classifier.fusion
+    fusion = task.labels.fusion
     return 1 if isinstance(fusion, OnlyView) else fusion.score.out_features
 
 
@@ -234,18 +232,18 @@ def num_fused(task):
 def test_fusion_gets_as_many_views_as_there_are(hops, refinement):
     changes = {"propagation": Propagation(hops), "refinement": refinement}
     tied, frozen = make_tied(**changes), make_frozen(**changes)
-    assert len(tied.label_graph.blocks) == len(frozen.label_graph.blocks) == hops + 1
+    assert len(tied.labels.blocks) == len(frozen.labels.blocks) == hops + 1
     assert num_fused(tied) == hops + 1
     assert num_fused(frozen) == hops + 1 + refinement.num_views
     assert tied(make_batch()).shape == frozen(make_batch()).shape == (2, 4)
-    assert isinstance(tied.classifier.refinement, NoRefinement)
+    assert isinstance(tied.labels.refinement, NoRefinement)
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
 def test_bias_starts_at_the_log_odds_and_dropout_is_passed_on(make):
     task = make(label_dropout=0.35)
     assert task.classifier.bias.sigmoid().item() == pytest.approx(0.1)
-    assert [block.dropout.p for block in task.label_graph.blocks] == [0.35, 0.35]
+    assert [block.dropout.p for block in task.labels.blocks] == [0.35, 0.35]
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])

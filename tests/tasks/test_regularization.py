@@ -62,11 +62,7 @@ def test_regularization_takes_over_the_parts_of_a_task(toy):
     task = toy.tied_task()
     found = toy.regularization().add_to(task, SETS, toy.data.label_features)
     assert isinstance(found, RegularizedTask)
-    assert (found.encoder, found.label_graph, found.classifier) == (
-        task.encoder,
-        task.label_graph,
-        task.classifier,
-    )
+    assert (found.encoder, found.labels, found.classifier) == (task.encoder, task.labels, task.classifier)
     assert len(found.label_texts) == 40
 
 
@@ -77,5 +73,5 @@ def test_graphs_that_are_none(toy, graphs):
 
 
 def test_anchors_are_needed(toy):
-    with pytest.raises(UserError, match="needs anchors: choose some with anchors="):
+    with pytest.raises(UserError, match="anchors=…, or set regularizer=none"):
         toy.regularization().build(())

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def network(toy, tmp_path):
+def tasks(toy, tmp_path):
     """A plain task and a regularized one of the same weights, and all training points as a batch."""
     work = toy.workspace(tmp_path)
     anchors = toy.ramen().anchors.find(work)

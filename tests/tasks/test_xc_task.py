@@ -314,11 +314,11 @@ def test_learning_rate_moves_with_every_step(toy):
             return super().training_step(batch)
 
     built = toy.tied_task()
-    fit(Watched(built.encoder, built.label_graph, built.classifier), toy)
+    fit(Watched(built.encoder, built.labels, built.classifier), toy)
     assert rates == pytest.approx([0.05 * (8 - step) / 8 for step in range(8)])
     rates.clear()
     built = toy.tied_task()
-    watched = Watched(built.encoder, built.label_graph, built.classifier)
+    watched = Watched(built.encoder, built.labels, built.classifier)
     fit(watched, toy, max_epochs=4, schedule=HalvingSchedule(every_epochs=1))
     assert rates == pytest.approx([0.05] * 8 + [0.025] * 4 + [0.0125] * 4)
 
@@ -329,7 +329,7 @@ def test_frozen_embeddings_stay_and_everything_else_learns(toy):
     after = fit(task, toy)
     unmoved = {name for name in after if torch.equal(after[name], before[name])}
     assert unmoved == {"encoder.embedding.weight"}
-    assert "label_graph.text.views" not in after  # recomputed, not stored
+    assert "labels.text.views" not in after  # recomputed, not stored
 
 
 def test_labels_train_the_embeddings_of_a_tied_task(toy):

@@ -70,6 +70,8 @@ from .points import (
 from .points import (
     TrainingPointsOnly as TrainingPointsOnly,
 )
+from .portable import PortableMember as PortableMember
+from .portable import Scoring as Scoring
 from .positives import (
     AugmentedLabels as AugmentedLabels,
 )

@@ -16,6 +16,7 @@ from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores, meta_graph
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
+from xcgraph.recipes.portable import Scoring
 from xcgraph.recipes.workspace import Keyed, Workspace
 from xcgraph.sparse import top_k_rows
 from xcgraph.storage.artifacts import content_key
@@ -183,6 +184,15 @@ class TreeShortlister:
         beam = self.config.beam_size
         points = AllLabelsDataset(unlabelled(features, self.members.shape[0]))
         return keep_beams(self._stage.predict(self.task, points, beam), self.graph, self.config)
+
+    def portable(self) -> Scoring:
+        """Return the scores of meta-labels, and GAME, in the portable form."""
+        return Scoring.of(
+            self.task.scoring(),
+            graph=self.graph,
+            game_mix=self.config.game_mix,
+            top_k=self.config.beam_size,
+        )
 
 
 def keep_beams(scores: csr_array, graph: csr_array, config: ShortlisterConfig) -> Beams:
