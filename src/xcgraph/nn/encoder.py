@@ -1,4 +1,4 @@
-"""Encoders: from the text of a point to its vector x̂."""
+"""Encoders: turn the text of a point into its vector x̂."""
 
 import math
 from abc import ABC, abstractmethod
@@ -76,7 +76,7 @@ class SumOfTokens(Encoder):
     Args:
         num_tokens: size of the vocabulary.
         dim: length of the vectors.
-        dropout: probability that a coordinate of a point's vector is dropped.
+        dropout: probability of dropout on the coordinates of a point's vector.
         sparse_gradients: update only the embeddings of the tokens in a batch. This is faster for large
             vocabularies; for small ones dense Adam is faster. The results differ: in a step without a token,
             dense Adam still moves the token's embedding by its momentum.
@@ -135,7 +135,7 @@ class ShiftedSumOfTokens(SumOfTokens):
     Args:
         num_tokens: size of the vocabulary.
         dim: length of the vectors.
-        dropout: probability that a coordinate of a point's vector is dropped.
+        dropout: probability of dropout on the coordinates of a point's vector.
         sparse_gradients: as in :class:`SumOfTokens`.
     """
 

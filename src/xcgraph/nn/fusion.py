@@ -21,7 +21,7 @@ class Fusion(nn.Module, ABC):
         """Return one vector per label."""
 
     def weights(self, views: Views) -> Float[Tensor, "labels views"] | None:  # noqa: ARG002
-        """Return the share of each view in each label's vector, or None if all labels weigh views alike.
+        """Return the share of each view in each label's vector, or None if it is the same for all labels.
 
         Reports and explanations show these shares. The shares of a label sum to 1.
         """

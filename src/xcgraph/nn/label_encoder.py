@@ -77,7 +77,7 @@ class LabelEncoder(nn.Module):
 
         Returns:
             A share per label, by name of the view: ``text``, ``graph``, ``graph, 2 hops``, ``refinement``.
-            The shares of a label sum to 1. Empty if the fusion does not weigh views label by label.
+            The shares of a label sum to 1. Empty if the fusion has no weights per label.
         """
         shares = self.fusion.weights((*self.text_views(label_ids), *self.refinement(label_ids)))
         if shares is None:

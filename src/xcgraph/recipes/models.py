@@ -121,7 +121,7 @@ class Retriever:
         return (PortableMember.without_tree(scoring, self.view_shares()),)
 
     def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
-        """Return by view its share in the vector of each label; empty if the task does not weigh views."""
+        """Return by view its share in the vector of each label; empty if the task has no such shares."""
         return self.task.view_shares(label_ids)
 
 
@@ -150,7 +150,7 @@ class RankingModel(Protocol):
 
 
 @runtime_checkable
-class WeighsViews(Protocol):
+class HasViewShares(Protocol):
     """A model whose label vectors are weighted sums of views."""
 
     def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
@@ -185,7 +185,7 @@ class Tree:
         return (member,)
 
     def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
-        """Return by view its share in the vector of each label; empty if the ranker does not weigh views."""
+        """Return by view its share in the vector of each label; empty if the ranker has no such shares."""
         return self.ranker.task.view_shares(label_ids)
 
 
@@ -208,6 +208,6 @@ class Ensemble:
         return tuple(found for member in self.members for found in portable_members(member))
 
     def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
-        """Return the view shares of the first member; empty if it does not weigh views."""
+        """Return the view shares of the first member; empty if it has none."""
         first = self.members[0]
-        return first.view_shares(label_ids) if isinstance(first, WeighsViews) else {}
+        return first.view_shares(label_ids) if isinstance(first, HasViewShares) else {}

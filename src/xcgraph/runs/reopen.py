@@ -9,7 +9,7 @@ import torch
 
 from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
-from xcgraph.recipes.models import WeighsViews
+from xcgraph.recipes.models import HasViewShares
 from xcgraph.recipes.workspace import Workspace
 from xcgraph.runs.run import Model, Recipe, Validation
 from xcgraph.storage.artifacts import Artifact, ArtifactStore, checksum, content_key, describe
@@ -86,9 +86,9 @@ def view_shares(model: Model, labels: Sequence[int]) -> dict[str, list[float]]:
 
     Returns:
         By view, such as ``text`` and ``graph``, one share per label; the shares of a label sum to 1. Empty if
-        the model does not weigh views label by label.
+        the fusion has no weights per label.
     """
-    if not isinstance(model, WeighsViews):
+    if not isinstance(model, HasViewShares):
         return {}
     shares = model.view_shares(torch.tensor(labels, dtype=torch.long))
     return {name: share.tolist() for name, share in shares.items()}
