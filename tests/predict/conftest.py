@@ -1,4 +1,4 @@
-"""Small trained models of every kind, each trained once."""
+"""Small trained models of every kind; each is trained once."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -55,7 +55,7 @@ def make_recipe(toy, kind):
 
 @pytest.fixture(scope="session")
 def trained(toy, tmp_path_factory):
-    """By kind, a trained model and its portable form; products are float32 throughout."""
+    """Return a function from a kind to a trained model and its portable form, with exact float32 products."""
 
     @cache
     def train(kind):

@@ -33,7 +33,7 @@ def data(tiny_model):
 
 @pytest.fixture
 def recipe(toy, tiny_model):
-    tasks = toy.dual_tasks(encoder=partial(TransformerEncoder, model=tiny_model), dropout=0.0)
+    tasks = toy.dual_network(encoder=partial(TransformerEncoder, model=tiny_model), dropout=0.0)
     return toy.ramen(network=tasks, stage=toy.stage(max_epochs=6, lr=0.003, batch_size=32))
 
 

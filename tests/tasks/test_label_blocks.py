@@ -43,7 +43,7 @@ def step(task):
 @pytest.mark.parametrize(
     ("size", "blocks"), [(1, [1] * 11), (2, [2, 2, 2, 2, 2, 1]), (3, [11])], ids=["one", "two", "few blocks"]
 )
-def test_blocks_give_vectors_gradients_and_spectral_norms_of_one_pass(task, size, blocks, monkeypatch):
+def test_blocks_match_one_pass_in_vectors_gradients_and_spectral_norms(task, size, blocks, monkeypatch):
     expected = step(copy.deepcopy(task))
     requested, text_views = [], task.labels.text_views
     monkeypatch.setattr(task.labels, "text_views", lambda ids: requested.append(len(ids)) or text_views(ids))

@@ -95,7 +95,8 @@ class PointEncoder:
             return np.maximum(encoded, 0)
         if self.activation == "unit_norm":
             norms = np.linalg.norm(encoded, axis=1, keepdims=True)
-            return encoded / np.maximum(norms, np.float32(1e-12))
+            units: Vectors = encoded / np.maximum(norms, np.float32(1e-12))
+            return units
         return encoded
 
 
@@ -210,7 +211,7 @@ def checked_link(link: Link | None, log_probability: Callable[[Tensor], Tensor],
         UserError: the likelihood names no link, an unknown one, or one that gives other probabilities.
     """
     allowed = ", ".join(LINKS)
-    if link not in LINKS:
+    if link is None or link not in LINKS:
         raise no_portable_form(
             likelihood, f"set its class attribute link to the one of {allowed} that gives its probabilities"
         )

@@ -21,8 +21,8 @@ from xcgraph.text.fitted_vectorizer import FittedVectorizer
 MANIFEST = "model.json"
 _LONGEST_REASON = 200
 _WEIGHTS, _LABELS, _VOCABULARY = "weights.safetensors", "label_names.json", "vocabulary.json"
-# The arrays of a point encoder by field, with their numbers of dimensions.
-_ENCODER_ARRAYS: Mapping[str, int] = MappingProxyType({"embedding": 2, "keep": 1, "weight": 2, "bias": 1})
+# Arrays that a point encoder may lack, with their numbers of dimensions.
+_OPTIONAL_ARRAYS: Mapping[str, int] = MappingProxyType({"keep": 1, "weight": 2, "bias": 1})
 
 
 def is_model(folder: Path) -> bool:
@@ -128,12 +128,14 @@ def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> Scoring
 
 
 def _encoder_part(encoder: PointEncoder, name: str, tensors: TensorWriter) -> EncoderPart:
-    arrays = {part: getattr(encoder, part) for part in _ENCODER_ARRAYS}
+    arrays = {field: getattr(encoder, field) for field in _OPTIONAL_ARRAYS}
     names = {
-        part: None if array is None else tensors.add(f"{name}.{part}", array)
-        for part, array in arrays.items()
+        field: None if array is None else tensors.add(f"{name}.{field}", array)
+        for field, array in arrays.items()
     }
-    return EncoderPart.model_validate({**names, "activation": encoder.activation})
+    return EncoderPart(
+        embedding=tensors.add(f"{name}.embedding", encoder.embedding), **names, activation=encoder.activation
+    )
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -205,12 +207,12 @@ def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
 
 
 def _encoder(part: EncoderPart, tensors: TensorReader) -> PointEncoder:
-    names = {field: getattr(part, field) for field in _ENCODER_ARRAYS}
+    names = {field: getattr(part, field) for field in _OPTIONAL_ARRAYS}
     arrays = {
-        field: None if name is None else tensors.get(name, _ENCODER_ARRAYS[field])
+        field: None if name is None else tensors.get(name, _OPTIONAL_ARRAYS[field])
         for field, name in names.items()
     }
-    return PointEncoder(**arrays, activation=part.activation)
+    return PointEncoder(embedding=tensors.get(part.embedding, 2), **arrays, activation=part.activation)
 
 
 def _read_names(path: Path) -> tuple[str, ...]:

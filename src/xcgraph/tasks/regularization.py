@@ -76,7 +76,7 @@ class GraphRegularization:
         """
         if not anchor_sets:
             raise UserError(
-                "A graph regularizer needs anchors: choose them with anchors=…, or set regularizer=none."
+                "A graph regularizer needs anchors: choose some with anchors=…, or set regularizer=none."
             )
         of_points, of_labels = (
             [
