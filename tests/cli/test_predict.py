@@ -158,8 +158,8 @@ def damage(folder, tmp_path, name, change):
         ("model.json", lambda content: content[:-9], "expected JSON"),
         (
             "model.json",
-            lambda c: c.replace(b'"version": 2', b'"version": 9'),
-            "expected version 2 .*, found 9",
+            lambda c: c.replace(b'"version": 3', b'"version": 9'),
+            "expected version 3 .*, found 9",
         ),
     ],
 )
