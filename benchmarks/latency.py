@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 
 from benchmarks.clock import timed
 from xcgraph.predict.folder import load_model
-from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
+from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.predictor import Predictor
 
 
@@ -42,11 +42,13 @@ def random_model(options: argparse.Namespace) -> PortableModel:
     embedding, graph = vectors(options.tokens), random_graph(rng, labels, 10)
 
     def scoring(count: int, edges: csr_array, top_k: int) -> Scoring:
-        block = Block(
-            keep=np.ones(dim, np.float32), weight=vectors(dim) / dim, bias=np.zeros(dim, np.float32)
-        )
         return Scoring(
-            encoder=PointEncoder(embedding=embedding, block=block),
+            encoder=PointEncoder(
+                embedding=embedding,
+                weight=vectors(dim) / dim,
+                bias=np.zeros(dim, np.float32),
+                activation="relu",
+            ),
             vectors=vectors(count) / np.float32(dim**0.5),
             bias=-3.0,
             link="logistic",

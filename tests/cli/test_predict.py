@@ -174,8 +174,8 @@ def damage(folder, tmp_path, name, change):
         ("model.json", lambda content: content[:-9], "expected JSON"),
         (
             "model.json",
-            lambda c: c.replace(b'"version": 2', b'"version": 9'),
-            "expected version 2 .*, found 9",
+            lambda c: c.replace(b'"version": 3', b'"version": 9'),
+            "expected version 3 .*, found 9",
         ),
     ],
 )
@@ -215,7 +215,7 @@ def test_a_mistake_is_said_in_a_sentence(trained, monkeypatch, capsys, arguments
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--out", "model"], "is there already: name a folder that is not, or remove it"),
+        (["--out", "model"], "model: expected a new folder, but it exists"),
         (["--out", "/dev/null/model"], "Cannot write the output .* Choose another folder with --out"),
         ([], "names toy_data.Toy, which is not of xcgraph: if you trust it, add --trust toy_data"),
     ],

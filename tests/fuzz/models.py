@@ -16,7 +16,7 @@ from xcgraph.formats.folder import read_folder
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.predict.folder import save_model
-from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
+from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.predictor import Predictor
 from xcgraph.predict.stream import answers, batches_of_lines, parse_line
 from xcgraph.runs.folder import LeftOut, read_run
@@ -68,11 +68,13 @@ def make_model(seed, *, pieces=False):
 
     def scoring(count, top_k, link="logistic"):
         graph = rng.random((count, count)) * (rng.random((count, count)) < 0.5)
-        block = (
-            Block(keep=floats(DIM), weight=floats(DIM, DIM), bias=floats(DIM)) if link == "logistic" else None
+        form = (
+            {"keep": floats(DIM), "weight": floats(DIM, DIM), "bias": floats(DIM), "activation": "relu"}
+            if link == "logistic"
+            else {"activation": "unit_norm"}
         )
         return Scoring(
-            encoder=PointEncoder(embedding=floats(TOKENS, DIM), block=block),
+            encoder=PointEncoder(embedding=floats(TOKENS, DIM), **form),
             vectors=floats(count, DIM),
             bias=-0.5,
             link=link,

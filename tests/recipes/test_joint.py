@@ -82,7 +82,7 @@ def test_scores_rank_labels_by_inner_products_with_summed_views(toy, tmp_path):
     texts, labels, task = toy.data.test.features, toy.data.label_features, model.members[0].task
     table, free = (
         part.detach().numpy()
-        for part in (task.encoder.embedding.weight, task.classifier.refinement.vectors.weight)
+        for part in (task.encoder.embedding.weight, task.labels.refinement.vectors.weight)
     )
     graph = toy.joint().graph.build(
         toy.workspace(tmp_path).train.labels, None, toy.workspace(tmp_path).seed_for("graph")

@@ -39,7 +39,7 @@ def gradients(toy, targets, likelihood):
     """Return the loss of a batch, and its gradient for every weight."""
     torch.manual_seed(0)
     task = change(toy.joint(), "network.likelihood", likelihood).network.build(toy.labels, 0.05).eval()
-    torch.nn.init.normal_(task.classifier.refinement.vectors.weight)
+    torch.nn.init.normal_(task.labels.refinement.vectors.weight)
     loss = task.training_step(targets[ROWS])
     loss.backward()
     return loss, {name: weight.grad for name, weight in task.named_parameters()}
@@ -71,7 +71,7 @@ def test_only_shared_labels_get_gradients_of_free_vectors(toy):
     task = shared(toy).network.build(toy.labels, 0.05)
     batch = SharedNegatives(num_negatives=8).make_batches(toy.data.train, 0)[ROWS[:9]]
     task.training_step(batch).backward()
-    gradient = task.classifier.refinement.vectors.weight.grad
+    gradient = task.labels.refinement.vectors.weight.grad
     assert gradient.is_sparse
     assert torch.equal(gradient.coalesce().indices()[0], batch.label_ids)
 

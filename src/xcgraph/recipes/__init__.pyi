@@ -25,6 +25,8 @@ from .points import LabelTextsAsPoints as LabelTextsAsPoints
 from .points import PointSelection as PointSelection
 from .points import PropensityWeighted as PropensityWeighted
 from .points import TrainingPointsOnly as TrainingPointsOnly
+from .portable import PortableMember as PortableMember
+from .portable import Scoring as Scoring
 from .positives import AugmentedLabels as AugmentedLabels
 from .positives import ObservedLabels as ObservedLabels
 from .positives import Positives as Positives

@@ -5,11 +5,13 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores
+from xcgraph.recipes.portable import PortableMember, Scoring, portable_members, portable_shortlister
 from xcgraph.recipes.shortlists import Shortlister, shortlist, unlabelled
 from xcgraph.sparse import retain_top_k
 from xcgraph.tasks.task import Task
@@ -27,6 +29,14 @@ class RankingModel(Protocol):
 
     def score(self, features: csr_array) -> csr_array:
         """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+
+
+@runtime_checkable
+class HasViewShares(Protocol):
+    """A model whose label vectors are weighted sums of views."""
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by view its share in the vectors of the given labels, or of all labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +79,20 @@ class Ranker:
         scores = self.stage.predict(self.task, points, self.config.top_k)
         return expand_scores(scores, self.graph, self.config.game_mix, self.config.top_k)
 
+    def portable(self) -> Scoring:
+        """Return the scores of labels, and GAME, in the portable form.
+
+        Raises:
+            UserError: the probabilities of labels cannot be multiplied with the probability of a meta-label.
+        """
+        scorer = self.task.scoring()
+        if scorer.link != "logistic":
+            raise UserError(
+                f"likelihood: expected a link of logistic, found {scorer.link}: a ranker multiplies the "
+                "probabilities of labels with their meta-label's, so train with likelihood=logistic."
+            )
+        return Scoring.of(scorer, graph=self.graph, game_mix=self.config.game_mix, top_k=self.config.top_k)
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -86,6 +110,20 @@ class Tree:
         """Return (points, labels) scores of (points, tokens) texts, for the labels of their beams."""
         points = unlabelled(features, self.ranker.graph.shape[0])
         return self.ranker.score(shortlist(points, self.shortlister, self.shortlister.beams(features)))
+
+    def portable(self) -> tuple[PortableMember]:
+        """Return shortlister and ranker in the portable form."""
+        member = PortableMember.of(
+            shortlister=portable_shortlister(self.shortlister),
+            members=self.shortlister.members,
+            ranker=self.ranker.portable(),
+            view_shares=self.view_shares(),
+        )
+        return (member,)
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by view its share in the vector of each label; empty if the ranker has no such shares."""
+        return self.ranker.task.view_shares(label_ids)
 
 
 @dataclass(frozen=True)
@@ -127,6 +165,17 @@ class Retriever:
             return scores
         return expand_scores(scores, self.game.graph, self.game.mix, self.top_k)
 
+    def portable(self) -> tuple[PortableMember]:
+        """Return the scores of all labels, and GAME, in the portable form."""
+        count = self.num_labels
+        game = self.game or Game(csr_array((count, count), dtype=np.float32), 0.0)
+        scoring = Scoring.of(self.task.scoring(), graph=game.graph, game_mix=game.mix, top_k=self.top_k)
+        return (PortableMember.without_tree(scoring, self.view_shares()),)
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by view its share in the vector of each label; empty if the task has no such shares."""
+        return self.task.view_shares(label_ids)
+
 
 @dataclass(frozen=True)
 class Ensemble:
@@ -141,6 +190,15 @@ class Ensemble:
             total = total + member.score(features)
         mean = csr_array(total / len(self.members), dtype=np.float32)
         return retain_top_k(mean, max(member.top_k for member in self.members))
+
+    def portable(self) -> tuple[PortableMember, ...]:
+        """Return all members in the portable form."""
+        return tuple(found for member in self.members for found in portable_members(member))
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the view shares of the first member; empty if it has none."""
+        first = self.members[0]
+        return first.view_shares(label_ids) if isinstance(first, HasViewShares) else {}
 
 
 def check_top_k(top_k: int, num_labels: int | None = None) -> None:

@@ -11,8 +11,10 @@ from scipy.sparse import csr_array, eye_array
 from xcgraph.clustering.meta_labels import label_centroids
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import Encoder
+from xcgraph.nn.portable import LabelScorer, checked_encoder
 from xcgraph.nn.retrieval import ExactRetrieval, Retrieval
 from xcgraph.recipes.keyed import Keyed
+from xcgraph.recipes.portable import Scoring
 from xcgraph.recipes.shortlister import ShortlisterConfig, TreeInputs
 from xcgraph.recipes.shortlists import BeamConfig, Beams, Shortlister, keep_beams
 from xcgraph.recipes.workspace import Workspace, embed
@@ -93,6 +95,16 @@ class NearestShortlister:
         return Beams(
             np.concatenate([block.meta_labels for block in blocks]),
             np.concatenate([block.log_probability for block in blocks]),
+        )
+
+    def portable(self) -> Scoring:
+        """Return the cosines of labels, and GAME, in the portable form, which searches exactly."""
+        embedding = checked_encoder(self.encoder.portable_embedding(), self.encoder.embed, self.encoder)
+        return Scoring.of(
+            LabelScorer(encoder=embedding.at_unit_norm(), vectors=self.vectors, bias=0.0, link="cosine"),
+            graph=self.graph,
+            game_mix=self.config.game_mix,
+            top_k=self.config.beam_size,
         )
 
     def _block(self, features: csr_array) -> Beams:

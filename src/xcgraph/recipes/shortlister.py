@@ -14,6 +14,7 @@ from xcgraph.graph.game import meta_graph
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
 from xcgraph.recipes.keyed import Keyed
+from xcgraph.recipes.portable import Scoring
 from xcgraph.recipes.shortlists import BeamConfig, Beams, keep_beams, unlabelled
 from xcgraph.recipes.shortlists import Shortlister as Shortlister
 from xcgraph.recipes.workspace import Training, Workspace
@@ -165,6 +166,15 @@ class TreeShortlister:
         points = AllLabelsDataset(unlabelled(features, self.members.shape[0]))
         return keep_beams(
             self._stage.predict(self.task, points, self.config.beam_size), self.graph, self.config
+        )
+
+    def portable(self) -> Scoring:
+        """Return the scores of meta-labels, and GAME, in the portable form."""
+        return Scoring.of(
+            self.task.scoring(),
+            graph=self.graph,
+            game_mix=self.config.game_mix,
+            top_k=self.config.beam_size,
         )
 
 
