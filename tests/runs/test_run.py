@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from xcgraph.storage.artifacts import save_csr
-from xcgraph.cli.evaluate import Evaluation
+from xcgraph.cli.evaluate_job import Evaluation
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.runs.run import Run, Validation
