@@ -144,7 +144,7 @@ def test_a_program_that_ranks_otherwise_is_not_written(tmp_path, monkeypatch):
 
 
 def test_the_command_writes_it_if_asked_to(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "portable_run", lambda *_: make_model(0, pieces=True))
+    monkeypatch.setattr("xcgraph.predict.from_run.portable_run", lambda *_: make_model(0, pieces=True))
 
     export.main(["run", "--out", str(tmp_path / "with"), "--program"])
     export.main(["run", "--out", str(tmp_path / "without")])

@@ -2,7 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from hydra.utils import get_object
@@ -27,8 +28,9 @@ def build(config: DictConfig, overrides: Iterable[str] = ()) -> Any:  # noqa: AN
         UserError: a key is unknown or has no effect, or a value has the wrong type or is out of range.
     """
     check_idle(config, overrides)
+    plain = OmegaConf.to_container(config, resolve=False)
     for path, node in _targets(OmegaConf.to_container(config, resolve=True), ""):
-        _check_node(path, node)
+        _check_node(_where_set(path, plain), node, lambda key: _where_set(key, plain))
     return build_node(config.run)
 
 
@@ -46,6 +48,27 @@ def check_keys(found: Iterable[Any], known: Iterable[str], path: str = "") -> No
             raise UserError(f"Unknown key {path}{key}: {hint}")
 
 
+def _where_set(path: str, plain: Any) -> str:  # noqa: ANN401 - a config without its interpolations resolved
+    """Return where the user sets what a path shows: ``graph.`` for ``run.recipe.graph.``."""
+    place: list[str] = []
+    for part in path.split("."):
+        place.append(part)
+        node = _select(plain, place)
+        while isinstance(node, str) and re.fullmatch(r"\$\{[\w.]+\}", node):
+            place = node[2:-1].split(".")
+            node = _select(plain, place)
+    return ".".join(place)
+
+
+def _select(plain: Any, place: Sequence[str]) -> Any:  # noqa: ANN401 - any part of a config
+    for part in place:
+        if isinstance(plain, list) and part.isdecimal():
+            plain = plain[int(part)]
+        else:
+            plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
+
+
 def _targets(node: Any, path: str) -> Iterator[tuple[str, Node]]:  # noqa: ANN401 - any part of a config
     """Find all nodes that name a class or function, with the path of their arguments."""
     if isinstance(node, dict):
@@ -58,13 +81,13 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, Node]]:  # noqa: ANN40
             yield from _targets(child, f"{path}{number}.")
 
 
-def _check_node(path: str, node: Node) -> None:
+def _check_node(path: str, node: Node, name: Callable[[str], str]) -> None:
     parameters = inspect.signature(get_object(node["_target_"])).parameters
     values = {key: value for key, value in node.items() if not key.startswith("_")}
     check_keys(values, parameters, path)
     for key, value in values.items():
         if not any(_targets(value, "")):
-            _check_type(f"{path}{key}", value, parameters[key].annotation)
+            _check_type(name(f"{path}{key}"), value, parameters[key].annotation)
 
 
 def _check_type(path: str, value: Any, annotation: Any) -> None:  # noqa: ANN401 - any value, any type

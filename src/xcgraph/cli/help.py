@@ -112,7 +112,8 @@ def _experiments(names: Iterable[str]) -> Iterator[str]:
         if not folder:
             yield from _wrapped("", stems)
         else:
-            yield f"  {folder}/ has {len(stems)} more, such as {folder}/{stems[0]}; experiment={folder}/ lists them."
+            first = f"{folder}/{stems[0]}"
+            yield f"  {folder}/ has {len(stems)} more, such as {first}; experiment={folder}/ lists them."
 
 
 def _own_groups(catalog: Catalog, recipe: str, shared: Iterable[str]) -> set[str]:

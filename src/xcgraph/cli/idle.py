@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from xcgraph.cli.catalog import Catalog
 from xcgraph.errors import UserError
 
 # Top-level keys that a command reads without the help of its ``run`` node.
@@ -40,9 +41,9 @@ def check_idle(config: DictConfig, overrides: Iterable[str] = ()) -> None:
 
 def _sentence(key: str, top: str, config: DictConfig, idle: Sequence[str]) -> str:
     """Name a key that is close to an unknown one, and say of a known one which recipe does not use it."""
-    known = {str(name) for name in config} - {each.partition(".")[0] for each in idle}
-    close = difflib.get_close_matches(top, sorted(known), n=1)
-    if close:
+    used = {str(name) for name in config} - {each.partition(".")[0] for each in idle}
+    close = difflib.get_close_matches(top, sorted(used), n=1)
+    if close and not Catalog().recipes_with(top):
         return f"Unknown key {top}: did you mean {close[0]}?"
     recipe = str(OmegaConf.select(config, "recipe._target_", default="")).rpartition(".")[2]
     user = f"this run of {recipe}" if recipe else "this command"

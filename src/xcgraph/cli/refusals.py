@@ -180,7 +180,7 @@ class _Explainer:
 
 
 def _suggest(found: str, options: Sequence[str]) -> str:
-    """Name the option that is most like a wrong one, and all options; ``folder/`` asks for a folder's options."""
+    """Name the option that is most like a wrong one, and all options, or the options in ``folder/``."""
     if found.endswith("/"):
         return f"the options are {', '.join(option for option in options if option.startswith(found))}"
     same = [option for option in options if option.rpartition("/")[2] == found]
