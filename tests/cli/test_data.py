@@ -267,4 +267,4 @@ class TestDownload:
 
 
 def test_options_name_all_layouts():
-    assert LAYOUTS == tuple(layout.name for layout in all_layouts())
+    assert [layout.name for layout in all_layouts()] == list(LAYOUTS)
