@@ -51,7 +51,7 @@ _COARSE = {  # four or five labels in each meta-label
 }
 _40K_PEERS = ("--data", "lf_wordnet_40k", "--runs", "1")
 _VARIANTS = {
-    "eclare_large_batches": ("experiment=eclare_large_batches", "num_trees=1"),
+    "eclare_large_batches": ("experiment=ablation/eclare_large_batches", "num_trees=1"),
     "joint": ("experiment=joint",),
 }
 SHORT = {
@@ -63,7 +63,7 @@ LONG = {
     "8k": SHORT["8k"],
     "40k": Size(
         "40k",
-        ("experiment=eclare_lf_wordnet_40k",),
+        ("experiment=data_set/eclare_lf_wordnet_40k",),
         _40K_PEERS,
         (*_COARSE["40k"], "data=lf_wordnet_40k"),
     ),

@@ -33,7 +33,7 @@ from xcgraph.recipes.workspace import Workspace
 from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.tasks.label_network import LabelInputs
 
-KINDS = {"all labels": "joint", "shared negatives": "joint_shared_negatives"}
+KINDS = {"all labels": "joint", "shared negatives": "ablation/joint_shared_negatives"}
 LABELS = (8192, 16384, 32768, 65536, 131072)
 _POINTS = 294_805 / 131_073  # per label
 

@@ -26,7 +26,7 @@ def compose_run(overrides: Sequence[str], folder: Path) -> Run:
     importlib.import_module("torch._dynamo")  # seconds, which the first step of any optimizer would take
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         config = compose("train", [*overrides, f"paths.root={folder}", f"paths.run={folder / 'run'}"])
-    run: Run = build(config, "train")
+    run: Run = build(config)
     torch.set_num_threads(run.num_threads)
     numba.set_num_threads(min(run.num_threads, numba.config.NUMBA_NUM_THREADS))
     return run

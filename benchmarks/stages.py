@@ -33,7 +33,7 @@ _131K = [
 ]
 SIZES = {
     "8k": ["data=lf_wordnet_8k"],
-    "40k": ["experiment=eclare_lf_wordnet_40k"],
+    "40k": ["experiment=data_set/eclare_lf_wordnet_40k"],
     "131k": _131K,
     # An eighth of the points, labels and topics; labels per point, tokens and texts as they are.
     "131k/8": [

@@ -68,7 +68,7 @@ def test_recipe_reaches_recorded_metrics(toy, experiment, tmp_path):
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         folders = (f"paths.root={tmp_path}", f"paths.run={tmp_path}")
         config = compose("train", [f"experiment={experiment}", *_small(experiment), *folders])
-    run = replace(build(config, "train"), data=Fixed(toy.data))
+    run = replace(build(config), data=Fixed(toy.data))
     metrics = run.execute()["test"]
     found = [100 * metrics[name] for name in ("P@1", "P@3", "PSP@5")]
     # Other processors and versions of torch add in another order. After a few hundred steps this has the same

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import circumstances, compose_run, note, say
-from xcgraph.cli.evaluate import Evaluation
+from xcgraph.cli.evaluate_job import Evaluation
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 

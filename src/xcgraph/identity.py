@@ -9,11 +9,11 @@ from typing import Any
 NOT_IN_A_CELL = frozenset(("hydra", "logger", "paths", "progress", "run"))
 
 # Two runs are the same experiment if their configs differ only in these keys. The report has a section per
-# dataset, so ``data`` is one of them; ``recipe`` and ``run`` only repeat the values of other groups.
+# dataset, so ``data`` is one of them; ``run`` only repeats the values of other groups.
 NOT_IN_AN_EXPERIMENT = frozenset(
     (
         *("data", "hparams_search", "hydra", "logger", "name", "num_threads", "num_workers", "paths"),
-        *("progress", "recipe", "run", "seed"),
+        *("progress", "run", "seed"),
     )
 )
 

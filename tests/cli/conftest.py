@@ -1,4 +1,4 @@
-"""The console scripts as a user starts them, on a data set from a plug-in folder."""
+"""Console scripts, started as a user starts them, on a data set from a plug-in folder."""
 
 import os
 import signal

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import gdown
 import pytest
 
-from xcgraph.cli import data as cli
-from xcgraph.cli.data import main
+from xcgraph.cli.data import LAYOUTS, main
 from xcgraph.data.download import REPOSITORY
+from xcgraph.formats.layouts import all_layouts
 
 SPLIT = {
     "trn_X_Xf.txt": "3 4\n0:0.5 1:0.25\n2:1\n3:1\n",
@@ -186,7 +186,7 @@ class TestConvert:
     def test_a_folder_that_is_there_is_left_alone(self, tmp_path, capsys):
         said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "single_file")
 
-        assert "LF-Tiny is there already" in said
+        assert "LF-Tiny exists already" in said
         assert names_below(tmp_path / "LF-Tiny") == set(SPLIT)
 
     @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ class TestConvert:
             (folder / "train.txt").write_text("half")
             raise error
 
-        monkeypatch.setattr(cli, "write_folder", write)
+        monkeypatch.setattr("xcgraph.formats.folder.write_folder", write)
 
         with pytest.raises(SystemExit) as left:
             main(["convert", "LF-Tiny", "single", "--layout", "single_file"])
@@ -245,13 +245,13 @@ class TestDownload:
         main(["download", "lf_amazon_131k", "--out", "sets"])
 
         assert len(drive) == 1
-        assert "sets/LF-Amazon-131K is there already" in capsys.readouterr().out
+        assert "sets/LF-Amazon-131K exists already" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ("name", "message"),
         [
             ("lf_wikipedia_500k", f"LF-Wikipedia-500K: no link is known; take the files from {REPOSITORY}"),
-            ("lf_wordnet_8k", "LF-WordNet-8K is no published set: there is nothing to download"),
+            ("lf_wordnet_8k", "LF-WordNet-8K is not a published data set: there is nothing to download"),
             ("lf_unheard_of", "lf_unheard_of: expected a folder or one of"),
         ],
     )
@@ -264,3 +264,7 @@ class TestDownload:
         monkeypatch.chdir(tmp_path)
 
         assert "pip install 'xcgraph[download]'" in refuse(capsys, "download", "lf_amazon_131k")
+
+
+def test_options_name_all_layouts():
+    assert [layout.name for layout in all_layouts()] == list(LAYOUTS)

@@ -8,18 +8,25 @@ from pathlib import Path
 from tests.faults.forked import fork_script, log_of
 
 _SIZES = {"train_points": 600, "test_points": 100, "labels": 150, "tokens": 400, "topics": 20}
-_STAGES = ("surrogate", "shortlister", "ranker", "encoder", "joint")
-SYNTHETIC = (
+_SHARED = (
     "data=synthetic",
     *(f"data.sizes.{name}={value}" for name, value in _SIZES.items()),
-    "num_trees=1",
     "num_threads=1",
     "encoder.dim=16",
     "progress=quiet",
+)
+
+
+def _stages(*names: str) -> tuple[str, ...]:
+    return tuple(f"stages.{name}.{value}" for name in names for value in ("batch_size=64", "max_epochs=3"))
+
+
+SYNTHETIC = (
+    *_SHARED,
+    "num_trees=1",
     "shortlister.beam_size=8",
     "ranker.top_k=40",
-    *(f"stages.{stage}.batch_size=64" for stage in _STAGES),
-    *(f"stages.{stage}.max_epochs=3" for stage in _STAGES),
+    *_stages("surrogate", "shortlister", "ranker"),
 )
 _SHORT = (*SYNTHETIC, *(f"stages.{stage}.max_epochs=1" for stage in ("surrogate", "shortlister", "ranker")))
 # Names of drafts, unfinished folders, locks and temporary folders.
@@ -71,17 +78,19 @@ def _without_times(path: Path) -> str:
 _RUN = ("metrics.json", "predictions.npz", "stages/graph/matrix.npz")
 
 
-def _training(name: str, *changes: str) -> Command:
+def _training(experiment: str, arguments: Sequence[str] = SYNTHETIC) -> Command:
     results = tuple(f"runs/Synthetic/*/*/{file}" for file in _RUN)
-    return Command(name=name, script="train", arguments=(*SYNTHETIC, *changes), results=results)
+    name = f"train {experiment.rpartition('/')[2]}"
+    arguments = (*arguments, f"experiment={experiment}")
+    return Command(name=name, script="train", arguments=arguments, results=results)
 
 
 COMMANDS = (
-    _training("train eclare", "experiment=eclare"),
-    _training("train decaf", "experiment=decaf"),
-    _training("train ramen", "experiment=ramen"),
-    _training("train eclare_regularized", "experiment=eclare_regularized"),
-    _training("train joint", "experiment=joint"),
+    _training("eclare"),
+    _training("decaf"),
+    _training("ramen", (*_SHARED, *_stages("encoder"))),
+    _training("ablation/eclare_regularized"),
+    _training("joint", (*_SHARED, *_stages("joint"))),
     Command(
         name="graph",
         script="train",

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPTS = ("train", "data", "report", "export")
+# The scripts import these when they need them.
+_LATE = ("train_job", "sources", "statistics", "report.report", "saved_runs.sources", "predict.from_run")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def load_libraries() -> None:
     """Import all libraries of the scripts. Nothing is computed because threads must not be forked."""
-    for script in SCRIPTS:
-        importlib.import_module(f"xcgraph.cli.{script}")
+    for script in (*SCRIPTS, *_LATE):
+        importlib.import_module(f"xcgraph.{script}" if "." in script else f"xcgraph.cli.{script}")
 
 
 @dataclass(frozen=True)

@@ -144,7 +144,7 @@ def test_program_that_ranks_differently_is_not_written(tmp_path, monkeypatch):
 
 
 def test_export_writes_a_program_on_request(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "portable_run", lambda *_: make_model(0, pieces=True))
+    monkeypatch.setattr("xcgraph.predict.from_run.portable_run", lambda *_: make_model(0, pieces=True))
 
     export.main(["run", "--out", str(tmp_path / "with"), "--program"])
     export.main(["run", "--out", str(tmp_path / "without")])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from xcgraph.cli.evaluate import Evaluation
+from xcgraph.cli.evaluate_job import Evaluation
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.runs.run import Run, Validation

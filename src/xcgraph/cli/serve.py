@@ -1,4 +1,7 @@
-"""xcgraph-serve: answer requests for predictions over HTTP."""
+"""xcgraph-serve: answer requests for predictions over HTTP.
+
+What predicts and serves is imported late: --help does not need it.
+"""
 
 import argparse
 import importlib.util
@@ -12,12 +15,12 @@ from xcgraph.cli.failures import RecoveryHints
 from xcgraph.errors import UserError
 from xcgraph.serve.settings import ServeSettings
 
-_ADVICE = RecoveryHints(interrupted="all requests that had come are answered", output="another folder")
+_HINTS = RecoveryHints(interrupted="all requests that had come are answered", output="another folder")
 _NEEDED = ("fastapi", "fastapi_offline", "uvicorn", "prometheus_client")
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Load the model, and answer until a signal comes."""
+    """Load the model and answer requests until a signal comes."""
     missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
     if missing:
         raise UserError(f"The server needs {', '.join(missing)}; run: pip install {' '.join(missing)}")
@@ -32,7 +35,7 @@ def serve(options: argparse.Namespace) -> None:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Take the port before the model is loaded; connections are refused until it listens."""
+    """Bind the port before the model is loaded. Until the server listens, connections are refused."""
     if not 0 <= port < 1 << 16:
         raise UserError(f"--port: expected 0 to 65535, found {port}.")
     try:
@@ -90,7 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
     logging.getLogger("xcgraph.serve").setLevel(logging.INFO)
-    run_command(lambda: serve(options), _ADVICE)
+    run_command(lambda: serve(options), _HINTS)
 
 
 if __name__ == "__main__":
