@@ -268,6 +268,13 @@ def one_thread():
     numba.set_num_threads(before[1])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Use one thread in every test: workers run side by side, and the matrices are too small for more."""
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+
+
 class InterruptionError(Exception):
     """Simulates a killed process."""
 
