@@ -33,7 +33,7 @@ Pick = Callable[[Found], Any]
 # For each quantity: how to read it from our output (and from the other libraries'), and from the reference's.
 QUANTITIES: dict[str, tuple[Pick, Pick]] = {
     "training, s": (lambda one: one["training"]["seconds"], lambda one: one["whole_recipe"]["seconds"]),
-    "training, s of CPU": (
+    "training, CPU s": (
         lambda one: one["training"]["cpu_seconds"],
         lambda one: one["whole_recipe"]["cpu_seconds"],
     ),
