@@ -16,6 +16,15 @@ from xcgraph.report.tables import MAIN_METRICS
 from xcgraph.report.verdict import Recorded, Summary
 
 CELLS = ("experiment=smoke", "experiment=smoke hops=2")
+_composed = {}
+
+
+def compose_once(name, overrides):
+    """Compose each config once for all tests of this file: Hydra takes a fifth of a second."""
+    key = (name, *overrides)
+    if key not in _composed:
+        _composed[key] = compose(name, list(overrides))
+    return _composed[key].copy()
 
 
 @pytest.fixture
@@ -31,6 +40,7 @@ def suite(tmp_path, monkeypatch):
     declared = Suite(cells=CELLS, seeds=(0, 1), base="smoke")
     metrics = dict.fromkeys(MAIN_METRICS, Summary(0.3, 0.01, 2))
     recorded = Recorded(metrics=dict.fromkeys(CELLS, metrics), seconds=dict.fromkeys(CELLS, 90.0))
+    monkeypatch.setattr("xcgraph.cli.suite.compose", compose_once)
     monkeypatch.setattr(job, "read_suite", lambda data, suite: declared)  # noqa: ARG005
     monkeypatch.setattr(job, "read_recorded", lambda data, suite: recorded)  # noqa: ARG005
     monkeypatch.setattr(job, "_execute", execute)
@@ -50,7 +60,7 @@ def leave_run(run, value=0.3):
 
 def compose_again(run):
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
-        return compose("train", [*run.overrides, f"paths.run={run.folder}"])
+        return compose_once("train", [*run.overrides, f"paths.run={run.folder}"])
 
 
 def write_report(out):

@@ -103,7 +103,7 @@ def test_filtered_pairs_are_not_predicted(console):
 
 
 def test_equal_seeds_give_equal_bits(console):
-    first, second = console.train(root="a"), console.train(root="b")
+    first, second = console.train(root="a"), Console(console.folder, warm=False).train(root="b")
     other = console.train("seed=1", root="c")
 
     for file in ("metrics.json", "predictions.npz"):
@@ -116,7 +116,7 @@ LONGER = [f"stages.{part}.max_epochs=8" for part in ("surrogate", "shortlister",
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    return Console(tmp_path_factory.mktemp("undisturbed")).train(*LONGER)
+    return Console(tmp_path_factory.mktemp("undisturbed"), warm=False).train(*LONGER)
 
 
 @pytest.mark.parametrize("stage", ["surrogate", "tree-0-shortlister", "tree-0-ranker"])

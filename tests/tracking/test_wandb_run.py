@@ -225,7 +225,7 @@ def test_each_sweep_cell_has_its_own_finished_run(tmp_path, recorded, monkeypatc
     """Two cells expect another number of labels and fail; the other two share all trained stages."""
     monkeypatch.setenv("WANDB_RUN_ID", "shared")
     sweep = ("ranker.game_mix=0.0,0.5", "data.statistics.labels=40,41")
-    status, output, errors = Console(tmp_path).run(
+    status, output, errors = Console(tmp_path, warm=launcher == BASIC).run(
         "xcgraph-train", "-m", *SMALL, *sweep, "logger=wandb", "experiment=eclare", *launcher
     )
     assert status == 1, errors

@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -86,16 +87,20 @@ def code_digest() -> str:
             for file in sorted(Path(folder).rglob("*.py")):
                 name = file.relative_to(folder)
                 if name.parts[0] not in NOT_IN_THE_CODE:
-                    digest.update(f"{package}/{name.as_posix()}\n{_syntax(file)}\n".encode())
+                    syntax = _syntax_digest(file, file.stat().st_mtime_ns)
+                    digest.update(f"{package}/{name.as_posix()}\n{syntax}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _syntax(file: Path) -> str:
+@cache
+def _syntax_digest(file: Path, modified_ns: int) -> str:
+    """Hash the syntax of a file; the time of its last change keeps the cache up to date."""
+    del modified_ns
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
