@@ -122,7 +122,7 @@ def measured(port: int, requests: Sequence[bytes], clients: int, seconds: float)
 def measure(model: Path, texts: Sequence[str], options: argparse.Namespace) -> None:
     """Print one row per batching setting and number of clients."""
     requests = [request(text, options.top_k) for text in texts]
-    sys.stdout.write("| predicted | clients | requests/s | p50, ms | p99, ms | CPU, ms |\n")
+    sys.stdout.write("| batching | clients | requests/s | p50 ms | p99 ms | CPU ms |\n")
     sys.stdout.write("|---|---|---|---|---|---|\n")
     for name, settings in SETTINGS.items():
         with serving(model, settings) as port:
