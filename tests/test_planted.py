@@ -13,7 +13,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from tests.fuzz.arrays import PLANTED, Planted, npz_bytes, pickled_npy
-from tests.fuzz.files import SPLIT, TEXTS, read_data_set
+from tests.fuzz.files import SPLIT, TEXTS, read_dataset
 from tests.fuzz.models import ask_model, cache_files, forge_sums, model_files, read_cache
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.errors import UserError
@@ -127,7 +127,7 @@ def test_planted_file_of_a_data_set_is_refused(folder, kind, files, name):
     write(folder, {**others, name: plant(kind)})
 
     with pytest.raises(UserError):
-        read_data_set(folder, Path.cwd())
+        read_dataset(folder, Path.cwd())
 
 
 @KINDS
