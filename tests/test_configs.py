@@ -97,7 +97,7 @@ def test_suite_has_different_cells_on_its_own_data(data, suite):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_cell_of_a_suite_builds(cell):
-    assert isinstance(build(compose_train(*cell.split()), cell.split()), Run)
+    assert isinstance(build(compose_train(*cell.split()).copy(), cell.split()), Run)
 
 
 def test_records_belong_to_a_suite():

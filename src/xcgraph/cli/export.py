@@ -27,7 +27,7 @@ def export(options: argparse.Namespace) -> None:
         from xcgraph.predict.program_file import save_program
     save_model(model, out, beside=[save_program] if options.program else [])
     size = sum(path.stat().st_size for path in out.iterdir()) / 2**20
-    text = "reads text" if model.vectorizer is not None else "reads token weights, no text"
+    text = "reads text" if model.vectorizer is not None else "takes weights of tokens, no text"
     sys.stdout.write(
         f"Written: {out} ({size:,.1f} MiB, {len(model.trees)} tree(s), {model.num_labels:,} labels, {text}; "
         f"{MANIFEST} describes it)\n"

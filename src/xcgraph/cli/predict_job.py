@@ -66,7 +66,7 @@ def _report(bad: Sequence[Line]) -> str:
     shown = [f"  line {line.number}: {line.error}" for line in bad[:_MAX_REPORTED]]
     if len(bad) > len(shown):
         shown.append(f"  and {len(bad) - len(shown)} more; the output has their errors")
-    return "\n".join([f"{len(bad)} bad line(s); all others are answered:", *shown, ""])
+    return "\n".join([f"{len(bad)} bad line(s), all others are answered:", *shown, ""])
 
 
 @contextmanager
