@@ -1,1 +1,1 @@
-"""What is measured against peers, and how; none of it is installed with the package."""
+"""Benchmarks of speed, memory and accuracy beside other libraries; not installed with the package."""

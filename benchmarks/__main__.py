@@ -1,10 +1,10 @@
-"""All benchmarks in one go: ours, the reference and other libraries, into one Markdown file.
+"""Run all benchmarks (xcgraph, the reference, other libraries) and write one Markdown file.
 
-    make bench                     # meant to take at most 40 minutes on 2 cores
+    make bench                     # takes at most 40 minutes on 2 cores
     python -m benchmarks --parts 8k
-    python -m benchmarks --long    # the whole recipes at 40k, too, and all of 131k: hours
+    python -m benchmarks --long    # also trains whole recipes at 40k, and measures 131k in full: hours
 
-Every part's figures are in FOLDER as JSON too. Nothing else should run on the machine meanwhile.
+FOLDER also gets the numbers of each part as JSON. Run nothing else on the machine at the same time.
 """
 
 import argparse
@@ -26,14 +26,14 @@ OUT = Path(__file__).parent / "out"
 
 
 class Size(NamedTuple):
-    """What is measured at one size.
+    """The measurements of one dataset size.
 
     Attributes:
-        stages: name of the overrides of our steps.
-        ours: overrides of the whole recipe, or None where that takes too long.
-        peers: flags of the peers, or None.
-        reference: flags of the reference.
-        variants: overrides of further recipes of ours, by name, to stand beside the same reference.
+        stages: key in ``SIZES`` with the overrides for our single steps.
+        ours: overrides for training our whole recipe, or None if that takes too long.
+        peers: command-line flags for the other libraries, or None to skip them.
+        reference: command-line flags for the reference.
+        variants: overrides of more recipes of ours, by name; each is compared with the same reference.
     """
 
     stages: str
@@ -44,14 +44,14 @@ class Size(NamedTuple):
 
 
 _ONCE = ("--epochs", "1", "1", "1", "--max-batches", "20", "--test-points", "2000")
-_COARSE = {  # four or five labels in each meta-label
+_COARSE = {  # each meta-label has four or five labels
     "40k": ("--meta-labels", "8192"),
     "131k/8": ("--meta-labels", "4096"),
     "131k": ("--meta-labels", "32768"),
 }
 _40K_PEERS = ("--data", "lf_wordnet_40k", "--runs", "1")
 _VARIANTS = {
-    "eclare_large_batches": ("experiment=eclare_large_batches", "num_trees=1"),
+    "eclare_large_batches": ("experiment=ablation/eclare_large_batches", "num_trees=1"),
     "joint": ("experiment=joint",),
 }
 SHORT = {
@@ -63,7 +63,7 @@ LONG = {
     "8k": SHORT["8k"],
     "40k": Size(
         "40k",
-        ("experiment=eclare_lf_wordnet_40k",),
+        ("experiment=data_set/eclare_lf_wordnet_40k",),
         _40K_PEERS,
         (*_COARSE["40k"], "data=lf_wordnet_40k"),
     ),
@@ -77,7 +77,7 @@ OTHERS = {
 
 
 def contest(size: Size, steps: dict[str, float]) -> Contest:
-    """Measure everybody at one size."""
+    """Measure our recipe, the reference and the other libraries at one size."""
     ours = _ours(size.ours) if size.ours else None
     reference = _attempt(lambda: run_module("benchmarks.reference", *size.reference))
     peers = _attempt(lambda: run_module("benchmarks.peers", *size.peers)) if size.peers else None
@@ -86,7 +86,7 @@ def contest(size: Size, steps: dict[str, float]) -> Contest:
 
 
 def variants(size: Size, beside: Contest) -> list[Contest]:
-    """Measure further recipes of ours, to stand beside the same reference."""
+    """Measure more of our recipes and compare each with the same reference."""
     return [
         Contest(f"{beside.data}, {name}", _ours(overrides), beside.reference, {}, {})
         for name, overrides in size.variants.items()
@@ -94,7 +94,7 @@ def variants(size: Size, beside: Contest) -> list[Contest]:
 
 
 def stages(size: Size) -> tuple[list[Any], str]:
-    """Measure our own steps, each in a process of its own."""
+    """Measure each of our steps in its own process; return the steps and their Markdown table."""
     with tempfile.TemporaryDirectory() as folder:
         overrides = [*SIZES[size.stages], *ONE_EPOCH]
         found = []
@@ -109,26 +109,26 @@ def _ours(overrides: Sequence[str]) -> dict[str, Any] | None:
 
 
 def _attempt(task: Callable[[], dict[str, Any]]) -> dict[str, Any] | None:
-    """Do without what cannot be measured; what it said is on the terminal."""
+    """Return the result of a measurement, or None if its process failed; its errors are on the terminal."""
     try:
         return task()
     except CalledProcessError as error:
-        note(f"Left out: {' '.join(map(str, error.cmd[2:]))} ended with status {error.returncode}.")
+        note(f"Skipped: {' '.join(map(str, error.cmd[2:]))} exited with status {error.returncode}.")
         return None
 
 
 def other(name: str, out: Path) -> str:
-    """Run one of the benchmarks of a single part, which print Markdown, and return that."""
+    """Run a benchmark that prints Markdown and return its table."""
     module, *flags = OTHERS[name]
     command = [sys.executable, "-m", module, *flags, *(["--out", str(out)] if name == "growth" else [])]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode:
-        return f"Not measured: ended with status {done.returncode}."
+        return f"Not measured: the benchmark exited with status {done.returncode}."
     return "\n".join(line for line in done.stdout.splitlines() if line.startswith("|"))
 
 
 def run_all(parts: Sequence[str], sizes: dict[str, Size], out: Path) -> str:
-    """Measure and return the whole page."""
+    """Run the chosen parts and return the whole Markdown page."""
     contests, sections = [], []
     for name in parts:
         note(f"## {name}")
@@ -146,9 +146,9 @@ def run_all(parts: Sequence[str], sizes: dict[str, Size], out: Path) -> str:
 
 
 _NOTE = (
-    "One tree. Seconds of a whole recipe of the reference are those of its steps and of 20 + 10 + 10 of its "
-    "median epochs; its settings are the public code's (D = 300), ours are our defaults. Prediction has one "
-    "thread. An epoch of ours includes its validation."
+    "All recipes train one tree. The training time of the reference is the time of its steps plus "
+    "20 + 10 + 10 times its median epoch. The reference has the settings of the public code (D = 300); ours "
+    "are our defaults. Prediction runs on one thread. Our epochs include validation."
 )
 
 
@@ -170,19 +170,20 @@ def _keep(path: Path, found: dict[str, Any]) -> None:
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     names = [*SHORT, *OTHERS]
-    parser.add_argument("--parts", nargs="+", choices=names, default=names)
-    parser.add_argument("--long", action="store_true", help="whole recipes at 40k, and 131k in full")
-    parser.add_argument("--out", type=Path, default=OUT, metavar="FOLDER")
+    add = parser.add_argument
+    add("--parts", nargs="+", choices=names, default=names, help="parts to run (default: all)")
+    add("--long", action="store_true", help="train whole recipes at 40k; measure 131k in full")
+    add("--out", type=Path, default=OUT, metavar="FOLDER", help="output folder (default: benchmarks/out)")
     return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Print the page, and keep it in ``benchmarks.md``."""
+    """Run the benchmarks, print the page and write it to ``benchmarks.md``."""
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
     page = run_all(options.parts, LONG if options.long else SHORT, options.out)

@@ -1,4 +1,7 @@
-"""Seconds, milliseconds and memory; the standard library alone, for peers' environments lack the rest."""
+"""Measure time and memory.
+
+This module uses the standard library only, because the environments of the other libraries lack the rest.
+"""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -8,12 +11,12 @@ from typing import NamedTuple
 
 
 class Took(NamedTuple):
-    """Time that something took.
+    """Wall time and CPU time of one measurement.
 
     Attributes:
-        seconds: on the clock.
-        cpu_seconds: that this process was computing, all its threads together. Other programs on the machine
-            change it less than they change the clock's.
+        seconds: wall time.
+        cpu_seconds: CPU time of this process, summed over its threads. Other programs on the machine disturb
+            it less than they disturb wall time.
     """
 
     seconds: float
@@ -21,15 +24,15 @@ class Took(NamedTuple):
 
     @classmethod
     def now(cls) -> "Took":
-        """Read both clocks."""
+        """Return the current values of both clocks."""
         return cls(time.perf_counter(), time.process_time())
 
     def since(self, start: "Took") -> "Took":
-        """Return what has gone by."""
+        """Return the time between ``start`` and this reading."""
         return Took(self.seconds - start.seconds, self.cpu_seconds - start.cpu_seconds)
 
     def times(self, factor: float) -> "Took":
-        """Return what so many times as much would take."""
+        """Return both times multiplied by ``factor``."""
         return Took(self.seconds * factor, self.cpu_seconds * factor)
 
     def __str__(self) -> str:
@@ -37,13 +40,13 @@ class Took(NamedTuple):
 
 
 class Spread(NamedTuple):
-    """Several measurements of one thing.
+    """Summary of repeated measurements.
 
     Attributes:
-        median: of all.
-        least: the smallest; what disturbs a measurement adds to it.
-        most: the largest.
-        count: how many there were.
+        median: median of all values.
+        least: smallest value. Disturbances only add time, so this value is the least disturbed one.
+        most: largest value.
+        count: number of values.
     """
 
     median: float
@@ -53,24 +56,25 @@ class Spread(NamedTuple):
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Sum up."""
+        """Summarize the given values."""
         return cls(median(values), min(values), max(values), len(values))
 
 
 def repeat(task: Callable[[], object], runs: int, warm_ups: int = 1) -> list[Took]:
-    """Do something several times; the first ones, in which caches fill and code is compiled, do not count."""
+    """Time ``runs`` calls of a task, after some warm-up calls that fill caches and compile code."""
     for _ in range(warm_ups):
         task()
     return [timed(task) for _ in range(runs)]
 
 
 def repeat_within(task: Callable[[], object], runs: int, seconds: float) -> list[Took]:
-    """Do something once to warm up and then several times, or less often if that would take too long.
+    """Time ``runs`` calls of a task after one warm-up call, or fewer calls if time is short.
 
     Args:
-        task: what to do.
-        runs: how many that count.
-        seconds: that they may take; if the first takes longer, it counts and is the only one.
+        task: function to time.
+        runs: number of timed calls.
+        seconds: time limit for all timed calls. If they would exceed it, one call is timed. If the warm-up
+            call already exceeds it, that call is the measurement.
     """
     first = timed(task)
     if runs == 1 or first.seconds > seconds:
@@ -82,31 +86,31 @@ def repeat_within(task: Callable[[], object], runs: int, seconds: float) -> list
 
 
 def timed(task: Callable[[], object]) -> Took:
-    """Do something once."""
+    """Call a task once and return its time."""
     start = Took.now()
     task()
     return Took.now().since(start)
 
 
 def latency(answers: Iterable[Callable[[], object]], warm_ups: int = 50) -> dict[str, float]:
-    """Answer queries one at a time, and tell how long one takes.
+    """Return latency percentiles of queries that are answered one at a time.
 
     Args:
-        answers: each answers one query; the first ones do not count.
-        warm_ups: how many these are.
+        answers: functions that each answer one query.
+        warm_ups: number of queries at the start that are not counted.
 
     Returns:
-        ``p50_ms`` and ``p99_ms``, and ``queries``: how many counted.
+        ``p50_ms``, ``p99_ms`` and ``queries``, the number of counted queries.
     """
     seconds = [timed(answer).seconds for answer in answers][warm_ups:]
-    cuts = quantiles(seconds, n=100, method="inclusive")
-    return {"p50_ms": 1e3 * cuts[49], "p99_ms": 1e3 * cuts[98], "queries": len(seconds)}
+    percentiles = quantiles(seconds, n=100, method="inclusive")
+    return {"p50_ms": 1e3 * percentiles[49], "p99_ms": 1e3 * percentiles[98], "queries": len(seconds)}
 
 
 def peak_memory_gib() -> float:
-    """Tell the most memory that this process has held, in GiB: Linux only.
+    """Return the peak memory of this process in GiB (Linux only).
 
-    ``ru_maxrss`` of a process starts at what its parent held when it was made; VmHWM does not.
+    It reads VmHWM, because ``ru_maxrss`` of a new process starts at the memory of its parent.
     """
     status = Path("/proc/self/status").read_text("utf-8")
     return int(status.partition("VmHWM:")[2].split()[0]) / 2**20

@@ -1,4 +1,4 @@
-"""Ours beside the reference and other libraries: one table of what was measured in one go."""
+"""Compare xcgraph with the reference and other libraries in one table."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -9,14 +9,14 @@ Found = Mapping[str, Any]
 
 
 class Contest(NamedTuple):
-    """What was measured on one data set; a part that is None was left out.
+    """Measurements on one dataset; None stands for a part that was not measured.
 
     Attributes:
-        data: its name.
-        ours: as :mod:`benchmarks.ours` says it.
-        reference: as :mod:`benchmarks.reference` says it.
-        peers: as :mod:`benchmarks.peers` says it.
-        steps: by name, median seconds of our steps, as :mod:`benchmarks.stages` measures them.
+        data: name of the dataset.
+        ours: output of :mod:`benchmarks.ours`.
+        reference: output of :mod:`benchmarks.reference`.
+        peers: output of :mod:`benchmarks.peers`, by library.
+        steps: median seconds of our steps, by name, from :mod:`benchmarks.stages`.
     """
 
     data: str
@@ -30,10 +30,10 @@ EPOCHS = {"surrogate": "surrogate", "shortlister": "tree-0-shortlister", "ranker
 HEADER = ("data", "quantity", "ours", "reference", "reference : ours", "PECOS XR-Linear", "napkinXC PLT")
 
 Pick = Callable[[Found], Any]
-# What ours and peers call by one name; the reference's training is that of the whole recipe.
+# For each quantity: how to read it from our output (and from the other libraries'), and from the reference's.
 QUANTITIES: dict[str, tuple[Pick, Pick]] = {
     "training, s": (lambda one: one["training"]["seconds"], lambda one: one["whole_recipe"]["seconds"]),
-    "training, s of CPU": (
+    "training, CPU s": (
         lambda one: one["training"]["cpu_seconds"],
         lambda one: one["whole_recipe"]["cpu_seconds"],
     ),
@@ -52,9 +52,9 @@ QUANTITIES: dict[str, tuple[Pick, Pick]] = {
 
 
 def rows(contest: Contest) -> list[tuple[str, ...]]:
-    """Lay out one data set: its epochs, then everything that was measured of anybody.
+    """Return the table rows of one dataset: first its epochs, then all other measured quantities.
 
-    Where a recipe of ours took part, what was measured of the reference alone is left out.
+    If our recipe was measured, rows with numbers of the reference only are omitted.
     """
     found = []
     for training, step in EPOCHS.items():
@@ -63,7 +63,7 @@ def rows(contest: Contest) -> list[tuple[str, ...]]:
         found.append(_row(contest.data, f"one epoch of the {training}, s", ours, reference, ()))
     for quantity, (of_ours, of_reference) in QUANTITIES.items():
         if quantity.endswith("%") and not is_whole(contest.reference):
-            reference = None  # an accuracy after one epoch says nothing
+            reference = None  # the accuracy of a partly trained model is meaningless
         else:
             reference = _pick(contest.reference, of_reference)
         peers = [_pick(contest.peers.get(name), of_ours) for name in ("pecos", "napkinxc")]
@@ -72,7 +72,7 @@ def rows(contest: Contest) -> list[tuple[str, ...]]:
 
 
 def is_whole(reference: Found | None) -> bool:
-    """Tell whether the reference was trained to its end, and not one epoch of it."""
+    """Return whether the reference was trained for all its epochs and batches."""
     return reference is not None and reference["is_whole"]
 
 
@@ -80,7 +80,7 @@ def _pick(found: Found | None, pick: Pick) -> float | None:
     try:
         return None if found is None else float(pick(found))
     except KeyError:
-        return None  # not everybody measures everything
+        return None  # some libraries do not measure every quantity
 
 
 def _row(
@@ -96,5 +96,5 @@ def _row(
 
 
 def table(contests: Sequence[Contest]) -> str:
-    """Lay out all data sets."""
+    """Return the Markdown table of all datasets."""
     return markdown(HEADER, [row for contest in contests for row in rows(contest)])

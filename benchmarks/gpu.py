@@ -1,12 +1,12 @@
-"""Training steps on a GPU: points per second, memory, and how much of the card they use.
+"""Measure training steps on a GPU: points per second, memory and utilization.
 
     python -m benchmarks.gpu [--labels 131072] [--steps 20] [--recipe]
 
-Points and labels are random rows, as many and as long as LF-AmazonTitles-131K has. A step includes the
-transfer of its batch. What moves and what is computed are counted over the operations of a step: bytes of the
-tensors that go in and come out, and operations of matrix products; both are set beside what a copy and a
-product of large matrices reach on the same card. ``--recipe`` trains ECLARE with three trees at that size,
-too, as ``benchmarks.ours`` does. ``--device cpu`` tries all of this without a GPU.
+Points and labels are random rows with the sizes of LF-AmazonTitles-131K. A step includes the transfer of its
+batch to the GPU. The benchmark counts two things over all operations of a step: the bytes of their input and
+output tensors, and the floating-point operations of matrix products. It compares both with the rates of a
+large matrix copy and a large matrix product on the same GPU. ``--recipe`` also trains ECLARE with three trees
+at that size, as ``benchmarks.ours`` does. ``--device cpu`` runs the benchmark without a GPU.
 """
 
 import argparse
@@ -32,22 +32,22 @@ _WARM_UPS = 3
 
 
 class Card(NamedTuple):
-    """What the card reaches at best, in operations and bytes per second."""
+    """Best rates of the GPU, in operations and bytes per second."""
 
     operations: float
     bytes: float
 
 
 class Measured(NamedTuple):
-    """A step of training.
+    """Measurements of one kind of training step.
 
     Attributes:
-        points_per_second: that it takes.
-        gib: most memory that tensors held, of the process without a GPU.
-        kernels: share of the time in which kernels ran; None without a GPU.
-        waits: how often a step made the processor wait for the card; None without a GPU.
-        operations: of matrix products, per second.
-        bytes: that went into operations and came out, per second.
+        points_per_second: training throughput.
+        gib: peak memory of tensors on the GPU; without a GPU, peak memory of the process.
+        kernels: share of the time in which GPU kernels ran; None without a GPU.
+        waits: number of times that the CPU waited for the GPU in one step; None without a GPU.
+        operations: floating-point operations of matrix products per second.
+        bytes: bytes of input and output tensors per second.
     """
 
     points_per_second: float
@@ -59,7 +59,7 @@ class Measured(NamedTuple):
 
 
 class ByteCounter(TorchDispatchMode):
-    """Adds up the bytes of the tensors that go into operations and come out; views move nothing."""
+    """Sum the bytes of input and output tensors of all operations, except views, which move no data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -76,12 +76,12 @@ class ByteCounter(TorchDispatchMode):
 
 def _bytes(tensor: Tensor) -> int:
     if tensor.layout is not torch.strided:
-        return 0  # its values count where they are made
+        return 0  # the operation that creates the values counts them
     return tensor.numel() * tensor.element_size()
 
 
 def measure(found: Setting, device: torch.device, count: int) -> Measured:
-    """Measure steps of a stage: first the clock, then, each in steps of its own, the rest."""
+    """Measure steps of a stage: first time and memory, then each other quantity in separate steps."""
     on_card = device.type == "cuda"
     taking = steps(found, device.type)
 
@@ -120,15 +120,15 @@ def _in_kernels(taking: Iterator[None], count: int) -> float:
 
 
 def _waits(taking: Iterator[None]) -> int:
-    """Count what torch says of calls that wait for the card."""
-    with _told_of_waits(), warnings.catch_warnings(record=True) as told:
+    """Count torch's warnings about calls that wait for the GPU."""
+    with _warn_about_waits(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         next(taking)
-    return sum("synchronizing" in str(each.message) for each in told)
+    return sum("synchronizing" in str(each.message) for each in caught)
 
 
 @contextmanager
-def _told_of_waits() -> Iterator[None]:
+def _warn_about_waits() -> Iterator[None]:
     torch.cuda.set_sync_debug_mode("warn")
     try:
         yield
@@ -137,7 +137,7 @@ def _told_of_waits() -> Iterator[None]:
 
 
 def card(device: torch.device, size: int) -> Card:
-    """Measure a product and a copy of square matrices; products may use bfloat16, as in training."""
+    """Measure the rates of a matrix product and a matrix copy; products may use bfloat16, as in training."""
     one, other = torch.ones(size, size, device=device), torch.empty(size, size, device=device)
 
     def best(task: Any) -> float:  # noqa: ANN401 - any call
@@ -153,7 +153,7 @@ def card(device: torch.device, size: int) -> Card:
 
 
 def row(stage: str, found: Measured, best: Card) -> tuple[str, ...]:
-    """Lay out one stage."""
+    """Return the table row of one stage."""
     return (
         stage,
         f"{found.points_per_second:,.0f}",
@@ -169,26 +169,26 @@ HEADER = ("stage", "points/s", "GiB", "in kernels", "waits", "10¹² operations/
 
 
 def whole_recipe(device: torch.device) -> Found:
-    """Train ECLARE with three trees on synthetic data of LF-AmazonTitles-131K's size."""
+    """Train ECLARE with three trees on synthetic data with the size of LF-AmazonTitles-131K."""
     where = [] if device.type == "cpu" else ["trainer=gpu"]
     return run_module("benchmarks.ours", *SIZES["131k"], "num_trees=3", *where)
 
 
 def main() -> None:
-    """Print a Markdown table."""
+    """Measure every stage and print a Markdown table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.gpu",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--labels", type=int, default=131_072)
-    parser.add_argument("--dim", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
-    parser.add_argument("--recipe", action="store_true", help="train ECLARE at that size, too")
+    parser.add_argument("--labels", type=int, default=131_072, help="number of labels (default: 131072)")
+    parser.add_argument("--dim", type=int, default=256, help="length of the vectors (default: 256)")
+    parser.add_argument("--steps", type=int, default=20, help="timed steps per stage (default: 20)")
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: cuda")
+    parser.add_argument("--recipe", action="store_true", help="also train ECLARE at that size")
     options = parser.parse_args()
     if options.device == "cuda" and not torch.cuda.is_available():
-        raise SystemExit("Expected a GPU, found none; --device cpu tries this without one.")
+        raise SystemExit("--device cuda: torch found no GPU; use --device cpu to run without one.")
     device = torch.device(options.device)
     torch.set_float32_matmul_precision("medium")
     best = card(device, 8192 if device.type == "cuda" else 1024)
@@ -199,7 +199,7 @@ def main() -> None:
         say_line(markdown_row(row(stage, found, best)))
     if options.recipe:
         took = whole_recipe(device)["training"]["seconds"]
-        say_line(f"\nECLARE, three trees, start of the training to its end: {took:,.0f} s.")
+        say_line(f"\nTraining of ECLARE with three trees: {took:,.0f} s.")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""How the time of each stage grows with labels, points, hops, neighbours and beam: table and log-log plots.
+"""Measure how the time of each stage grows with labels, points, hops, neighbours and beam size.
 
     python -m benchmarks.growth [--axes labels beam] [--runs 3] [--out FOLDER] OVERRIDES
 
-Everything but one quantity stays as it is, on synthetic data. Each stage is timed once for every value and
-run, in one process, after a run that does not count; the exponent is the slope of the best line through the
-medians.
+The benchmark varies one quantity at a time on synthetic data. One process times each stage once per value and
+run, after one warm-up run. The exponent is the slope of a least-squares line through the medians, log-log.
 """
 
 import argparse
@@ -33,7 +32,7 @@ BASE = [
     "data.sizes.topics=64",
     "shortlister.beam_size=50",
 ]
-# A topic keeps its number of labels, and a meta-label too; labels all have points.
+# The number of labels per topic and per meta-label stays fixed, and every label has points.
 AXES: dict[str, dict[int, list[str]]] = {
     "labels": {
         count: [f"data.sizes.labels={count}", f"data.sizes.topics={count // 64}"]
@@ -57,17 +56,17 @@ STAGES = {
     "predict": "prediction",
 }
 
-Seconds = dict[str, float]  # of each stage
+Seconds = dict[str, float]  # by stage
 
 
 def fit_exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
-    """Return b of seconds ≈ a · values^b: least squares in logarithms."""
+    """Return b of seconds ≈ a · values^b, fitted by least squares on logarithms."""
     slope, _ = np.polyfit(np.log(values), np.log(seconds), 1)
     return float(slope)
 
 
 def stage_seconds(run: Run, artifacts: Path) -> Seconds:
-    """Fit the recipe once from nothing and score the test points."""
+    """Return the seconds of each stage: fit the recipe in an empty artifact store, score the test points."""
     data, store, models = run.data.read(), ArtifactStore(artifacts), []
     work = workspace(run, data, store)
     models.append(run.recipe.fit(work))
@@ -77,7 +76,7 @@ def stage_seconds(run: Run, artifacts: Path) -> Seconds:
 
 
 def measure(axis: str, overrides: Sequence[str], folder: Path, runs: int) -> dict[int, Seconds]:
-    """Return by value the median seconds of each stage."""
+    """Return the median seconds of each stage, by value of the varied quantity."""
     found = {}
     for value, changes in AXES[axis].items():
         run = compose_run([*BASE, *ONE_EPOCH, *overrides, *changes], folder)
@@ -91,7 +90,7 @@ def measure(axis: str, overrides: Sequence[str], folder: Path, runs: int) -> dic
 
 
 def exponents(found: Mapping[int, Seconds]) -> dict[str, float]:
-    """Fit the exponent of each stage."""
+    """Return the fitted exponent of each stage."""
     stages = next(iter(found.values()))
     return {
         stage: fit_exponent(list(found), [max(took[stage], 1e-3) for took in found.values()])
@@ -100,7 +99,7 @@ def exponents(found: Mapping[int, Seconds]) -> dict[str, float]:
 
 
 def plot(found: Mapping[str, Mapping[int, Seconds]], path: Path) -> None:
-    """Draw a log-log plot for each axis, with the exponents in its legend."""
+    """Write one log-log plot per axis, with the exponents in its legend."""
     with mpl.rc_context({"font.size": 8}):
         figure = Figure(figsize=(3.6 * len(found), 4.2), layout="constrained")
         for place, (axis, by_value) in enumerate(found.items(), 1):
@@ -115,23 +114,24 @@ def plot(found: Mapping[str, Mapping[int, Seconds]], path: Path) -> None:
 
 
 def table(found: Mapping[str, Mapping[int, Seconds]]) -> str:
-    """Lay out the fitted exponents, and seconds at the smallest and the largest value."""
+    """Return a Markdown table of exponents and of seconds at the smallest and the largest value."""
     rows = []
     for axis, by_value in found.items():
-        least, most = min(by_value), max(by_value)
+        smallest, largest = min(by_value), max(by_value)
         for stage, exponent in exponents(by_value).items():
-            ends = (show(by_value[end][stage]) for end in (least, most))
-            rows.append((axis, f"{least:,} – {most:,}", stage, f"{exponent:.2f}", *ends))
-    return markdown(("what grows", "from – to", "stage", "exponent", "s at least", "s at most"), rows)
+            ends = (show(by_value[end][stage]) for end in (smallest, largest))
+            rows.append((axis, f"{smallest:,} – {largest:,}", stage, f"{exponent:.2f}", *ends))
+    header = ("quantity", "from – to", "stage", "exponent", "s at the smallest", "s at the largest")
+    return markdown(header, rows)
 
 
 def run_all(
     axes: Sequence[str], overrides: Sequence[str], runs: int, out: Path
 ) -> dict[str, dict[int, Seconds]]:
-    """Measure, and leave the plots in ``growth.png``."""
+    """Measure the given axes and write the plots to ``growth.png``."""
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
-        measure("hops", ["data.sizes.train_points=4096", *overrides], folder, 1)  # to warm up
+        measure("hops", ["data.sizes.train_points=4096", *overrides], folder, 1)  # warm-up
         found = {axis: measure(axis, overrides, folder, runs) for axis in axes}
     out.mkdir(parents=True, exist_ok=True)
     plot(found, out / "growth.png")
@@ -139,20 +139,20 @@ def run_all(
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[Any, list[str]]:
-    """Tell options from overrides."""
+    """Split the command line into options and overrides."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.growth",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES))
-    parser.add_argument("--runs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    parser.add_argument("--axes", nargs="+", choices=AXES, default=list(AXES), help="quantities to vary")
+    parser.add_argument("--runs", type=int, default=1, help="runs per value; the median counts (default: 1)")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of the plots")
     return parser.parse_known_args(arguments)
 
 
 def main() -> None:
-    """Print a Markdown table, then everything as JSON."""
+    """Print a Markdown table, then all results as JSON."""
     hush_libraries()
     options, overrides = parse()
     found = run_all(options.axes, overrides, options.runs, options.out)

@@ -1,11 +1,12 @@
-"""Batches per second: whole batches cut from sparse rows against a Dataset of single points with a collate.
+"""Compare two loaders: whole batches sliced from sparse rows, and single points joined by a collate function.
 
-python -m benchmarks.loader [--repetitions 5] [--batches 50] [--batch-size 256]
+    python -m benchmarks.loader [--repetitions 5] [--batches 50] [--batch-size 256]
 
-Data: as many labels, tokens and labels per point as LF-AmazonTitles-131K, synthetic. Two kinds of batches:
-points scored against meta-labels (surrogate, shortlister), and against a shortlist of 50 meta-labels of 4
-labels (ranker). Single points come with rows that scipy slices, as published code has it, or with rows sliced
-out of numpy's arrays by hand. All loaders give the same batches, which is checked first.
+The synthetic data has the labels, tokens and labels per point of LF-AmazonTitles-131K. The benchmark loads
+two kinds of batches: points with meta-labels (surrogate, shortlister), and points with a shortlist of 50
+meta-labels of 4 labels each (ranker). The single points come in two variants: rows sliced by scipy, as in
+published code, and rows sliced by hand from numpy arrays. The benchmark first checks that all loaders return
+equal batches.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.data.xc_data import NO_PAIRS, Split
 
 SIZES = Sizes(
-    train_points=147_456,  # half as many points: no loader sees more than a few thousand of them
+    train_points=147_456,  # half of LF-AmazonTitles-131K; the loaders read only a few thousand points
     test_points=1,
     labels=131_073,
     tokens=40_000,
@@ -48,7 +49,7 @@ Shortlists = tuple[NDArray, NDArray, csr_array]
 
 
 class SinglePoints(Dataset[Item]):
-    """One point per item, as a Dataset is usually written."""
+    """The usual form of a Dataset: one point per item."""
 
     def __init__(self, split: Split, row_of: RowOf, shortlists: Shortlists | None) -> None:
         self._split, self._row_of, self._shortlists = split, row_of, shortlists
@@ -68,26 +69,26 @@ class SinglePoints(Dataset[Item]):
 
 
 def scipy_row(matrix: csr_array, row: int) -> tuple[NDArray, NDArray]:
-    """Return columns and values of a row."""
+    """Return columns and values of a row, sliced by scipy."""
     found = matrix[[row]]
     return found.indices, found.data
 
 
 def numpy_row(matrix: csr_array, row: int) -> tuple[NDArray, NDArray]:
-    """Return columns and values of a row, past scipy."""
+    """Return columns and values of a row, sliced from the numpy arrays."""
     entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
     return matrix.indices[entries], matrix.data[entries]
 
 
 def collate(items: Sequence[Item]) -> XCBatch:
-    """Put points together into a batch."""
-    truth = LabelSets(_cat(items, "labels").long(), _offsets(items, "labels"))
+    """Join points into a batch."""
+    labels_of_points = LabelSets(_cat(items, "labels").long(), _offsets(items, "labels"))
     nothing = LabelSets(torch.empty(0, dtype=torch.int64), torch.zeros(len(items) + 1, dtype=torch.int64))
     tokens = TokenBag(_cat(items, "tokens").long(), _cat(items, "weights"), _offsets(items, "tokens"))
     if "shortlist" not in items[0]:
         rows = np.repeat(np.arange(len(items)), [len(item["labels"]) for item in items])
-        positives = torch.from_numpy(np.stack([rows, truth.ids.numpy()], axis=1))
-        return XCBatch(tokens, truth, nothing, positives)
+        positives = torch.from_numpy(np.stack([rows, labels_of_points.ids.numpy()], axis=1))
+        return XCBatch(tokens, labels_of_points, nothing, positives)
     width = max(len(item["shortlist"]) for item in items)
     labels = np.full((len(items), width), -1, np.int64)
     log_prior = np.zeros((len(items), width), np.float32)
@@ -98,13 +99,13 @@ def collate(items: Sequence[Item]) -> XCBatch:
         found = np.flatnonzero(np.isin(item["shortlist"], item["labels"]))
         pairs.append(np.stack([np.full(len(found), row), found], axis=1))
     distinct, positions = np.unique(labels, return_inverse=True)
-    padding = int(distinct[0] == -1)  # it sorts first
+    padding = int(distinct[0] == -1)  # -1 sorts first
     shortlist = Shortlist(
         torch.from_numpy(distinct[padding:]),
         torch.from_numpy(positions.reshape(labels.shape) - padding),
         torch.from_numpy(log_prior),
     )
-    return XCBatch(tokens, truth, nothing, torch.from_numpy(np.concatenate(pairs)), shortlist)
+    return XCBatch(tokens, labels_of_points, nothing, torch.from_numpy(np.concatenate(pairs)), shortlist)
 
 
 def _cat(items: Sequence[Item], name: str) -> torch.Tensor:
@@ -116,13 +117,13 @@ def _offsets(items: Sequence[Item], name: str) -> torch.Tensor:
 
 
 def make_points() -> tuple[Split, MetaLabels, NDArray, NDArray]:
-    """Draw points, clusters of labels and beams."""
+    """Return random points, clusters of labels, and beams with their log-priors."""
     blocks = PlantedTopics(SIZES, 0).train_points()
     features, labels = (vstack(parts, format="csr") for parts in zip(*blocks, strict=True))
     rng = np.random.default_rng(0)
     metas = MetaLabels((rng.permutation(SIZES.labels) % META_LABELS).astype(np.int32), META_LABELS)
     beams = rng.integers(META_LABELS, size=(SIZES.train_points, 2 * BEAM), dtype=np.int32)
-    for row in beams:  # distinct meta-labels, as a beam has
+    for row in beams:  # the meta-labels of a beam are distinct
         row[:BEAM] = rng.permutation(np.unique(row))[:BEAM]
     log_prior = -rng.random((SIZES.train_points, BEAM), dtype=np.float32)
     return Split(features, labels, NO_PAIRS), metas, beams[:, :BEAM], log_prior
@@ -160,7 +161,7 @@ def main() -> None:
     split, metas, beams, log_prior = make_points()
     members, by_meta = metas.membership(), Split(split.features, metas.meta_targets(split.labels), NO_PAIRS)
     out = sys.stdout.write
-    out("| batches | loader | batches/s | points/s | times as fast |\n|---|---|---|---|---|\n")
+    out("| batches | loader | batches/s | points/s | speed-up |\n|---|---|---|---|---|\n")
     for name, points, shortlists, ours in (
         ("meta-labels", by_meta, None, AllLabelsDataset(by_meta)),
         (
@@ -184,7 +185,7 @@ def main() -> None:
             for batch in batches[:-1]:
                 assert_equal(batch, batches[-1])
         times: dict[str, list[float]] = {loader: [] for loader in loaders}
-        for _ in range(options.repetitions):  # in turn, so that a busy moment of the machine meets both
+        for _ in range(options.repetitions):  # alternate, so that a busy moment disturbs all loaders
             for loader, make in loaders.items():
                 count = options.batches if loader == "whole batches" else max(2, options.batches // 10)
                 times[loader].append(seconds_per_batch(make, count))

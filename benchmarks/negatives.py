@@ -1,12 +1,13 @@
-"""How an epoch of the joint recipe grows with labels, scored against all or against shared ones.
+"""Measure how an epoch of the joint recipe grows with the number of labels, for all or shared negatives.
 
     OMP_NUM_THREADS=1 python -m benchmarks.negatives [--labels 8192 131072] [--steps 3] [--out FOLDER]
 
-Synthetic data with the proportions of LF-AmazonTitles-131K: points, labels and topics grow together, texts
-and tokens stay. A few steps are timed, cutting of batches included; an epoch is as many as points and label
-texts make. The seconds are those of the processor, on one thread: other programs change them less than the
-clock's. Each kind has a process of its own, which takes the sizes in ascending order, so that the most memory
-it has held is that of the last one. Further arguments are overrides of xcgraph-train.
+The synthetic data has the proportions of LF-AmazonTitles-131K: points, labels and topics grow together; the
+length of texts and the number of tokens stay fixed. The benchmark times a few steps, including the loading of
+batches, and multiplies by the steps of an epoch (points and label texts). Times are CPU time on one thread,
+because other programs disturb CPU time less than wall time. Each kind of negatives has its own process. The
+process measures the sizes in ascending order, so its peak memory is the memory of the last size. All other
+arguments are overrides of xcgraph-train.
 """
 
 import argparse
@@ -33,7 +34,7 @@ from xcgraph.recipes.workspace import Workspace
 from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.tasks.label_network import LabelInputs
 
-KINDS = {"all labels": "joint", "shared negatives": "joint_shared_negatives"}
+KINDS = {"all labels": "joint", "shared negatives": "ablation/joint_shared_negatives"}
 LABELS = (8192, 16384, 32768, 65536, 131072)
 _POINTS = 294_805 / 131_073  # per label
 
@@ -41,7 +42,7 @@ Growth = Mapping[str, Mapping[int, Mapping[str, float]]]  # by kind and number o
 
 
 def sizes(labels: int) -> list[str]:
-    """Return overrides for a data set of that size; almost no test points, for nobody asks for them."""
+    """Return the overrides of a dataset with so many labels; it has few test points, which are not used."""
     return [
         "data=synthetic_amazontitles_131k",
         f"data.sizes.labels={labels}",
@@ -52,7 +53,7 @@ def sizes(labels: int) -> list[str]:
 
 
 def measure(recipe: Joint, work: Workspace, steps: int) -> dict[str, float]:
-    """Take some steps, after one to warm up, and rank a batch of validation points."""
+    """Time training steps and the ranking of a batch of validation points, each after one warm-up."""
     graph = recipe.graph.build(work.train.labels, None, work.seed)
     targets = recipe.negatives.make_batches(
         recipe.points.select(work.train, work.label_features, graph), work.seed
@@ -88,7 +89,7 @@ def measure(recipe: Joint, work: Workspace, steps: int) -> dict[str, float]:
 
 
 def child(kind: str, labels: Sequence[int], steps: int, overrides: Sequence[str]) -> None:
-    """Be the process of one kind."""
+    """Measure one kind of negatives in this process and print the result as JSON."""
     hush_libraries()
     found = {}
     with tempfile.TemporaryDirectory() as temporary:
@@ -96,14 +97,14 @@ def child(kind: str, labels: Sequence[int], steps: int, overrides: Sequence[str]
             experiment = f"experiment={KINDS[kind]}"
             run = compose_run([experiment, "num_threads=1", *sizes(count), *overrides], Path(temporary))
             torch.set_float32_matmul_precision(run.recipe.stage.matmul_precision)  # type: ignore[attr-defined]
-            keep_freed_memory(large=KINDS[kind] == "joint")  # as in a stage
+            keep_freed_memory(large=KINDS[kind] == "joint")  # as a training stage does
             work = workspace(run, run.data.read(), ArtifactStore(Path(temporary) / "artifacts"))
             found[count] = measure(run.recipe, work, steps)  # type: ignore[arg-type]
     say({"found": list(found.items())})
 
 
 def plot(found: Growth, path: Path) -> None:
-    """Draw seconds of an epoch over labels, log-log, with the exponents in the legend."""
+    """Write a log-log plot of seconds per epoch over labels, with the exponents in the legend."""
     with mpl.rc_context({"font.size": 8, "svg.hashsalt": "xcgraph"}):
         figure = Figure(figsize=(5, 3.6), layout="constrained")
         axes = figure.add_subplot()
@@ -111,21 +112,21 @@ def plot(found: Growth, path: Path) -> None:
             seconds = [each["epoch"] for each in by_labels.values()]
             exponent = fit_exponent(list(by_labels), seconds)
             axes.loglog(list(by_labels), seconds, "o-", label=f"{kind}: {exponent:.2f}", base=2)
-        axes.set_xlabel("labels; points grow alike")
-        axes.set_ylabel("seconds of CPU, an epoch")
+        axes.set_xlabel("labels (points grow in proportion)")
+        axes.set_ylabel("CPU seconds per epoch")
         axes.legend(title="exponent")
         figure.savefig(path, metadata={"Date": None})
 
 
 def table(found: Growth) -> str:
-    """Lay out what was found, and the exponents of an epoch."""
+    """Return a Markdown table of all measurements and of the fitted exponents."""
     header = (
-        "scored against",
+        "negatives",
         "labels",
-        "scored in a step",
-        "ms, a step",
-        "s, an epoch",
-        "s, validation",
+        "labels scored per step",
+        "ms per step",
+        "s per epoch",
+        "s of validation",
         "GiB",
     )
     rows = []
@@ -142,22 +143,22 @@ def table(found: Growth) -> str:
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[Any, list[str]]:
-    """Tell options from overrides."""
+    """Split the command line into options and overrides."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.negatives",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
-    parser.add_argument("--labels", nargs="+", type=int, default=list(LABELS))
-    parser.add_argument("--steps", type=int, default=3, help="that count, after one to warm up")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS), help="kinds of negatives")
+    parser.add_argument("--labels", nargs="+", type=int, default=list(LABELS), help="numbers of labels")
+    parser.add_argument("--steps", type=int, default=3, help="timed steps after one warm-up (default: 3)")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of the plot")
     parser.add_argument("--child", choices=KINDS, help=argparse.SUPPRESS)
     return parser.parse_known_args(arguments)
 
 
 def main() -> None:
-    """Print a Markdown table, and leave the plot in ``negatives.svg``."""
+    """Print a Markdown table and write the plot to ``negatives.svg``."""
     options, overrides = parse()
     if options.child:
         child(options.child, options.labels, options.steps, overrides)

@@ -1,10 +1,11 @@
-"""Options of one recipe: what each reaches and how long its training takes, as a table and a plot.
+"""Compare options of one recipe by accuracy and training time, in a table and a plot.
 
     make reproduce SUITE=joint
     make reproduce SUITE=options
     python -m benchmarks.options runs/reproduce/code-*/sweeps/LF-WordNet-8K/joint*
 
-Seconds are those of all stages, as when they were made, also where a run took some from another.
+Training time is the sum over all stages of a run. A stage that the run took from the cache counts with the
+time that its first run needed.
 """
 
 import argparse
@@ -27,13 +28,13 @@ _ASIDE = frozenset(("seed", "num_threads", "progress", "logger", "hydra/launcher
 
 
 class Option(NamedTuple):
-    """The runs of one option.
+    """Results of all runs of one option.
 
     Attributes:
-        name: what the command line changed.
-        validation: percent by metric, a value per seed.
-        test: likewise.
-        seconds: of training, a value per seed.
+        name: overrides that define the option.
+        validation: validation metrics in percent, by metric, one value per seed.
+        test: test metrics in percent, by metric, one value per seed.
+        seconds: training time, one value per seed.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Option(NamedTuple):
 
 
 def read_options(folders: Iterable[Path]) -> list[Option]:
-    """Group all finished runs below some folders by what their command line changed but the seed."""
+    """Group all finished runs below some folders by their overrides, ignoring the seed."""
     groups = defaultdict(list)
     for path in sorted(path.parent for folder in folders for path in folder.rglob("metrics.json")):
         run = read_run(path)
@@ -62,7 +63,7 @@ def read_options(folders: Iterable[Path]) -> list[Option]:
 
 
 def table(options: Iterable[Option]) -> str:
-    """Lay out means and standard deviations over seeds."""
+    """Return a Markdown table of means and standard deviations over seeds."""
     header = (
         "option",
         *(f"validation {name}" for name in VALIDATION),
@@ -86,7 +87,7 @@ def _spread(values: Sequence[float]) -> str:
 
 
 def plot(options: Sequence[Option], path: Path) -> None:
-    """Draw test metrics over seconds of training, a named dot per option."""
+    """Write a plot of test metrics over training time, with one named dot per option."""
     with mpl.rc_context({"font.size": 7, "svg.hashsalt": "xcgraph"}):
         figure = Figure(figsize=(11, 2 + 0.14 * len(options)), layout="constrained")
         for axes, metric in zip(figure.subplots(1, len(DRAWN)), DRAWN, strict=True):
@@ -103,7 +104,7 @@ def plot(options: Sequence[Option], path: Path) -> None:
 
 
 def _name_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None:
-    """Write names at the right, in the order of the points and evenly spaced."""
+    """Write the names at the right edge, evenly spaced and in the order of the points."""
     for number, (value, seconds, name) in enumerate(points):
         axes.annotate(
             name,
@@ -116,18 +117,21 @@ def _name_points(axes: Axes, points: Sequence[tuple[float, float, str]]) -> None
 
 
 def main() -> None:
-    """Print a Markdown table, and leave the plot in ``options.svg``."""
+    """Print a Markdown table and write the plot to ``options.svg``."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.options",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="of runs on one data set")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    parser.add_argument(
+        "folders", type=Path, nargs="+", metavar="FOLDER", help="folder of runs on one dataset"
+    )
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of the plot")
     arguments = parser.parse_args()
     options = read_options(arguments.folders)
     if not options:
-        raise SystemExit("Expected folders with finished runs, found none.")
+        folders = " ".join(map(str, arguments.folders))
+        raise SystemExit(f"{folders}: no finished run found; give folders that contain run folders.")
     arguments.out.mkdir(parents=True, exist_ok=True)
     plot(options, arguments.out / "options.svg")
     say_line(table(options))

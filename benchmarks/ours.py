@@ -1,9 +1,9 @@
-"""Train a whole recipe, score the test points, and print what it took as JSON.
+"""Train one of our recipes, score the test points, and print costs and metrics as JSON.
 
     python -m benchmarks.ours num_trees=1
 
-The arguments are overrides of xcgraph-train. Nothing is taken from earlier runs. The Predictor predicts, with
-one thread and as many labels per point as peers.
+The arguments are overrides of xcgraph-train. No results of earlier runs are reused. The benchmark predicts
+with ``Predictor`` on one thread, and with as many labels per point as the other libraries.
 """
 
 import sys
@@ -24,13 +24,13 @@ from xcgraph.predict.predictor import Predictor
 from xcgraph.runs.run import Model, Run
 from xcgraph.storage.artifacts import ArtifactStore
 
-RUNS = 3  # of prediction
-QUERIES = 1000  # one by one, the 50 that warm up included
+RUNS = 3  # timed predictions of all test points
+QUERIES = 1000  # single queries, including 50 warm-up queries
 TOP_K = 20
 
 
 def measure(run: Run) -> dict[str, Any]:
-    """Fit the recipe and score the test points."""
+    """Fit the recipe, score the test points, and return costs and metrics."""
     data, store, models = run.data.read(), ArtifactStore(Path(run.artifacts)), []
     work = workspace(run, data, store)
     training = timed(lambda: models.append(run.recipe.fit(work)))
@@ -50,7 +50,7 @@ def measure(run: Run) -> dict[str, Any]:
 
 
 def predicting(model: Model, data: XCData) -> dict[str, Any]:
-    """Time prediction of the test points on one thread, all at once and one by one."""
+    """Measure prediction of the test points on one thread, in one batch and one by one."""
     torch.set_num_threads(1)
     numba.set_num_threads(1)
     predictor, points = Predictor(portable(model, data)), data.test.features
@@ -68,7 +68,7 @@ def predicting(model: Model, data: XCData) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Enter from the console."""
+    """Run the benchmark from the command line."""
     hush_libraries()
     with tempfile.TemporaryDirectory() as folder:
         say({**measure(compose_run(sys.argv[1:], Path(folder))), **circumstances()})

@@ -1,10 +1,10 @@
-"""How fast sparse text is read, beside scikit-learn, and how much memory that takes: Linux only.
+"""Measure the speed and memory of reading sparse text, and compare with scikit-learn (Linux only).
 
     OMP_NUM_THREADS=1 NUMBA_NUM_THREADS=1 .venv/bin/python -m benchmarks.parse
 
-The file is made here: rows of 80 entries with indices below 400,000 and six decimals, like TF-IDF features.
-Every time is the median of three, from a file in the page cache, on one core. Rates are per second of that
-core's time, which other programs on the machine change less than they change the clock's.
+The benchmark writes a file that looks like TF-IDF features: rows of 80 entries with indices below 400,000 and
+six decimals. Every time is the median of three runs on one core, with the file in the page cache. Rates use
+CPU time, because other programs disturb CPU time less than wall time.
 """
 
 import argparse
@@ -34,14 +34,14 @@ REPEATS = 3
 
 
 class Measurement(NamedTuple):
-    """One line of the table.
+    """One row of the table.
 
     Attributes:
-        what: what was measured.
-        megabytes: size of the file, 10⁶ bytes.
-        seconds: median on the clock, or None where memory was measured.
-        cpu_seconds: median of the process's computing time, or None where memory was measured.
-        peak_megabytes: most memory that a process held, 10⁶ bytes, or None where time was measured.
+        what: name of the measured task.
+        megabytes: size of the file in 10⁶ bytes.
+        seconds: median wall time, or None if memory was measured.
+        cpu_seconds: median CPU time, or None if memory was measured.
+        peak_megabytes: peak memory of the process in 10⁶ bytes, or None if time was measured.
     """
 
     what: str
@@ -52,7 +52,7 @@ class Measurement(NamedTuple):
 
 
 def measure(folder: Path, megabytes: int) -> list[Measurement]:
-    """Measure on files of this size and of a quarter of it."""
+    """Measure with a file of ``megabytes`` and, for memory, with a file of a quarter of that size."""
     small, large = (make_file(folder / f"{size}.txt", size) for size in (megabytes // 4, megabytes))
     labelled = with_labels(large, folder / "labelled.txt")
     found = [
@@ -69,7 +69,7 @@ def measure(folder: Path, megabytes: int) -> list[Measurement]:
     matrix = read_rows(large, full)
     expected = load_labelled(labelled)
     if (matrix != expected).nnz:
-        raise AssertionError("scikit-learn has read other entries.")
+        raise AssertionError("scikit-learn and xcgraph read different entries.")
     del expected
     tasks = {
         "file to memory-mapped rows (hash, parse, store)": lambda: read_rows(large, next(caches)),
@@ -84,7 +84,7 @@ def measure(folder: Path, megabytes: int) -> list[Measurement]:
 
 
 def make_file(path: Path, megabytes: int) -> Path:
-    """Write random rows, block by block."""
+    """Write a file of random rows, block by block."""
     num_blocks = -(-megabytes * 1_000_000 // (BYTES_PER_ROW * ROWS_PER_BLOCK))
     with RowsWriter(path, rows=num_blocks * ROWS_PER_BLOCK, columns=COLUMNS) as writer:
         for block in random_blocks(num_blocks):
@@ -93,7 +93,7 @@ def make_file(path: Path, megabytes: int) -> Path:
 
 
 def random_blocks(num_blocks: int) -> Iterator[csr_array]:
-    """Draw rows of sorted, distinct indices: one in each of as many equal ranges."""
+    """Yield blocks of random rows with sorted, distinct indices: one index per equal range of columns."""
     rng = np.random.default_rng(0)
     width = COLUMNS // ENTRIES_PER_ROW
     shape = (ROWS_PER_BLOCK, ENTRIES_PER_ROW)
@@ -107,7 +107,7 @@ def random_blocks(num_blocks: int) -> Iterator[csr_array]:
 
 
 def with_labels(source: Path, target: Path) -> Path:
-    """Write the same rows as scikit-learn wants them: no header, and a label first."""
+    """Copy the rows into scikit-learn's format: no header, and a label before each row."""
     with source.open("rb") as rows, target.open("wb") as file:
         next(rows)
         for row in rows:
@@ -116,13 +116,13 @@ def with_labels(source: Path, target: Path) -> Path:
 
 
 def load_labelled(path: Path) -> csr_array:
-    """Read them with scikit-learn."""
+    """Read rows with scikit-learn."""
     matrix, _ = load_svmlight_file(str(path), n_features=COLUMNS, dtype=np.float32, zero_based=True)
     return csr_array(matrix)
 
 
 def parse_alone(path: Path) -> None:
-    """Read, parse and mend, but store nothing."""
+    """Read, parse and canonicalize a file without storing the result."""
     for chunk in read_chunks(path):
         text = chunk.text.partition(b"\n")[2] if chunk.first_line == 1 else chunk.text
         (entries,) = parse_rows(text, COLUMNS)
@@ -130,12 +130,12 @@ def parse_alone(path: Path) -> None:
 
 
 def size(path: Path) -> float:
-    """Tell a file's size in 10⁶ bytes."""
+    """Return the size of a file in 10⁶ bytes."""
     return path.stat().st_size / 1e6
 
 
 def peak_memory(source: Path | None = None) -> float:
-    """Convert a file in a process of its own, and tell the most memory that it held, in 10⁶ bytes."""
+    """Convert a file in a separate process and return its peak memory in 10⁶ bytes."""
     with tempfile.TemporaryDirectory(dir=source.parent if source else None) as cache:
         command = [
             sys.executable,
@@ -148,18 +148,18 @@ def peak_memory(source: Path | None = None) -> float:
         return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def convert_and_tell_peak(source: Path | None, cache: Path) -> float:
-    """Be that process."""
+def convert_and_measure_peak(source: Path | None, cache: Path) -> float:
+    """Convert a file, if one is given, and return the peak memory of this process in 10⁶ bytes."""
     if source:
         read_rows(source, ArtifactStore(cache))
     return peak_memory_gib() * 2**30 / 1e6
 
 
 def table(measurements: list[Measurement]) -> str:
-    """Lay the measurements out as Markdown; the last is the peer that the others are compared with."""
+    """Return a Markdown table; all measurements are compared with the last one, scikit-learn."""
     peer = measurements[-1].cpu_seconds
     lines = [
-        "| what | MB | s | s of CPU | MB/s of CPU | × scikit-learn | peak MB |",
+        "| task | MB | s | CPU s | MB per CPU s | × scikit-learn | peak MB |",
         "|---|---|---|---|---|---|---|",
     ]
     for one in measurements:
@@ -172,19 +172,19 @@ def table(measurements: list[Measurement]) -> str:
 
 
 def main() -> list[Measurement]:
-    """Measure, print the table, and return what was measured."""
+    """Print the table and return the measurements."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--megabytes", type=int, default=500, help="size of the file (default: 500)")
     parser.add_argument(
-        "--folder", type=Path, help="where to make it (default: the folder for temporary files)"
+        "--folder", type=Path, help="where to write the file (default: the system's temporary folder)"
     )
     parser.add_argument("--convert-into", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("source", nargs="?", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.convert_into:
-        sys.stdout.write(f"{convert_and_tell_peak(options.source, options.convert_into)}\n")
+        sys.stdout.write(f"{convert_and_measure_peak(options.source, options.convert_into)}\n")
         return []
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         measurements = measure(Path(folder), options.megabytes)

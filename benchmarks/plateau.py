@@ -1,9 +1,9 @@
-"""How flat the settings of a recipe are: the trials of a search, drawn over each value that it varied.
+"""Show how sensitive a recipe is to its settings: plot the trials of a search over each varied setting.
 
     xcgraph-train -m hparams_search=joint num_threads=1
     python -m benchmarks.plateau runs/sweeps/LF-WordNet-8K/joint
 
-Validation points alone: what the trials have on test points is not read.
+The benchmark reads validation metrics only; it never reads the test metrics of the trials.
 """
 
 import argparse
@@ -20,15 +20,15 @@ from benchmarks.process import markdown, say_line
 from xcgraph.errors import UserError
 
 METRICS = ("P@1", "PSP@5")
-_PARTS = 3  # that a range is cut into
+_PARTS = 3  # parts of equal length per range
 
 
 class Trial(NamedTuple):
-    """A finished cell of a search.
+    """A finished trial of a search.
 
     Attributes:
-        values: what was set, by name; numbers alone.
-        metrics: percent, on validation points.
+        values: numeric overrides, by name.
+        metrics: validation metrics in percent.
     """
 
     values: Mapping[str, float]
@@ -36,15 +36,15 @@ class Trial(NamedTuple):
 
 
 def read_trials(folder: Path) -> list[Trial]:
-    """Read the finished cells of a search.
+    """Return the finished trials of a search.
 
     Raises:
-        UserError: there are fewer than two.
+        UserError: the folder has fewer than two finished trials.
     """
     trials = [_trial(path.parent) for path in sorted(folder.glob("*/metrics.json"))]
     if len(trials) < 2:
         raise UserError(
-            f"{folder}: expected the folder of a search with two finished cells or more, found {len(trials)}."
+            f"{folder}: the search needs at least 2 finished trials, found {len(trials)}; check the folder."
         )
     return trials
 
@@ -66,14 +66,14 @@ def _is_number(value: str) -> bool:
 
 
 def varied(trials: Sequence[Trial]) -> dict[str, np.ndarray]:
-    """Return the values of each setting that all trials have and that differs between them."""
+    """Return the values of each setting that every trial has and that differs between trials."""
     common = [name for name in trials[0].values if all(name in trial.values for trial in trials)]
     columns = {name: np.array([trial.values[name] for trial in trials]) for name in common}
     return {name: column for name, column in columns.items() if len(set(column)) > 1}
 
 
 def plot(trials: Sequence[Trial], path: Path) -> None:
-    """Draw each metric over each setting, a dot per trial."""
+    """Write plots of each metric over each setting, with one dot per trial."""
     columns = varied(trials)
     with mpl.rc_context({"font.size": 8, "svg.hashsalt": "xcgraph"}):
         size = (1.2 + 1.7 * len(columns), 3.6)
@@ -95,12 +95,12 @@ def plot(trials: Sequence[Trial], path: Path) -> None:
 
 
 def _is_rate(name: str) -> bool:
-    """Say whether a setting is a learning rate, of which logarithms are compared."""
+    """Return whether a setting is a learning rate, which needs a logarithmic scale."""
     return name.rpartition(".")[2] == "lr"
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """Lay out the best trial of each third of each range: on a plateau they are alike."""
+    """Return a Markdown table of the best trial in each third of each range; on a plateau they are equal."""
     rows = []
     for name, column in varied(trials).items():
         scale = np.log(column) if _is_rate(name) else column
@@ -116,14 +116,14 @@ def table(trials: Sequence[Trial]) -> str:
 
 
 def main() -> None:
-    """Print a Markdown table, and leave the plot in ``plateau.svg``."""
+    """Print a Markdown table and write the plot to ``plateau.svg``."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.plateau",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=Path, help="of the cells of a search")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"))
+    parser.add_argument("folder", type=Path, help="folder of the trials of a search")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/out"), help="folder of the plot")
     options = parser.parse_args()
     try:
         trials = read_trials(options.folder)

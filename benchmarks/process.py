@@ -1,4 +1,4 @@
-"""What measurements of this project share: a run from overrides, a process of its own, what surrounds it."""
+"""Build runs from overrides, run benchmarks in separate processes, and format results."""
 
 import importlib
 import json
@@ -22,27 +22,27 @@ from xcgraph.storage.artifacts import ArtifactStore
 
 
 def compose_run(overrides: Sequence[str], folder: Path) -> Run:
-    """Build the run that these overrides of xcgraph-train describe, and take its number of threads."""
-    importlib.import_module("torch._dynamo")  # seconds, which the first step of any optimizer would take
+    """Build the run of these overrides of xcgraph-train and set its number of threads in this process."""
+    importlib.import_module("torch._dynamo")  # else the first optimizer step imports it, which takes seconds
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         config = compose("train", [*overrides, f"paths.root={folder}", f"paths.run={folder / 'run'}"])
-    run: Run = build(config, "train")
+    run: Run = build(config)
     torch.set_num_threads(run.num_threads)
     numba.set_num_threads(min(run.num_threads, numba.config.NUMBA_NUM_THREADS))
     return run
 
 
 def workspace(run: Run, data: XCData, store: ArtifactStore) -> Workspace:
-    """Give a run's recipe what it trains on, as the run itself would."""
+    """Build the workspace that the run itself would pass to its recipe."""
     held_out = {"validation_fraction": run.validation.fraction, "validation_seed": run.validation.seed}
     return Workspace.of(data, store, seed=run.seed, **held_out)
 
 
 def run_module(module: str, *arguments: object) -> dict[str, Any]:
-    """Run a module in a process of its own, and read the JSON of its last line.
+    """Run a module in a separate process and return the JSON object on its last output line.
 
     Raises:
-        CalledProcessError: it failed; what it said is on the terminal.
+        CalledProcessError: the process failed; its error messages are on the terminal.
     """
     command = [sys.executable, "-m", module, *map(str, arguments)]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -51,24 +51,24 @@ def run_module(module: str, *arguments: object) -> dict[str, Any]:
 
 
 def say(found: Mapping[str, Any]) -> None:
-    """Be that process: print what was found as one line of JSON."""
+    """Print a result as one line of JSON, for :func:`run_module` to read."""
     say_line(json.dumps(found))
 
 
 def say_line(text: str) -> None:
-    """Print a line at once."""
+    """Print a line and flush the output."""
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
 
 def note(text: str) -> None:
-    """Tell people how far it is, past the output."""
+    """Print progress to standard error."""
     sys.stderr.write(f"{text}\n")
     sys.stderr.flush()
 
 
 def circumstances() -> dict[str, Any]:
-    """Tell machine, versions, commit, date and command of what is being measured."""
+    """Return machine, versions, commit, date and command of this measurement."""
     return {
         **environment(),
         "date": datetime.now().astimezone().isoformat(timespec="seconds"),
@@ -77,15 +77,15 @@ def circumstances() -> dict[str, Any]:
 
 
 def show(number: float) -> str:
-    """Print three digits, or all that stand before the point."""
+    """Format a number with three significant digits, or without decimals from 100 on."""
     return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay rows out as a Markdown table."""
+    """Return a Markdown table."""
     return "\n".join(map(markdown_row, [header, ["---"] * len(header), *rows]))
 
 
 def markdown_row(cells: Sequence[object]) -> str:
-    """Lay one row out."""
+    """Return one row of a Markdown table."""
     return f"| {' | '.join(map(str, cells))} |"

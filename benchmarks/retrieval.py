@@ -1,9 +1,9 @@
-"""Exact and approximate search for the labels of points, on one thread: milliseconds a point, and recall.
+"""Compare exact and approximate label search on one thread: milliseconds per point, and recall.
 
-    python -m benchmarks.retrieval RUN_FOLDER      # of a recipe without shortlists, such as joint
+    python -m benchmarks.retrieval RUN_FOLDER      # a run of a recipe without shortlists, such as joint
 
-What is found is compared with the exact search of `xcgraph.predict`, which misses nothing. Approximate search
-is faiss's, over a graph of labels (`retrieval=hnsw`).
+Recall is measured against the exact search of `xcgraph.predict`. The approximate search is the HNSW index of
+faiss (`retrieval=hnsw`).
 """
 
 import argparse
@@ -36,11 +36,11 @@ Labels = NDArray[np.int64]
 
 
 class Found(NamedTuple):
-    """What a search has found.
+    """Results of one search.
 
     Attributes:
-        labels: (points, k) best first.
-        took: of each point.
+        labels: (points, k) labels, best first.
+        took: time of each point.
     """
 
     labels: Labels
@@ -48,22 +48,24 @@ class Found(NamedTuple):
 
 
 def label_and_point_vectors(folder: Path, num_points: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Take the vectors of labels, and of the first test points, from a finished run."""
+    """Return the label vectors and the vectors of the first test points of a finished run."""
     run = read_run(folder)
     if isinstance(run, LeftOut):
-        raise SystemExit(f"{folder}: expected the folder of a finished run: {run.reason}.")
+        raise SystemExit(f"{folder}: this is not the folder of a finished run: {run.reason}.")
     with temp_folder("retrieval") as cache:
         sources = ConfigSources((), cache)
         data = sources.data(run)
         model = portable(sources.model(run), data)
     if model.trees[0].ranker is not None:
-        raise SystemExit(f"{folder}: expected a recipe without shortlists, such as joint.")
+        raise SystemExit(
+            f"{folder}: the recipe uses shortlists; give a run of a recipe without, such as joint."
+        )
     scoring = model.trees[0].shortlister
     return scoring.vectors, Embeddings(data.test.features[:num_points]).encode(scoring.encoder)
 
 
 def ask(points: NDArray[np.float32], search: Callable[[NDArray[np.float32]], NDArray]) -> Found:
-    """Search for each point by itself, after the first has warmed caches up."""
+    """Search for each point separately, after one warm-up search for the first point."""
     found: list[NDArray] = []
     search(points[:1])
     took = [timed(lambda row=row: found.append(search(points[row : row + 1]))) for row in range(len(points))]
@@ -71,20 +73,20 @@ def ask(points: NDArray[np.float32], search: Callable[[NDArray[np.float32]], NDA
 
 
 def recall(found: Labels, exact: Labels, k: int) -> float:
-    """Return the share of the exact k best that are among those found."""
+    """Return the share of the exact k best labels that the search found."""
     hits = (found[:, :k, None] == exact[:, None, :k]).any(axis=1)
     return float(hits.mean())
 
 
 def row(name: str, found: Found, exact: Labels) -> str:
-    """Write a line of the table."""
+    """Return one row of the table."""
     wall, cpu = (1e3 * median(column) for column in zip(*found.took, strict=True))
     shares = " | ".join(f"{100 * recall(found.labels, exact, k):.1f}" for k in KS)
     return f"| {name} | {wall:.2f} | {cpu:.2f} | {shares} |\n"
 
 
 def main() -> None:
-    """Measure one run."""
+    """Measure one run and print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("run", type=Path, metavar="RUN_FOLDER")
     parser.add_argument("--points", type=int, default=1000, help="test points to search for (default: 1000)")
@@ -98,7 +100,7 @@ def main() -> None:
     exact = ask(points, lambda point: exactly(point, max(KS))[0])
     sys.stdout.write(
         f"{len(vectors):,} labels, {vectors.shape[1]} dimensions, {len(points):,} points\n\n"
-        f"| search | ms | ms of CPU | {' | '.join(f'R@{k}' for k in KS)} |\n|---|---|---|{'---|' * len(KS)}\n"
+        f"| search | ms | CPU ms | {' | '.join(f'R@{k}' for k in KS)} |\n|---|---|---|{'---|' * len(KS)}\n"
         + row("exact", exact, exact.labels)
     )
     start = Took.now()
@@ -108,7 +110,7 @@ def main() -> None:
         index.hnsw.efSearch = width
         found = ask(points, lambda point: index.search(point, max(KS))[1])
         sys.stdout.write(row(f"HNSW, width {width}", found, exact.labels))
-    sys.stdout.write(f"\nThe graph of labels took {linking}.\n")
+    sys.stdout.write(f"\nBuilding the HNSW index took {linking}.\n")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""Seconds and peak memory of every step of a run, each step in a process of its own.
+"""Measure seconds and peak memory of every step of a run, each step in a separate process.
 
     python -m benchmarks.stages --size 8k
     python -m benchmarks.stages [--until STEP] [--folder FOLDER] OVERRIDES
 
-OVERRIDES are those of xcgraph-train; a size is a set of them that trains every stage of one tree for one
-epoch. A step is one artifact of the recipe, beside writing and reading the data, cutting an epoch's batches,
-and prediction. The process takes what the steps before it have left, makes the one, and ends. Its memory is
-the most that it ever held, data and imports included. A step is made once to warm up and then --runs times,
-of which the median counts; if the runs would take longer than --seconds, one counts, and if the warm-up
-already does, that does.
-Data is written and read once.
+OVERRIDES are overrides of xcgraph-train. A size is a set of overrides that trains every stage of one tree for
+one epoch. Most steps build one artifact of the recipe. The other steps write and read the data, load the
+batches of an epoch, and predict. Each process loads the results of the steps before it, runs one step, and
+exits. Its peak memory includes data and imports. A step runs once to warm up and then --runs times; the
+median counts. If the runs would take longer than --seconds, one run counts; if the warm-up already takes
+longer, the warm-up counts. The data is written and read only once.
 """
 
 import argparse
@@ -33,9 +32,9 @@ _131K = [
 ]
 SIZES = {
     "8k": ["data=lf_wordnet_8k"],
-    "40k": ["experiment=eclare_lf_wordnet_40k"],
+    "40k": ["experiment=data_set/eclare_lf_wordnet_40k"],
     "131k": _131K,
-    # An eighth of the points, labels and topics; labels per point, tokens and texts as they are.
+    # An eighth of the points, labels and topics; labels per point, tokens and texts do not change.
     "131k/8": [
         *_131K,
         "data.sizes.train_points=36850",
@@ -50,10 +49,10 @@ class Step(NamedTuple):
     """One row of the table.
 
     Attributes:
-        name: of the artifact, or what else was made.
-        seconds: that making it took.
-        cpu_seconds: that the process was computing for it, at the median.
-        gib: most memory that the process held.
+        name: name of the artifact or of the other step.
+        seconds: wall time of the runs.
+        cpu_seconds: median CPU time of the runs.
+        gib: peak memory of the process.
     """
 
     name: str
@@ -62,7 +61,7 @@ class Step(NamedTuple):
     gib: float
 
     def row(self) -> tuple[str, ...]:
-        """Return the cells."""
+        """Return the cells of the row."""
         spread = f"{show(self.seconds.least)} – {show(self.seconds.most)}"
         return (
             self.name,
@@ -73,13 +72,13 @@ class Step(NamedTuple):
         )
 
 
-HEADER = ("step", "seconds", "least – most", "seconds of CPU", "peak memory (GiB)")
+HEADER = ("step", "seconds", "min – max", "CPU seconds", "peak memory (GiB)")
 
 
 def measure(
     overrides: Sequence[str], folder: Path, *, until: str = DONE, runs: int = 3, seconds: float = 60.0
 ) -> Iterator[Step]:
-    """Run step after step, each in a process of its own."""
+    """Run one step after the other, each in a separate process, and yield the measurements."""
     name = ""
     while name not in (until, DONE):
         flags = ["--child", "--folder", folder, "--runs", runs, "--seconds", seconds]
@@ -89,7 +88,7 @@ def measure(
 
 
 def child(overrides: Sequence[str], folder: Path, runs: int, seconds: float) -> None:
-    """Be that process."""
+    """Run the next step in this process and print its measurements as JSON."""
     hush_libraries()
     name, took = measure_step(compose_run(overrides, folder), folder, runs, seconds)
     on_clock, computing = zip(*took, strict=True)
@@ -97,18 +96,18 @@ def child(overrides: Sequence[str], folder: Path, runs: int, seconds: float) -> 
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
-    """Tell options from overrides."""
+    """Split the command line into options and overrides."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.stages",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--size", choices=SIZES, help="overrides that come before the others")
-    add("--folder", type=Path, help="keeps what was made; default: a temporary one")
-    add("--until", default=DONE, help="the last step, such as graph-surrogate")
-    add("--runs", type=int, default=3)
-    add("--seconds", type=float, default=60.0, help="that a step may take, warm-up and all runs together")
+    add("--size", choices=SIZES, help="named set of overrides, placed before OVERRIDES")
+    add("--folder", type=Path, help="folder that keeps all results (default: a temporary folder)")
+    add("--until", default=DONE, help="last step to run, such as graph-surrogate (default: all steps)")
+    add("--runs", type=int, default=3, help="timed runs per step (default: 3)")
+    add("--seconds", type=float, default=60.0, help="time limit of the timed runs of a step (default: 60)")
     add("--child", action="store_true", help=argparse.SUPPRESS)
     options, overrides = parser.parse_known_args(arguments)
     if options.size and not options.child:
@@ -117,7 +116,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, l
 
 
 def main() -> None:
-    """Print a Markdown table, row by row."""
+    """Measure all steps and print a Markdown table, row by row."""
     options, overrides = parse()
     if options.child:
         child(overrides, options.folder, options.runs, options.seconds)

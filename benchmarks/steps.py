@@ -1,4 +1,4 @@
-"""The steps of a recipe, one at a time: its artifacts, besides data, loaders and prediction."""
+"""Run the steps of a recipe one at a time: the data, its artifacts, the loaders and prediction."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +11,7 @@ from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.data.xc_data import XCData
 from xcgraph.recipes.models import Ensemble
-from xcgraph.recipes.shortlister import Beams, shortlist
+from xcgraph.recipes.shortlists import Beams, shortlist
 from xcgraph.recipes.workspace import Workspace
 from xcgraph.runs.run import Run
 from xcgraph.storage.artifacts import Artifact, ArtifactStore
@@ -21,16 +21,19 @@ DONE = "predict"
 
 
 class StepDone(BaseException):
-    """Ends a process whose step is done, with its name and times; no ``except Exception`` stops it."""
+    """Stop the process after its step; carries the step's name and times.
+
+    It is no ``Exception``, so that ``except Exception`` in the recipe does not catch it.
+    """
 
 
 class OneStepStore(ArtifactStore):
-    """Makes one artifact that is not there yet, and ends the process with it.
+    """Artifact store that builds the first missing artifact and then raises ``StepDone``.
 
     Args:
-        root: the folder.
-        runs: how often it is made, if it takes no longer.
-        seconds: how long all of that may take.
+        root: folder of the store.
+        runs: number of timed builds, if they fit into ``seconds``.
+        seconds: time limit for all builds.
     """
 
     def __init__(self, root: Path, runs: int = 1, seconds: float = 0.0) -> None:
@@ -38,19 +41,20 @@ class OneStepStore(ArtifactStore):
         self._runs, self._seconds = runs, seconds
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        """Return an artifact that is there; raise ``StepDone`` after making one that is not.
+        """Return an existing artifact, or build a missing one and raise ``StepDone``.
 
-        Made several times, a training goes on from the weights of the time before: its epochs take as long.
+        Repeated builds of a training continue from the weights of the build before; this does not change the
+        time of an epoch.
         """
         took: list[Took] = []
 
         def build_repeatedly(folder: Path) -> None:
-            def build_anew() -> None:
+            def build_from_scratch() -> None:
                 for path in folder.iterdir():
                     path.unlink()
                 build(folder)
 
-            took.extend(repeat_within(build_anew, self._runs, self._seconds))
+            took.extend(repeat_within(build_from_scratch, self._runs, self._seconds))
 
         artifact = super().make(name, inputs, build_repeatedly)
         if took:
@@ -59,10 +63,10 @@ class OneStepStore(ArtifactStore):
 
 
 def run_step(run: Run, folder: Path, runs: int, seconds: float) -> None:
-    """Make whatever comes next.
+    """Run the first step that has no result yet.
 
     Raises:
-        StepDone: always.
+        StepDone: always, unless all steps are done.
     """
     if isinstance(run.data, Synthetic):
         run.data.files(OneStepStore(run.data.cache))
@@ -79,7 +83,7 @@ def run_step(run: Run, folder: Path, runs: int, seconds: float) -> None:
 
 
 def _read(run: Run, folder: Path) -> XCData:
-    """Read the data; the first time is a step of its own, in which text becomes memory-mapped rows."""
+    """Read the data; the first read is a separate step, which converts text to memory-mapped rows."""
     marker, found = folder / "read", []
     took = timed(lambda: found.append(run.data.read()))
     if not marker.exists():
@@ -90,7 +94,7 @@ def _read(run: Run, folder: Path) -> XCData:
 
 
 def _loaders(work: Workspace, model: Ensemble, store: ArtifactStore) -> dict[str, Callable[[], object]]:
-    """Cut all batches of an epoch, of points alone and with the shortlists of the first tree."""
+    """Return tasks that load all batches of an epoch: points only, and points with shortlists of tree 0."""
     tree = model.members[0]
     beams = Beams(**load_arrays(store.used["tree-0-beams-train"].path("arrays.npz")))
     points = {
@@ -99,17 +103,17 @@ def _loaders(work: Workspace, model: Ensemble, store: ArtifactStore) -> dict[str
     }
     size = tree.ranker.stage.batch_size
 
-    def cut(targets: AllLabelsDataset) -> Callable[[], object]:
+    def load_all(targets: AllLabelsDataset) -> Callable[[], object]:
         return lambda: sum(1 for _ in batch_loader(targets, batch_size=size, shuffle_seed=0))
 
-    return {name: cut(targets) for name, targets in points.items()}
+    return {name: load_all(targets) for name, targets in points.items()}
 
 
 def measure_step(run: Run, folder: Path, runs: int, seconds: float) -> tuple[str, list[Took]]:
-    """Make whatever comes next; return its name and what each run took."""
+    """Run the first step that has no result yet; return its name and the time of each run."""
     try:
         run_step(run, folder, runs, seconds)
     except StepDone as step:
         name, took = step.args
         return name, took
-    raise AssertionError(f"All steps are done in {folder}.")
+    raise AssertionError(f"{folder}: all steps are already done.")

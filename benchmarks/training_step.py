@@ -1,10 +1,10 @@
-"""What a training step's time goes to, in the three modules of ECLARE that train.
+"""Profile a training step of one of the three trained modules of ECLARE.
 
     OMP_NUM_THREADS=1 python -m benchmarks.training_step ranker --labels 131072
 
-Points and labels are random rows, as many and as long as LF-AmazonTitles-131K has; nothing is trained before.
-A point's beam is that of its topic and random meta-labels, so that a batch asks for most of the labels. The
-seconds are those of the processor, on one thread: other programs change them less than the clock's.
+Points and labels are random rows with the sizes of LF-AmazonTitles-131K, and no module is trained before. The
+beam of a point has the meta-labels of its topic and random meta-labels, so that a batch uses most of the
+labels. Times are CPU time on one thread, because other programs disturb CPU time less than wall time.
 """
 
 import argparse
@@ -37,7 +37,7 @@ from xcgraph.tasks.xc_task import XCTask
 
 STAGES = ("surrogate", "shortlister", "ranker")
 _TOKENS, _BATCH, _BEAM, _MEMBERS, _TOPIC = 40_000, 1024, 50, 4, 128
-_OTHERS = "element by element, and others"
+_OTHERS = "elementwise and other"
 KINDS = {
     "matrix products": ("mm", "addmm", "addmm_", "bmm", "baddbmm", "mkldnn_linear"),
     "gathers and sums of rows": (
@@ -54,18 +54,18 @@ KINDS = {
 
 
 class Setting(NamedTuple):
-    """A task and batches to train it with."""
+    """A task and its training batches."""
 
     task: XCTask
     batches: Sequence[XCBatch]
 
 
 def setting(stage: str, labels: int, dim: int = 256) -> Setting:
-    """Build what a stage trains, on random rows.
+    """Build the task of a stage and batches of random rows.
 
     Args:
         stage: one of ``STAGES``.
-        labels: how many, a multiple of 128.
+        labels: number of labels, a multiple of 128.
         dim: length of the vectors.
     """
     torch.manual_seed(0)
@@ -97,8 +97,8 @@ def _targets(draw: np.random.Generator, shortlisted: bool, labels: int, points: 
     own = topics * (_TOPIC // _MEMBERS) + np.arange(_TOPIC // _MEMBERS)
     beams = np.concatenate([own, draw.integers(0, metas, (points, _BEAM - own.shape[1]))], axis=1)
     members = _matrix(np.arange(labels).reshape(metas, _MEMBERS), labels)
-    truth = Split(texts, _matrix(columns, labels), NO_PAIRS)
-    return ShortlistDataset(truth, beams.astype(np.int32), np.zeros(beams.shape, np.float32), members)
+    split = Split(texts, _matrix(columns, labels), NO_PAIRS)
+    return ShortlistDataset(split, beams.astype(np.int32), np.zeros(beams.shape, np.float32), members)
 
 
 def _rows(draw: np.random.Generator, count: int, length: int, columns: int) -> csr_array:
@@ -114,7 +114,7 @@ def _matrix(columns: np.ndarray, width: int) -> csr_array:
 
 
 def steps(found: Setting, device: str = "cpu") -> Iterator[None]:
-    """Take a training step each time, on a device; the transfer of its batch is part of it."""
+    """Take one training step per iteration on a device, including the transfer of the batch."""
     task = found.task.to(device)
     optimizer = SparseDenseAdam(task, lr=0.005)
     for batch in cycle(found.batches):
@@ -126,7 +126,7 @@ def steps(found: Setting, device: str = "cpu") -> Iterator[None]:
 
 
 def shares(training: Iterator[None], count: int) -> dict[str, float]:
-    """Profile some steps: the share of the time by kind of work."""
+    """Profile some steps and return the share of CPU time by kind of operation."""
     with profile(activities=[ProfilerActivity.CPU]) as found:
         for _ in range(count):
             next(training)
@@ -140,24 +140,24 @@ def shares(training: Iterator[None], count: int) -> dict[str, float]:
 
 
 def main() -> None:
-    """Print a Markdown table."""
+    """Measure one stage and print a Markdown table."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.training_step",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("stage", choices=STAGES)
-    parser.add_argument("--labels", type=int, default=131_072)
-    parser.add_argument("--steps", type=int, default=5, help="that count, after one to warm up")
+    parser.add_argument("--labels", type=int, default=131_072, help="number of labels (default: 131072)")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps after one warm-up (default: 5)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_float32_matmul_precision("medium")
-    keep_freed_memory(large=True)  # as in a stage
+    keep_freed_memory(large=True)  # as a training stage does
     training = steps(setting(options.stage, options.labels))
     took = [1000 * one.cpu_seconds for one in repeat(lambda: next(training), options.steps)]
     peak, found = f"{peak_memory_gib():.2f}", shares(training, 2)
     spread = f"{median(took):,.0f}", f"{min(took):,.0f} – {max(took):,.0f}"
-    header = ("stage", "ms", "least – most", "peak memory (GiB)", *found)
+    header = ("stage", "CPU ms", "min – max", "peak memory (GiB)", *found)
     say_line(
         markdown(header, [(options.stage, *spread, peak, *(f"{share:.0%}" for share in found.values()))])
     )

@@ -1,1 +1,1 @@
-"""Plug-in folder of data sets: one DataModule per file, joined to xcgraph by Hydra's ``_target_`` alone."""
+"""Plug-in folder of data sets: one data module per file. Only Hydra's ``_target_`` connects it to xcgraph."""

@@ -1,4 +1,4 @@
-"""A data set in another shape: does a recipe hold where its settings were not chosen?"""
+"""Variants of a data set, which show whether a recipe's settings also work on data of another shape."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
@@ -14,14 +14,14 @@ from xcgraph.text.vectorizer import Vectorizer
 
 @dataclass(frozen=True, kw_only=True)
 class Material:
-    """What a data set is made of before its texts are weighed.
+    """The parts of a data set before its texts are vectorized.
 
     Attributes:
         train: training points.
         test: test points.
-        train_texts: one per training point.
-        test_texts: one per test point.
-        label_names: one per label.
+        train_texts: one text per training point.
+        test_texts: one text per test point.
+        label_names: one text per label.
     """
 
     train: Split
@@ -32,49 +32,60 @@ class Material:
 
 
 class Shape(ABC):
-    """What becomes of a data set."""
+    """A way to change a data set."""
 
     @abstractmethod
     def reshape(self, material: Material) -> Material:
-        """Return the data set in this shape; equal on every call.
+        """Return the changed data set; every call returns equal data.
 
         Raises:
-            UserError: the data set cannot take this shape.
+            UserError: this shape is impossible for the data set.
         """
 
 
 @dataclass(frozen=True)
 class FirstWords(Shape):
-    """Titles only: of a point's text, the first words.
+    """Keep only the first words of each point's text, like a title.
 
     Attributes:
-        num_words: how many, ≥ 1.
+        num_words: number of words to keep, at least 1.
+
+    Raises:
+        UserError: ``num_words`` is below 1.
     """
 
     num_words: int
 
     def __post_init__(self) -> None:
         if self.num_words < 1:
-            raise UserError(f"data.shape.num_words must be ≥ 1, got {self.num_words}.")
+            raise UserError(f"data.shape.num_words must be ≥ 1, got {self.num_words}; raise it.")
 
     def reshape(self, material: Material) -> Material:
-        """Cut the texts of points; labels keep theirs."""
+        """Return the data set with shortened point texts; label texts do not change."""
         return replace(
-            material, train_texts=self._cut(material.train_texts), test_texts=self._cut(material.test_texts)
+            material,
+            train_texts=self._shorten(material.train_texts),
+            test_texts=self._shorten(material.test_texts),
         )
 
-    def _cut(self, texts: tuple[str, ...]) -> tuple[str, ...]:
+    def _shorten(self, texts: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(" ".join(text.split(maxsplit=self.num_words)[: self.num_words]) for text in texts)
 
 
 @dataclass(frozen=True)
 class FewPoints(Shape):
-    """Few training points per label: a point stays if one of its labels still needs it.
+    """Keep few training points per label.
+
+    The points are visited in random order. A point is kept if one of its labels does not have enough points
+    yet.
 
     Attributes:
-        points_per_label: that many each label needs, ≥ 1; a label can end with more, of points that stay for
-            another's sake, or fewer, where there are not so many.
-        seed: of the order in which points are looked at.
+        points_per_label: number of points that each label needs, at least 1. A label can have more, from
+            points that another label needs, or fewer, if the data set does not have as many.
+        seed: random seed for the order of the points.
+
+    Raises:
+        UserError: ``points_per_label`` is below 1.
     """
 
     points_per_label: int
@@ -82,10 +93,12 @@ class FewPoints(Shape):
 
     def __post_init__(self) -> None:
         if self.points_per_label < 1:
-            raise UserError(f"data.shape.points_per_label must be ≥ 1, got {self.points_per_label}.")
+            raise UserError(
+                f"data.shape.points_per_label must be ≥ 1, got {self.points_per_label}; raise it."
+            )
 
     def reshape(self, material: Material) -> Material:
-        """Leave out training points; labels and test points stay."""
+        """Return the data set with fewer training points; labels and test points do not change."""
         labels, rows = material.train.labels, []
         kept = np.zeros(labels.shape[1], np.int64)
         for row in np.random.default_rng(self.seed).permutation(labels.shape[0]):
@@ -100,12 +113,15 @@ class FewPoints(Shape):
 
 @dataclass(frozen=True)
 class FrequentLabel(Shape):
-    """One further label, the last, that many points carry whatever they say.
+    """Add one last label that many random points have, independent of their texts.
 
     Attributes:
-        share: of the points, training and test alike, in (0, 1).
-        name: the label's text.
-        seed: of the choice of points.
+        share: share of the training points and of the test points with this label, in (0, 1).
+        name: text of the label.
+        seed: random seed for the choice of the points.
+
+    Raises:
+        UserError: ``share`` is out of range.
     """
 
     share: float
@@ -114,32 +130,32 @@ class FrequentLabel(Shape):
 
     def __post_init__(self) -> None:
         if not 0 < self.share < 1:
-            raise UserError(f"data.shape.share must lie in (0, 1), got {self.share}.")
+            raise UserError(f"data.shape.share must lie in (0, 1), got {self.share}; try 0.4.")
 
     def reshape(self, material: Material) -> Material:
-        """Add a column of labels."""
+        """Return the data set with one more label."""
         generator = np.random.default_rng(self.seed)
         return replace(
             material,
-            train=self._carried(material.train, generator),
-            test=self._carried(material.test, generator),
+            train=self._add_label(material.train, generator),
+            test=self._add_label(material.test, generator),
             label_names=(*material.label_names, self.name),
         )
 
-    def _carried(self, split: Split, generator: np.random.Generator) -> Split:
+    def _add_label(self, split: Split, generator: np.random.Generator) -> Split:
         column = (generator.random((len(split), 1)) < self.share).astype(np.float32)
         labels = csr_array(hstack([split.labels, csr_array(column)], format="csr"))
         return replace(split, labels=labels)
 
 
 class Reshaped(XCDataModule):
-    """Another data set, reshaped; texts are weighed anew, and shape the vocabulary, in their new shape.
+    """A variant of another data set; the vectorizer is fitted on the changed texts.
 
     Args:
-        base: the data set; it has to know the texts of its points and labels.
-        shape: what becomes of it.
-        name: the data set's name, as reports print it.
-        text: how texts become token weights.
+        base: the original data set, which must have the texts of its points and labels.
+        shape: the change to the data set.
+        name: name of the data set in reports.
+        text: vectorizer for all texts.
         propensity_a: A of the propensity model (Jain et al., KDD'16).
         propensity_b: B of the same model.
     """
@@ -160,36 +176,38 @@ class Reshaped(XCDataModule):
         self.text = text
 
     def read(self) -> XCData:
-        """Read the data set and reshape it; equal data on every call.
+        """Read the original data set and change it; every call returns equal data.
 
         Raises:
-            UserError: the data set has no texts, or cannot take the shape.
+            UserError: the data set has no texts, or the shape is impossible for it.
         """
-        found = self._material()
-        weighed = self.text.fit_transform(found.train_texts, found.test_texts, label_texts=found.label_names)
+        material = self._material()
+        vectorized = self.text.fit_transform(
+            material.train_texts, material.test_texts, label_texts=material.label_names
+        )
         return XCData(
             name=self.name,
-            train=replace(found.train, features=weighed.train),
-            test=replace(found.test, features=weighed.test),
-            label_features=weighed.labels,
-            label_names=found.label_names,
-            vocabulary=weighed.vocabulary,
-            vectorizer=weighed.vectorizer,
+            train=replace(material.train, features=vectorized.train),
+            test=replace(material.test, features=vectorized.test),
+            label_features=vectorized.labels,
+            label_names=material.label_names,
+            vocabulary=vectorized.vocabulary,
+            vectorizer=vectorized.vectorizer,
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )
 
     def point_texts(self) -> PointTexts:
-        """Return the texts in their new shape."""
-        found = self._material()
-        return PointTexts(found.train_texts, found.test_texts)
+        """Return the changed texts of the points."""
+        material = self._material()
+        return PointTexts(material.train_texts, material.test_texts)
 
     def _material(self) -> Material:
         data, texts = self.base.read(), self.base.point_texts()
         if texts is None or not data.label_names:
             raise UserError(
-                f"{self.name}: expected {self.base.name} to have texts of points and labels, found features "
-                "alone; name a data set with texts in data.base."
+                f"{self.name}: expected {self.base.name} to have texts of points and labels, found only "
+                "features; choose a data set with texts as data.base."
             )
         return self.shape.reshape(
             Material(

@@ -1,4 +1,4 @@
-"""Synthetic data sets of any size, with structure to find: for scale and for tests."""
+"""Synthetic data sets of any size with planted structure, for measurements of scale and for tests."""
 
 import logging
 from pathlib import Path
@@ -19,21 +19,21 @@ _LABEL_FEATURES = "lbl_X_Xf.txt"
 
 
 class Synthetic(XCDataModule):
-    """Points and labels drawn from planted topics, as large as the published sets if wanted.
+    """Random points and labels from planted topics, up to the size of the published data sets.
 
-    For measuring time and memory, and for tests. Never for claims of accuracy: a method that does well here
-    has found the structure of :class:`~data_modules.planted.PlantedTopics`, and nothing else.
+    Use it to measure time and memory, and for tests. Do not use it for claims about accuracy: a good result
+    only shows that a method finds the structure of :class:`~data_modules.planted.PlantedTopics`.
 
-    The set is written once, as files of the split format, and then read like any other. Neither holds it
-    in memory.
+    The data set is written once as files of the split format, and then read like any other data set. Writing
+    and reading do not need it in memory.
 
     Args:
-        name: the data set's name, as reports print it.
+        name: name of the data set in reports.
         propensity_a: A of the propensity model (Jain et al., KDD'16).
         propensity_b: B of the same model.
-        sizes: how large it is.
-        seed: of everything; equal seeds give equal files.
-        cache: the folder that keeps files and converted rows.
+        sizes: size of the data set.
+        seed: random seed, at least 0; equal seeds give equal files.
+        cache: folder for the files and the converted rows.
 
     Raises:
         UserError: the seed is negative.
@@ -58,13 +58,13 @@ class Synthetic(XCDataModule):
             name=name, propensity_a=propensity_a, propensity_b=propensity_b, statistics=statistics
         )
         if seed < 0:
-            raise UserError(f"data.seed must be ≥ 0, got {seed}.")
+            raise UserError(f"data.seed must be ≥ 0, got {seed}; choose another seed.")
         self.sizes = sizes
         self.seed = seed
         self.cache = Path(cache)
 
     def read(self) -> XCData:
-        """Write the files, if that has not been done yet, and read them."""
+        """Write the files if they do not exist yet, and read them."""
         store = ArtifactStore(self.cache)
         files = self.files(store)
         _log.info("%s: files in %s", self.name, files.folder)
@@ -88,11 +88,11 @@ class Synthetic(XCDataModule):
         return data
 
     def files(self, store: ArtifactStore) -> Artifact:
-        """Return the folder of files, writing them if that has not been done yet."""
+        """Return the folder of the files; write them if they do not exist yet."""
         return store.make("synthetic", {"sizes": self.sizes, "seed": self.seed}, self.write)
 
     def write(self, folder: Path) -> None:
-        """Write the five files of the split format into a folder, block by block."""
+        """Write the five files of the split format to a folder, block by block."""
         planted, sizes = PlantedTopics(self.sizes, self.seed), self.sizes
         with RowsWriter(folder / _LABEL_FEATURES, rows=sizes.labels, columns=sizes.tokens) as writer:
             for texts in planted.label_texts():
@@ -103,8 +103,8 @@ class Synthetic(XCDataModule):
         ):
             with (
                 RowsWriter(folder / features, rows=count, columns=sizes.tokens) as texts,
-                RowsWriter(folder / labels, rows=count, columns=sizes.labels) as sets,
+                RowsWriter(folder / labels, rows=count, columns=sizes.labels) as label_sets,
             ):
-                for block, of_labels in points:
-                    texts.append(block)
-                    sets.append(of_labels)
+                for point_texts, point_labels in points:
+                    texts.append(point_texts)
+                    label_sets.append(point_labels)

@@ -1,4 +1,4 @@
-"""LF-WordNet: predict the synsets that a synset of WordNet 3.0 points to; embedded, nothing to download."""
+"""LF-WordNet: predict the synsets that a WordNet 3.0 synset points to; the archive is part of the package."""
 
 import hashlib
 import io
@@ -19,27 +19,28 @@ from xcgraph.sparse import binary_rows
 from xcgraph.text.vectorizer import Vectorizer
 
 EMBEDDED_ARCHIVE = Path(__file__).with_name("wordnet-3.0.tar.xz")
-# The letter of a part of speech starts a synset's id; adjective satellites count as adjectives.
+# A synset's id starts with the letter of its part of speech; adjective satellites count as adjectives.
 LETTERS = {"noun": "n", "verb": "v", "adj": "a", "adv": "r"}
 LABEL_POINTERS = frozenset(("@i", "#m", "#s", "#p", ";c", ";r", ";u", *"@*>&=+!^$<\\"))
-# An instance's class counts as a hypernym: with it LF-WordNet-40K has 2.5 labels per point, without it 2.4.
+# The class of an instance counts as a hypernym, so LF-WordNet-40K has 2.5 labels per point instead of 2.4.
 HYPERNYM_POINTERS = frozenset(("@", "@i"))
-# Part of the data set's definition: another fraction is another data set.
+# The fraction is part of the definition of the data set and must not change.
 TEST_FRACTION = 0.3
 
-# An adjective's place in the sentence: (a) before the noun, (p) after the verb, (ip) right after the noun.
+# The position of an adjective: (a) before the noun, (p) after the verb, (ip) directly after the noun.
 _SYNTACTIC_MARKER = re.compile(r"\((?:a|p|ip)\)$")
-_MEND = "reinstall xcgraph or set data.archive to an intact copy"
+_REMEDY = "reinstall xcgraph or set data.archive to an intact copy"
 
 
 class Synset(NamedTuple):
-    """One synset as the data files give it.
+    """One synset of the data files.
 
     Attributes:
-        name: its words, its text as a label; spaces for underscores, no syntactic markers such as ``(p)``.
-        text: its words and gloss, its text as a point.
-        targets: ids that its label pointers lead to, of any part of speech.
-        hypernyms: those among ``targets`` that are hypernyms or classes.
+        name: words of the synset, which are its text as a label. Underscores are replaced by spaces, and
+            syntactic markers such as ``(p)`` are removed.
+        text: words and gloss of the synset, which are its text as a point.
+        targets: ids of the targets of its label pointers, of any part of speech.
+        hypernyms: ids among ``targets`` that are hypernyms or classes.
     """
 
     name: str
@@ -49,26 +50,27 @@ class Synset(NamedTuple):
 
 
 class WordNet(XCDataModule):
-    """Synsets of WordNet 3.0 as points, labelled with synsets.
+    """Synsets of WordNet 3.0 as points and as labels.
 
-    A point's text is its words and gloss, a label's text its words. A point's labels are the targets of its
-    pointers in ``LABEL_POINTERS`` and its hypernyms' hypernyms. A pair that holds in both directions is kept
-    once, from the larger id to the smaller. Points without labels are dropped, a hash of the id puts 30 % of
-    the others into the test split, the labels are those of training points, and test points that are left
-    without a label are dropped. A point that is also a label must not be predicted for itself: such pairs
-    are filtered in both splits.
+    The text of a point is its words and gloss; the text of a label is its words. The labels of a point are
+    the targets of its pointers in ``LABEL_POINTERS``, and the hypernyms of its hypernyms. If two synsets
+    would be labels of each other, only the pair from the larger id to the smaller is kept. Points without
+    labels are dropped. A hash of the id selects 30 % of the remaining points for the test split. The set of
+    labels is taken from the training points, and test points without any of these labels are dropped. A
+    point that is also a label must not be predicted for itself, so such pairs are filtered in both splits.
 
     Args:
-        name: the data set's name, as reports print it.
+        name: name of the data set in reports.
         propensity_a: A of the propensity model (Jain et al., KDD'16).
         propensity_b: B of the same model.
-        parts_of_speech: which of noun, verb, adj, adv to take, in any order; pointers to others are ignored.
-        archive: a tar.xz of WordNet's data files (format: wndb(5WN)); None is the embedded WordNet 3.0.
-        text: how texts become token weights.
-        statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
+        parts_of_speech: some of noun, verb, adj and adv, in any order. Pointers to other parts of speech are
+            ignored.
+        archive: a tar.xz of WordNet's data files (format: wndb(5WN)); None uses the embedded WordNet 3.0.
+        text: vectorizer for all texts.
+        statistics: expected values of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
 
     Raises:
-        UserError: an unknown part of speech or statistic.
+        UserError: a part of speech or a statistic is unknown.
     """
 
     def __init__(
@@ -96,10 +98,10 @@ class WordNet(XCDataModule):
         self.text = text
 
     def read(self) -> XCData:
-        """Read the synsets, pair them with labels and split them; equal data on every call.
+        """Read the synsets, find their labels and split them; every call returns equal data.
 
         Raises:
-            UserError: the archive is missing, broken or no WordNet, or differs from ``statistics``.
+            UserError: the archive is missing, damaged or not WordNet, or the statistics differ.
         """
         synsets = _read_synsets(self.archive, self.parts_of_speech)
         train, test, columns = _split_points(targets := _label_targets(synsets))
@@ -121,7 +123,7 @@ class WordNet(XCDataModule):
         return data
 
     def point_texts(self) -> PointTexts:
-        """Return words and gloss of the points."""
+        """Return the words and the gloss of each point."""
         synsets = _read_synsets(self.archive, self.parts_of_speech)
         return _texts(synsets, *_split_points(_label_targets(synsets))[:2])
 
@@ -131,7 +133,7 @@ def _texts(synsets: Mapping[str, Synset], train: Sequence[str], test: Sequence[s
 
 
 def _split_points(targets: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str], dict[str, int]]:
-    """Choose training points, test points and the columns of labels, all ascending."""
+    """Return training points, test points and the columns of labels, all ascending by id."""
     train = [point for point in targets if not _in_test(point)]
     labels = sorted({label for point in train for label in targets[point]})
     columns = {label: column for column, label in enumerate(labels)}
@@ -140,7 +142,7 @@ def _split_points(targets: Mapping[str, Sequence[str]]) -> tuple[list[str], list
 
 
 def _read_synsets(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, Synset]:
-    """Read the synsets of some parts of speech by id, and check that their pointers lead somewhere."""
+    """Read the synsets of some parts of speech by id, and check that the targets of their pointers exist."""
     synsets: dict[str, Synset] = {}
     for part, content in _read_members(archive, parts_of_speech).items():
         synsets |= _parse_file(content, LETTERS[part], where=f"{archive}, data.{part}")
@@ -148,20 +150,20 @@ def _read_synsets(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, Sy
     for point, synset in synsets.items():
         for target in synset.targets:
             if target[0] in letters and target not in synsets:
-                found = f"expected synset {target}, to which {point} points, found none"
-                raise UserError(f"{archive}: {found}; {_MEND}.")
+                found = f"expected synset {target}, the target of a pointer of {point}, found no such synset"
+                raise UserError(f"{archive}: {found}; {_REMEDY}.")
     return synsets
 
 
 def _read_members(archive: Path, parts_of_speech: Sequence[str]) -> dict[str, bytes]:
-    """Read the data file of each part of speech in memory; nothing is ever unpacked to disk."""
+    """Read the data file of each part of speech into memory, without unpacking files to disk."""
     try:
         with lzma.open(archive) as stream, tarfile.TarFile(fileobj=io.BytesIO(stream.read())) as members:
             return {part: _read_member(members, archive, f"data.{part}") for part in parts_of_speech}
     except FileNotFoundError as error:
-        raise UserError(f"{archive}: expected WordNet's archive, found no such file; {_MEND}.") from error
+        raise UserError(f"{archive}: expected WordNet's archive, found no such file; {_REMEDY}.") from error
     except (lzma.LZMAError, EOFError, tarfile.TarError, OSError) as error:
-        raise UserError(f"{archive}: expected an intact tar.xz, found: {error}; {_MEND}.") from error
+        raise UserError(f"{archive}: expected an intact tar.xz, found: {error}; {_REMEDY}.") from error
 
 
 def _read_member(members: tarfile.TarFile, archive: Path, name: str) -> bytes:
@@ -169,12 +171,12 @@ def _read_member(members: tarfile.TarFile, archive: Path, name: str) -> bytes:
     stream = members.extractfile(files[name]) if name in files else None
     if stream is None:
         found = ", ".join(sorted(files)) or "no file"
-        raise UserError(f"{archive}: expected {name} in the archive, found {found}; {_MEND}.")
+        raise UserError(f"{archive}: expected {name} in the archive, found {found}; {_REMEDY}.")
     return stream.read()
 
 
 def _parse_file(content: bytes, letter: str, *, where: str) -> dict[str, Synset]:
-    """Parse a data file, one synset a line; its head, the licence, is indented by two spaces."""
+    """Parse a data file with one synset per line; the licence at its head is indented by two spaces."""
     synsets: dict[str, Synset] = {}
     for number, line in enumerate(content.splitlines(), start=1):
         if not line.startswith(b"  "):
@@ -182,7 +184,7 @@ def _parse_file(content: bytes, letter: str, *, where: str) -> dict[str, Synset]
                 offset, synset = _parse_synset(line.decode(), letter)
             except (ValueError, IndexError) as error:
                 found = f"expected a synset in the format wndb(5WN), found {line[:60]!r}"
-                raise UserError(f"{where}, line {number}: {found}; {_MEND}.") from error
+                raise UserError(f"{where}, line {number}: {found}; {_REMEDY}.") from error
             synsets[letter + offset] = synset
     return synsets
 
@@ -190,7 +192,9 @@ def _parse_file(content: bytes, letter: str, *, where: str) -> dict[str, Synset]
 def _parse_synset(line: str, letter: str) -> tuple[str, Synset]:
     """Parse ``offset file type num_words (word sense)… num_pointers (symbol offset type words)… | gloss``.
 
-    Anything else is a ValueError or an IndexError.
+    Raises:
+        ValueError: the line has another format.
+        IndexError: the line is too short.
     """
     data, bar, gloss = line.partition("|")
     fields = data.split()
@@ -213,9 +217,9 @@ def _parse_synset(line: str, letter: str) -> tuple[str, Synset]:
 
 
 def _label_targets(synsets: Mapping[str, Synset]) -> dict[str, list[str]]:
-    """Pair points with labels, both sorted by id; points without labels are left out."""
+    """Return the labels of each point, both sorted by id; points without labels are dropped."""
     candidates = {point: _candidates(synset, synsets) for point, synset in sorted(synsets.items())}
-    # Of two synsets that point to each other the larger id is the point; a synset never points to itself.
+    # Of two synsets that point to each other, the larger id is the point. A synset is not its own label.
     kept = (
         (point, sorted(t for t in found if t < point or point not in candidates[t]))
         for point, found in candidates.items()
@@ -224,13 +228,13 @@ def _label_targets(synsets: Mapping[str, Synset]) -> dict[str, list[str]]:
 
 
 def _candidates(synset: Synset, synsets: Mapping[str, Synset]) -> set[str]:
-    """Targets and hypernyms' hypernyms, as far as they are of the chosen parts of speech."""
+    """Return targets and hypernyms of hypernyms that have one of the chosen parts of speech."""
     grandparents = (g for h in synset.hypernyms if h in synsets for g in synsets[h].hypernyms)
     return {target for target in (*synset.targets, *grandparents) if target in synsets}
 
 
 def _in_test(point: str) -> bool:
-    """Draw the split from a hash of the id alone, so that no other point or library version can move it."""
+    """Return whether a point is a test point; it depends on a hash of its id only, on no other point."""
     return int.from_bytes(hashlib.sha256(point.encode()).digest()[:8], "big") < TEST_FRACTION * 2**64
 
 
@@ -240,7 +244,7 @@ def _split(
     targets: Mapping[str, Sequence[str]],
     columns: Mapping[str, int],
 ) -> Split:
-    """Number the points and their labels, and filter the pairs of a point with itself."""
+    """Return points with their labels as columns, and with the filter pairs of points that are labels."""
     rows = [[columns[label] for label in targets[point] if label in columns] for point in points]
     self_pairs = [(row, columns[point]) for row, point in enumerate(points) if point in columns]
     return Split(

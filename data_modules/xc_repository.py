@@ -1,4 +1,4 @@
-"""Any data set as it came from the Extreme Classification Repository, from a folder on disk."""
+"""Reads a data set of the Extreme Classification Repository, or of your own, from a folder."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,25 +17,25 @@ from xcgraph.text.vectorizer import Vectorizer
 class XCRepository(XCDataModule):
     """A folder with sparse features (``trn_X_Xf.txt``, ``train.txt``) or texts (``trn.json``, ``trn_X.txt``).
 
-    Files are converted once and memory-mapped from then on.
-    :func:`~xcgraph.formats.folder.read_folder` says what else a folder may have.
+    Files are converted once and memory-mapped afterwards.
+    :func:`~xcgraph.formats.folder.read_folder` describes the other files that a folder can have.
 
     Args:
-        name: the data set's name, as reports print it.
+        name: name of the data set in reports.
         propensity_a: A of the propensity model (Jain et al., KDD'16).
         propensity_b: B of the same model.
-        path: the folder, relative to where the command runs; ``~`` stands for the user's home.
-        text: how texts become token weights; of no effect where the folder has sparse features.
-        cache: folder of converted files.
-        layout: ``split``, ``old``, ``json`` or ``texts``; None takes the one whose files are there, and
-            sparse features win over texts.
-        fields: of a JSON record, whose values make up a text.
-        statistics: expected numbers of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
-        download: of a published data set, where ``xcgraph-data download`` finds it: ``drive_id`` on Google
-            Drive and ``sha256``, each None if it is not known. None: the folder is no published data set.
+        path: the folder, relative to the working directory; ``~`` is the user's home.
+        text: vectorizer for all texts; it has no effect if the folder has sparse features.
+        cache: folder for converted files.
+        layout: ``split``, ``single_file``, ``json`` or ``texts``. None chooses the layout by the files in the
+            folder and prefers sparse features to texts.
+        fields: names of the JSON fields whose values form a text.
+        statistics: expected values of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
+        download: source of a published data set for ``xcgraph-data download``: ``drive_id`` on Google Drive
+            and ``sha256``, each None if unknown. None means that the folder is not a published data set.
 
     Raises:
-        UserError: an unknown layout or statistic, or no field.
+        UserError: the layout or a statistic is unknown, or ``fields`` is empty.
     """
 
     def __init__(  # noqa: PLR0913 - one for each key of the YAML
@@ -68,14 +68,14 @@ class XCRepository(XCDataModule):
         """Read the folder.
 
         Raises:
-            UserError: there is no such folder, a file is missing or damaged, files do not belong together, or
-                the numbers differ from ``statistics``.
+            UserError: the folder does not exist, a file is missing or damaged, files do not belong together,
+                or the statistics differ.
         """
         if self.is_published and not self.path.expanduser().is_dir():
             raise UserError(
                 f"{self.path}: expected the data set {self.name}, found no such folder; get it with "
-                f"'xcgraph-data download {self.name}' or from {REPOSITORY}, or say where it is with "
-                "data.path=FOLDER."
+                f"'xcgraph-data download {self.name}' or from {REPOSITORY}, or set data.path=FOLDER if you "
+                "have it."
             )
         data = read_folder(
             self.path,
@@ -90,5 +90,5 @@ class XCRepository(XCDataModule):
         return data
 
     def point_texts(self) -> PointTexts | None:
-        """Return the texts of the points, in layouts that have texts."""
+        """Return the texts of the points, or None if the layout has no texts."""
         return find_point_texts(self.path.expanduser(), self.layout)

@@ -1,11 +1,11 @@
-"""Other interpreters and another Hydra: an environment each, a share of the tests, a training, a sweep.
+"""Test other versions of Python and Hydra: some of the tests, a training run and a sweep in each environment.
 
     python -m tests.compatibility --python 3.11 3.12 3.13 --hydra pinned 1.4.0rc3
 
-Interpreters are looked for among pyenv's, on the PATH, and among uv's; one that is missing is a line of the
-table. Environments stay in ``.compatibility/``, where the output of each step is, too. The versions are those
-of ``constraints.txt``, but for Hydra, its plug-ins and OmegaConf where another Hydra is asked for. The exit
-status is 1 if something failed or was missing.
+The script looks for interpreters in pyenv, on the PATH and in uv. The table marks missing ones. Environments
+and the output of each step stay in ``.compatibility/``. Package versions come from ``constraints.txt``. For
+another Hydra, its plug-ins and OmegaConf are not pinned. The exit status is 1 if a step failed or an
+interpreter is missing.
 """
 
 import argparse
@@ -29,8 +29,8 @@ ROOT = Path(__file__).parents[1]
 PINNED = "pinned"
 TESTS = (
     "tests/test_configs.py",
-    "tests/test_artifacts.py",
-    "tests/test_locks.py",
+    "tests/storage/test_artifacts.py",
+    "tests/storage/test_locks.py",
     "tests/test_sparse.py",
     "tests/clustering",
     "tests/graph",
@@ -38,22 +38,27 @@ TESTS = (
     "tests/cli/test_check.py",
     "tests/recipes/test_joint.py",
 )
-# What Hydra 1.4 says of 1.5; the tests take warnings for errors.
-_FORETOLD = ("-W", "ignore:hydra.utils.instantiate() resolved", "-W", "ignore:The version_base parameter")
+# Hydra 1.4 announces changes of 1.5 in these warnings, and the tests turn warnings into errors.
+_IGNORED_WARNINGS = (
+    "-W",
+    "ignore:hydra.utils.instantiate() resolved",
+    "-W",
+    "ignore:The version_base parameter",
+)
 _EXTRAS = ".[sweep,ann,tokenizers,transformers]"
 _TOOLS = ("pytest", "hypothesis", "beartype")
 _PLUGINS = ("hydra-joblib-launcher", "hydra-optuna-sweeper")
-_FOLLOWS_HYDRA = re.compile(r"(hydra-|omegaconf=|antlr4-|optuna=)")
+_DEPENDS_ON_HYDRA = re.compile(r"(hydra-|omegaconf=|antlr4-|optuna=)")
 _MISSING = ("interpreter missing", "", "", "")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment, and where its steps write.
+    """A virtual environment with the logs of its steps.
 
     Attributes:
-        folder: of the environment and its logs.
-        hydra: a version, or ``pinned``.
+        folder: folder of the environment and its logs.
+        hydra: version of Hydra, or ``pinned``.
     """
 
     folder: Path
@@ -61,16 +66,16 @@ class Environment:
 
     @property
     def python(self) -> str:
-        """Its interpreter."""
+        """Path of the interpreter."""
         return str(self.folder / "bin" / "python")
 
     def run(self, step: str, *command: str, cwd: Path = ROOT) -> str | None:
-        """Run a command; return what it said, or None if it failed; the log has it in any case."""
-        own = {"PYTHONPATH": str(PLUGIN), "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
+        """Run a command and log its output; return the output, or None if the command failed."""
+        variables = {"PYTHONPATH": str(PLUGIN), "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
         done = subprocess.run(
             [self.python, *command],
             cwd=cwd,
-            env={**os.environ, **own},
+            env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -80,19 +85,19 @@ class Environment:
         return done.stdout if done.returncode == 0 else None
 
     def version(self, package: str) -> str:
-        """Return the version of a package."""
+        """Return the installed version of a package."""
         code = f"from importlib.metadata import version; print(version('{package}'))"
         return (self.run("version", "-c", code) or "?").strip()
 
 
 def find_interpreter(version: str) -> str | None:
-    """Find a Python such as 3.12."""
+    """Return the path of a Python interpreter with a version such as 3.12, or None."""
 
     def ask_uv() -> str | None:
         if shutil.which("uv") is None:
             return None
-        asked = ["uv", "python", "find", version]
-        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip() or None
+        command = ["uv", "python", "find", version]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip() or None
 
     pyenv = sorted((Path.home() / ".pyenv" / "versions").glob(f"{version}.*/bin/python"))
     places: tuple[Callable[[], str | None], ...] = (
@@ -104,12 +109,12 @@ def find_interpreter(version: str) -> str | None:
 
 
 def install(environment: Environment, interpreter: str) -> bool:
-    """Install the checkout, editable, at the versions asked for."""
+    """Install the checkout in editable mode with the requested versions; return whether it succeeded."""
     if not Path(environment.python).exists():
         subprocess.run([interpreter, "-m", "venv", str(environment.folder)], check=True)
     pins, hydra = (ROOT / "constraints.txt").read_text("utf-8").splitlines(), []
     if environment.hydra != PINNED:
-        pins = [pin for pin in pins if not _FOLLOWS_HYDRA.match(pin)]
+        pins = [pin for pin in pins if not _DEPENDS_ON_HYDRA.match(pin)]
         hydra = [f"{name}=={environment.hydra}" for name in ("hydra-core", *_PLUGINS)]
     constraints = environment.folder / f"constraints-{environment.hydra}.txt"
     constraints.write_text("\n".join(pins), "utf-8")
@@ -121,12 +126,12 @@ def install(environment: Environment, interpreter: str) -> bool:
 
 
 def measure(environment: Environment) -> Iterator[str]:
-    """Run the tests, a training and a sweep; give a cell of the table for each."""
-    pytest = ("-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", *_FORETOLD)
-    said = environment.run("tests", *pytest, *TESTS)
+    """Run the tests, a training run and a sweep; yield a table cell for each."""
+    pytest = ("-m", "pytest", "-m", "not slow", "-p", "no:cacheprovider", *_IGNORED_WARNINGS)
+    output = environment.run("tests", *pytest, *TESTS)
     log = (environment.folder / f"hydra-{environment.hydra}-tests.log").read_text("utf-8")
     counts = re.findall(r"\d+ (?:passed|failed|skipped|errors?)\b", log.strip().rpartition("\n")[2])
-    yield ", ".join(counts) if counts else "failed" if said is None else "none"
+    yield ", ".join(counts) if counts else "failed" if output is None else "no tests"
     work = environment.folder / f"hydra-{environment.hydra}-runs"
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir()
@@ -144,7 +149,7 @@ def _precision(metrics: Path) -> str:
 
 
 def check(version: str, hydra: str, folder: Path) -> list[str]:
-    """Return a line of the table: versions, tests, training, sweep, seconds."""
+    """Check one environment; return its line of the table."""
     started, interpreter = time.monotonic(), find_interpreter(version)
     if interpreter is None:
         return [version, hydra, *_MISSING, ""]
@@ -158,13 +163,15 @@ def check(version: str, hydra: str, folder: Path) -> list[str]:
 
 
 def main() -> int:
-    """Check all, print the table, return the exit status."""
+    """Check all environments, print the table and return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.compatibility", description=__doc__.split("\n")[0])
     parser.add_argument("--python", nargs="+", default=["3.11", "3.12", "3.13"], metavar="VERSION")
     parser.add_argument("--hydra", nargs="+", default=[PINNED, "1.4.0rc3"], metavar="VERSION")
-    parser.add_argument("--folder", type=Path, default=ROOT / ".compatibility", help="of the environments")
+    parser.add_argument(
+        "--folder", type=Path, default=ROOT / ".compatibility", help="folder for the environments"
+    )
     arguments = parser.parse_args()
-    table = Table("Python", "Hydra", "torch", "tests", "P@1 of a training", "P@1 of two cells", "seconds")
+    table = Table("Python", "Hydra", "torch", "tests", "P@1 of a run", "P@1 of two cells", "seconds")
     failed = False
     for version in arguments.python:
         for hydra in arguments.hydra:

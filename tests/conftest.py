@@ -1,4 +1,4 @@
-"""A data set that a model of 32 numbers per label learns in a second, and the parts to learn it with."""
+"""The toy dataset, which a model of 32 numbers per label learns in a second, and parts of that size."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, wraps
@@ -53,14 +53,14 @@ NUM_TOKENS = NUM_TOPICS * TOKENS_PER_TOPIC + NUM_NOISE_TOKENS
 
 
 def own_tokens(label):
-    """A label's text: a token of its own, and one that half of the labels of its topic share."""
+    """Return the tokens of a label: its own token, and a token that it shares with half of its topic."""
     topic, place = divmod(label, LABELS_PER_TOPIC)
     start = topic * TOKENS_PER_TOPIC
     return [start + place, start + LABELS_PER_TOPIC + place % 2]
 
 
 def draw_labels(rng, first):
-    """Draw a label and others of its topic: the next one in half of the cases, any one in a third."""
+    """Draw labels of one topic: the first, the next with probability 1/2, and any other with 1/3."""
     topic, place = divmod(first, LABELS_PER_TOPIC)
     places = {place}
     if rng.random() < 0.5:
@@ -71,10 +71,10 @@ def draw_labels(rng, first):
 
 
 def make_split(num_points, seed):
-    """The first points carry each label once, the others mostly the first labels of a topic.
+    """Draw points; each label has one of the first points, and frequent labels have most of the others.
 
-    A point's text has most of its labels' tokens and some noise. Of every seventh point, a label is not
-    among its labels, although the text names it, but in a filter pair.
+    The text of a point has most tokens of its labels, and some noise. In every seventh point, the text names
+    one label that is not among the labels of the point, but in a filter pair.
     """
     rng = np.random.default_rng(seed)
     features, labels = np.zeros((num_points, NUM_TOKENS)), np.zeros((num_points, NUM_LABELS))
@@ -101,7 +101,7 @@ def make_split(num_points, seed):
 
 @dataclass(frozen=True)
 class Toy:
-    """The toy data set, and parts of a size that suits it; each method takes changes to what it makes."""
+    """The toy dataset and small parts; each method accepts changes to the fields of its result."""
 
     @cached_property
     def data(self):
@@ -146,7 +146,7 @@ class Toy:
         parts = {
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
             "clustering": BalancedTree(),
-            "tasks": self.network(),
+            "network": self.network(),
             "shortlister": ShortlisterConfig(num_meta_labels=16, num_neighbors=3, beam_size=6),
             "ranker": RankerConfig(top_k=10),
             "stages": Stages(surrogate=stage, shortlister=replace(stage, lr=0.02), ranker=stage),
@@ -155,7 +155,7 @@ class Toy:
         return Eclare(**{**parts, **changes})
 
     def regularization(self, **changes):
-        """Bandit and pruning have state, which a resumed run must take up."""
+        """A regularization with bandit and pruning, whose state a resumed run must restore."""
         parts = {
             "graphs": ["points", "labels"],
             "triplets": TripletLoss(num_negatives=4),
@@ -164,7 +164,7 @@ class Toy:
         }
         return GraphRegularization(**{**parts, **changes})
 
-    def dual_tasks(self, **changes):
+    def dual_network(self, **changes):
         parts = {
             "encoder": partial(BagOfTokens, dim=32),
             "dropout": 0.1,
@@ -177,15 +177,15 @@ class Toy:
     def ramen(self, **changes):
         parts = {
             "anchors": LabelAnchors(graph=RandomWalkGraph(walk_length=40, num_neighbors=4), num_anchors=3),
-            "truth": ObservedLabels(),
-            "tasks": self.dual_tasks(),
+            "positives": ObservedLabels(),
+            "network": self.dual_network(),
             "stage": self.stage(),
             "top_k": 10,
         }
         return Ramen(**{**parts, **changes})
 
     def joint(self, **changes):
-        tasks = self.network(
+        network = self.network(
             encoder=partial(ShiftedSumOfTokens, dim=32),
             fusion=SumFusion,
             refinement=ZeroRefinementVectors,
@@ -197,7 +197,7 @@ class Toy:
             "graph": RandomWalkGraph(walk_length=40, num_neighbors=4),
             "points": CooccurrenceLabelTexts(),
             "negatives": AllLabels(),
-            "tasks": tasks,
+            "network": network,
             "stage": self.stage(),
             "top_k": 10,
         }
@@ -209,7 +209,7 @@ class Toy:
 
     @cached_property
     def meta_labels(self):
-        """Five labels each, and not along the topics."""
+        """Meta-labels of five labels from different topics."""
         return MetaLabels((np.arange(NUM_LABELS) * 3 % 8).astype(np.int32), 8)
 
     @property
@@ -217,19 +217,19 @@ class Toy:
         return LabelInputs(self.data.label_features, self.graph)
 
     def tied_task(self, *, seed: int = 0, **changes) -> XCTask:
-        """A task like that of the surrogate."""
+        """A task with the parts of the surrogate."""
         torch.manual_seed(seed)
         return self.network(**changes).surrogate.build(self.labels, 0.05)
 
     def frozen_task(self, *, seed: int = 0, **changes) -> XCTask:
-        """A task like that of the ranker."""
+        """A task with the parts of the ranker."""
         trained = self.tied_task(seed=seed, **changes).encoder
         return self.network(**changes).build(self.labels, 0.1, trained)
 
     def shortlisted(
         self, split: Split, *, beam_size: int = 3, meta_labels: MetaLabels | None = None
     ) -> ShortlistDataset:
-        """Shortlists of the meta-labels whose texts are nearest."""
+        """Shortlist the labels of the meta-labels with the nearest texts."""
         meta_labels = meta_labels or self.meta_labels
         scores = csr_array(split.features @ meta_labels.meta_features(self.data.label_features).T)
         beams, similarity = top_k_rows(scores, beam_size)
@@ -244,7 +244,7 @@ def toy() -> Toy:
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory):
-    """A transformer of 16 numbers per token and no training, on disk: words are w0 to w59."""
+    """The folder of an untrained transformer with 16 numbers per token, for the words w0 to w59."""
     transformers = pytest.importorskip("transformers")
     folder = tmp_path_factory.mktemp("tiny-model")
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{number}" for number in range(60))]
@@ -259,7 +259,7 @@ def tiny_model(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """Several threads cost more than they save on matrices of this size, above all on a busy machine."""
+    """Use one thread: on matrices of this size, several threads are slower."""
     before = torch.get_num_threads(), numba.get_num_threads()
     torch.set_num_threads(1)
     numba.set_num_threads(1)
@@ -268,12 +268,19 @@ def one_thread():
     numba.set_num_threads(before[1])
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Use one thread in every test: workers run side by side, and the matrices are too small for more."""
+    torch.set_num_threads(1)
+    numba.set_num_threads(1)
+
+
 class InterruptionError(Exception):
-    """Stands for a killed process."""
+    """Simulates a killed process."""
 
 
 class Interrupter:
-    """Makes a method raise at one of its calls, until :meth:`stop`."""
+    """Makes one call of a method raise an error, until :meth:`stop`."""
 
     def __init__(self) -> None:
         self._monkeypatch = pytest.MonkeyPatch()
@@ -281,7 +288,7 @@ class Interrupter:
     def raise_in(self, owner: type, method: str, *, call: int, error: BaseException | None = None) -> None:
         original, calls = getattr(owner, method), []
 
-        @wraps(unwrap(original))  # Lightning looks at the innermost signature but one
+        @wraps(unwrap(original))  # Lightning inspects the signature of the wrapped function
         def interrupted(*args, **kwargs):
             calls.append(args)
             if len(calls) == call:

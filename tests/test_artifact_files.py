@@ -13,7 +13,7 @@ from xcgraph.storage.npz import load_arrays, load_csr
 
 
 class Bomb:
-    """Pickled, it creates a file when it is read."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -22,7 +22,7 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
-def test_arrays_come_back(tmp_path):
+def test_arrays_round_trip(tmp_path):
     arrays = {
         "floats": np.linspace(0, 1, 7, dtype=np.float32).reshape(7, 1),
         "ids": np.array([[1, -1]], np.int32),
@@ -38,14 +38,14 @@ def test_arrays_come_back(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [object, [("number", int), ("thing", object)]])
-def test_arrays_of_objects_are_not_written(tmp_path, dtype):
+def test_arrays_of_objects_are_refused(tmp_path, dtype):
     with pytest.raises(TypeError, match="Array things holds Python objects"):
         save_arrays(tmp_path / "arrays.npz", things=np.zeros(2, dtype))
     assert not (tmp_path / "arrays.npz").exists()
 
 
 @pytest.mark.parametrize("shape", [(3, 5), (0, 5), (3, 0)])
-def test_csr_comes_back(tmp_path, shape):
+def test_csr_round_trips(tmp_path, shape):
     rng = np.random.default_rng(0)
     matrix = csr_array(rng.random(shape) * (rng.random(shape) < 0.5), dtype=np.float32)
     save_csr(tmp_path / "matrix.npz", matrix)
@@ -57,7 +57,7 @@ def test_csr_comes_back(tmp_path, shape):
 
 @pytest.mark.parametrize("load", [load_arrays, load_csr])
 @pytest.mark.parametrize("plant", ["as object array", "as pickle"])
-def test_planted_pickle_is_not_run(tmp_path, load, plant):
+def test_pickled_objects_are_not_loaded(tmp_path, load, plant):
     path, harm = tmp_path / "planted.npz", tmp_path / "harm"
     if plant == "as pickle":
         path.write_bytes(pickle.dumps(Bomb(harm)))
@@ -67,7 +67,7 @@ def test_planted_pickle_is_not_run(tmp_path, load, plant):
     with pytest.raises(UserError, match=r"Python objects|File is not a zip file"):
         load(path)
     assert not harm.exists()
-    pickle.loads(pickle.dumps(Bomb(harm)))  # it would have
+    pickle.loads(pickle.dumps(Bomb(harm)))  # unpickling would create the file
     assert harm.exists()
 
 
@@ -88,7 +88,7 @@ def test_write_atomically_replaces_the_whole_text(tmp_path):
 
 
 @pytest.mark.parametrize("call", ["fsync", "replace"])
-def test_write_atomically_leaves_the_old_text_when_it_fails(tmp_path, monkeypatch, call):
+def test_failed_write_atomically_keeps_the_old_text(tmp_path, monkeypatch, call):
     def fail(*_):
         raise OSError("disk full")
 

@@ -10,11 +10,8 @@ import numpy as np
 import pytest
 
 from xcgraph.graph.random_walk import RandomWalkGraph
-from xcgraph.storage.artifacts import (
-    UNKEYED,
-    content_key,
-    describe,
-)
+from xcgraph.identity import UNKEYED
+from xcgraph.storage.artifacts import content_key, describe
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ CHANGED = [
 ]
 
 
-def test_key_changes_with_every_part_and_only_then():
+def test_key_depends_on_every_part_and_on_nothing_else():
     inputs = {"part": Outer(), "seed": 0, "upstream": "abcd"}
     keys = {content_key({**inputs, **change}) for change in CHANGED}
     same = {
@@ -88,7 +85,7 @@ def test_every_field_of_a_part_is_in_the_key():
     assert len({content_key({"graph": part}) for part in parts}) == 5
 
 
-def test_a_field_that_no_result_depends_on_is_not_in_the_key():
+def test_unkeyed_field_is_not_in_the_key():
     @dataclass(frozen=True)
     class Part:
         share: float
@@ -115,7 +112,7 @@ def test_a_field_that_no_result_depends_on_is_not_in_the_key():
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_another_process_would_describe_otherwise_is_refused(value):
+def test_value_without_a_stable_description_is_refused(value):
     with pytest.raises(TypeError, match=r"Cannot describe a .* for an artifact's key"):
         describe(value)
 

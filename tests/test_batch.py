@@ -20,7 +20,7 @@ def make_batch(shortlist=True):
 
 
 def tensors_of(part):
-    """Walk through the fields down to the tensors, by name."""
+    """Yield all tensors of a batch with their names."""
     for field in fields(part):
         value = getattr(part, field.name)
         if isinstance(value, torch.Tensor):
@@ -44,7 +44,7 @@ def test_to_moves_every_tensor_and_keeps_types(device):
     }
 
 
-def test_to_keeps_what_is_none():
+def test_to_keeps_none():
     assert make_batch(shortlist=False).to("meta").shortlist is None
 
 
@@ -60,7 +60,7 @@ def test_lightning_moves_batches():
     assert {tensor.device.type for _, tensor in tensors_of(moved)} == {"meta"}
 
 
-def test_token_bag_is_what_embedding_bag_takes():
+def test_token_bag_is_input_of_embedding_bag():
     tokens = make_batch().tokens
     table = torch.arange(16.0).reshape(8, 2)
     found = torch.nn.functional.embedding_bag(
@@ -74,17 +74,17 @@ def test_token_bag_is_what_embedding_bag_takes():
     assert found.tolist() == [table[4].tolist(), (table[1] + table[7]).tolist()]
 
 
-def test_length_is_the_number_of_points():
+def test_len_is_the_number_of_points():
     assert len(make_batch()) == 2
 
 
-def test_parts_are_frozen():
+def test_batch_is_frozen():
     with pytest.raises(FrozenInstanceError):
-        make_batch().truth = None
+        make_batch().labels = None
 
 
 @pytest.mark.parametrize("ids", [[1, 0], [0, 0, 2, 1], [2], []])
-def test_rows_of_a_bag(ids):
+def test_rows_selects_bags(ids):
     bag = TokenBag(torch.tensor([4, 1, 7]), torch.tensor([0.5, 1.0, 2.0]), torch.tensor([0, 1, 1, 3]))
     texts = [([4], [0.5]), ([], []), ([1, 7], [1.0, 2.0])]
     found = bag.rows(torch.tensor(ids, dtype=torch.int64))
@@ -94,7 +94,7 @@ def test_rows_of_a_bag(ids):
     assert found.offsets[0] == 0
 
 
-def test_which_labels_are_scored_and_what_each_stands_for():
+def test_label_ids_and_weights_of_each_kind_of_batch():
     full, shortlisted = make_batch(shortlist=False), make_batch()
     shared = replace(full, shared=SharedLabels(torch.tensor([0, 5]), torch.tensor([1.0, 8.0])))
     assert [batch.label_ids is None for batch in (full, shortlisted, shared)] == [True, False, False]

@@ -1,4 +1,4 @@
-"""docs/formats.md holds what it says: its examples are read for real, its mistakes are made and refused."""
+"""Execute docs/formats.md: read its examples, and check that its errors are refused as described."""
 
 import gzip
 import re
@@ -14,6 +14,7 @@ from hydra.utils import instantiate
 from xcgraph.cli.data import build_parser
 from xcgraph.errors import UserError
 from xcgraph.formats.folder import find_layout, read_folder
+from xcgraph.formats.json_records import read_targets
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.storage.artifacts import ArtifactStore
@@ -27,16 +28,17 @@ LABELS = [[1, 0, 1], [0, 1, 0]], [[0, 0, 1]]
 
 
 def example_files(title):
-    """The files that a section shows: the first name before each block of text, and the block."""
+    """Return the files that a section shows: the first name before each block, and the block."""
     blocks = re.findall(
         r"^(`[^`\n]+`.*?)\n\n```(?:text|json)\n(.*?)```", SECTIONS[title], re.MULTILINE | re.DOTALL
     )
     return {re.findall(r"`([^`]+)`", before)[0]: content for before, content in blocks}
 
 
-def table_cells(title):
-    """The cells of a section's table, without the marks of code."""
-    rows = [line.strip("|").split("|") for line in SECTIONS[title].splitlines() if line.startswith("|")]
+def table_cells(title, number=0):
+    """Return the cells of one of a section's tables, without the code marks."""
+    table = re.findall(r"(?:^\|.*\n)+", SECTIONS[title], re.MULTILINE)[number]
+    rows = [line.strip("|").split("|") for line in table.splitlines()]
     return [[cell.strip(" ").strip("`") for cell in row] for row in rows[2:]]
 
 
@@ -62,12 +64,12 @@ def read(folder, cache, layout=None):
 def test_every_layout_has_a_section_and_a_row():
     assert [cells[0] for cells in re.findall(r"^\| \[`(\w+)`\]\(#(\w+)\)", PAGE, re.MULTILINE)] == LAYOUTS
     assert set(LAYOUTS) <= set(SECTIONS)
-    assert "the first of " + ", ".join(f"`{name}`" for name in LAYOUTS) in " ".join(PAGE.split())
+    assert "it takes the first of " + ", ".join(f"`{name}`" for name in LAYOUTS) in " ".join(PAGE.split())
 
 
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_example_of_a_layout_is_found_out_and_read(layout, packed, tmp_path):
+def test_layout_example_is_recognized_and_read(layout, packed, tmp_path):
     folder = write_files(tmp_path / "example", example_files(layout))
     if packed:
         for path in list(folder.iterdir()):
@@ -83,16 +85,16 @@ def test_example_of_a_layout_is_found_out_and_read(layout, packed, tmp_path):
     assert bool(data.label_names) == (layout in ("json", "texts"))
 
 
-def test_split_and_old_hold_the_same_features(tmp_path):
-    split, old = (
+def test_split_and_single_file_examples_are_equal(tmp_path):
+    split, single_file = (
         read(write_files(tmp_path / layout, example_files(layout)), tmp_path / "cache")
-        for layout in ("split", "old")
+        for layout in ("split", "single_file")
     )
 
-    assert split.fingerprint == old.fingerprint
+    assert split.fingerprint == single_file.fingerprint
 
 
-def test_a_title_alone_makes_other_features(tmp_path):
+def test_data_fields_selects_the_title(tmp_path):
     folder = write_files(tmp_path / "example", example_files("json"))
     overrides = ["data=xc_folder", "data.fields=[title]", f"data.path={folder}", f"paths.root={tmp_path}"]
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
@@ -103,7 +105,7 @@ def test_a_title_alone_makes_other_features(tmp_path):
     assert set(both.vocabulary) - set(titles.vocabulary) == {"fruit", "of", "sweet"}
 
 
-def test_files_beside_a_layout_are_read(tmp_path):
+def test_optional_files_are_read(tmp_path):
     files = {
         **example_files("split"),
         **example_files("Beside any layout"),
@@ -118,7 +120,7 @@ def test_files_beside_a_layout_are_read(tmp_path):
     assert data.vocabulary == ("apple", "pear", "fruit", "red")
 
 
-def test_the_python_example_runs_and_what_it_writes_is_read(tmp_path, monkeypatch):
+def test_python_example_writes_a_readable_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(code) == 1
@@ -136,8 +138,8 @@ def read_line(line, folder):
     return read_rows(path, ArtifactStore(folder / "cache"))
 
 
-@pytest.mark.parametrize("cells", table_cells("What is mended"), ids=lambda cells: cells[0])
-def test_a_line_that_is_mended(cells, tmp_path):
+@pytest.mark.parametrize("cells", table_cells("What is repaired"), ids=lambda cells: cells[0])
+def test_line_is_repaired(cells, tmp_path):
     line, meaning, _ = cells
 
     np.testing.assert_array_equal(read_line(line, tmp_path).toarray(), read_line(meaning, tmp_path).toarray())
@@ -145,15 +147,73 @@ def test_a_line_that_is_mended(cells, tmp_path):
 
 
 @pytest.mark.parametrize("cells", table_cells("What is refused"), ids=lambda cells: cells[0])
-def test_a_line_that_is_refused(cells, tmp_path):
+def test_line_is_refused(cells, tmp_path):
     line, sentence = cells
 
     with pytest.raises(UserError, match=re.escape(f"trn_X_Xf.txt, {sentence}")):
         read_line(line, tmp_path)
 
 
-def test_the_published_sets_are_those_of_the_configs():
-    cells = table_cells("The published sets")
+@pytest.mark.parametrize("cells", table_cells("What is refused", 1), ids=lambda cells: cells[0])
+def test_list_of_targets_is_refused(cells, tmp_path):
+    targets, sentence = cells
+    (tmp_path / "trn.json").write_text(f'{{"target_ind": {targets}}}\n', "utf-8")
+
+    with pytest.raises(UserError, match=re.escape(f"trn.json, {sentence}")):
+        read_targets(tmp_path / "trn.json", 3, ArtifactStore(tmp_path / "cache"))
+
+
+# For each row of the table: layouts, and one file of each.
+BLANK_LINES = {
+    "sparse text": [("split", "tst_X_Xf.txt"), ("split", "tst_X_Y.txt"), ("single_file", "test.txt")],
+    "one text or name on each line": [("texts", "tst_X.txt")],
+    "JSON, filter pairs": [("json", "tst.json"), ("json", "filter_labels_test.txt")],
+}
+
+
+def test_every_row_about_blank_lines_is_tested():
+    assert [cells[0] for cells in table_cells("Blank lines")] == list(BLANK_LINES)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_blank_lines_at_the_end_of_every_file_are_ignored(layout, tmp_path):
+    files = {**example_files(layout), "filter_labels_test.txt": "0 1\n"}
+    expected = read(write_files(tmp_path / "example", files), tmp_path / "cache")
+    blank = {name: f"{content}\n \t\n" for name, content in files.items()}
+
+    found = read(write_files(tmp_path / "blank", blank), tmp_path / "cache")
+
+    assert found.fingerprint == expected.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("kind", "layout", "name"), [(kind, *file) for kind, files in BLANK_LINES.items() for file in files]
+)
+def test_blank_line_before_the_last_row(kind, layout, name, tmp_path):
+    files = {**example_files(layout), "filter_labels_test.txt": "0 1\n"}
+    first, *lines = files[name].splitlines()
+    if kind == "sparse text":  # the header declares one more row
+        rows, *columns = first.split()
+        files[name] = "\n".join([" ".join([str(int(rows) + 1), *columns]), "", *lines])
+    else:
+        files[name] = "\n".join(["", first, *lines])
+    folder = write_files(tmp_path / "example", files)
+
+    is_error = dict(cells[:2] for cells in table_cells("Blank lines"))[kind] == "an error"
+    if is_error:
+        with pytest.raises(UserError, match=rf"{re.escape(name)}, line 1: .* blank line"):
+            read(folder, tmp_path / "cache")
+    elif layout == "single_file":
+        data = read(folder, tmp_path / "cache")
+        assert np.diff(data.test.labels.indptr).tolist() == [0, 1]
+        assert np.diff(data.test.features.indptr).tolist() == [0, 2]
+    else:  # one more row than the other files have
+        with pytest.raises(UserError, match=r"tst_X.*\.txt: .* points, .* found [12];"):
+            read(folder, tmp_path / "cache")
+
+
+def test_published_datasets_match_the_configs():
+    cells = table_cells("Published datasets")
     configs = {
         file.stem: yaml.safe_load(file.read_text()) for file in (ROOT / "conf" / "data").glob("*.yaml")
     }
@@ -171,7 +231,7 @@ COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) fo
 
 
 @pytest.mark.parametrize("line", COMMANDS)
-def test_command_is_one(line):
+def test_command_is_valid(line):
     script, *arguments = shlex.split(line)
     if script == "xcgraph-data":
         assert callable(build_parser().parse_args(arguments).run)

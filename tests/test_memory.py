@@ -1,4 +1,4 @@
-"""Kept memory is looked at in processes of its own: one that was out of memory before allocates elsewhere."""
+"""Tests of kept memory run in new processes, because earlier allocations change the behaviour of malloc."""
 
 import ctypes
 import subprocess
@@ -21,7 +21,7 @@ from xcgraph.memory import keep_freed_memory, return_freed_memory
 
 
 def use(mib, each=16):
-    # Hold so much at once, in arrays of so many MiB, and free it.
+    # Allocate this much memory in arrays of ``each`` MiB, and free it.
     [np.ones(each << 20, np.uint8) for _ in range(mib // each)]
 
 
@@ -42,7 +42,7 @@ def assert_in_a_fresh_process(script):
 
 
 @GLIBC
-def test_kept_memory_is_handed_out_once_and_goes_back_at_the_end():
+def test_kept_memory_is_reused_and_then_returned():
     assert_in_a_fresh_process("""
 return_freed_memory()
 faults()
@@ -60,7 +60,7 @@ assert faults() > 10 * kept
 
 @GLIBC
 @pytest.mark.parametrize("large", [False, True])
-def test_large_arrays_are_kept_if_asked_for(large):
+def test_large_arrays_are_kept_on_request(large):
     assert_in_a_fresh_process(f"""
 keep_freed_memory(large={large})
 use(256, each=128)
@@ -73,56 +73,7 @@ assert resident_mib() < before + 50 - 250 * {large}
 """)
 
 
-@GLIBC
-def test_memory_is_kept_while_a_trainer_is_at_work_and_given_back():
-    assert_in_a_fresh_process("""
-from pytorch_lightning import LightningModule, Trainer
-
-from xcgraph.training.callbacks import KeptMemory
-
-callback, trainer = KeptMemory(), Trainer(logger=False, enable_checkpointing=False)
-callback.teardown(trainer, LightningModule(), "fit")
-before = resident_mib()
-callback.setup(trainer, LightningModule(), "fit")
-use(256)
-assert resident_mib() > before + 200
-callback.teardown(trainer, LightningModule(), "fit")
-assert resident_mib() < before + 50
-""")
-
-
-@GLIBC
-def test_large_tensors_are_kept_where_steps_have_the_same():
-    assert_in_a_fresh_process("""
-from types import SimpleNamespace
-
-from xcgraph.training.callbacks import KeptMemory
-
-all_labels = SimpleNamespace(shared=None, label_ids=None)
-of_shortlists = SimpleNamespace(shared=None, label_ids=[3, 5])
-of_shared = SimpleNamespace(shared=[3, 5], label_ids=[3, 5])
-callback = KeptMemory()
-
-
-def is_kept(hook, batch):
-    callback.setup(None, None, "fit")
-    anew = faults(each=128)
-    hook(None, None, batch, 0)
-    use(256, each=128)
-    again = faults(each=128)
-    callback.teardown(None, None, "fit")
-    return again < anew / 10
-
-
-assert is_kept(callback.on_train_batch_start, all_labels)
-assert is_kept(callback.on_train_batch_start, of_shortlists)
-assert not is_kept(callback.on_train_batch_start, of_shared)
-assert is_kept(callback.on_predict_batch_start, all_labels)
-assert not is_kept(callback.on_predict_batch_start, of_shortlists)
-""")
-
-
-def test_peak_is_what_was_held():
+def test_peak_memory_includes_freed_arrays():
     array = np.ones(64 * MIB, np.uint8)
     assert peak_memory_mib() > 64
     assert len(array) == 64 * MIB

@@ -10,7 +10,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from xcgraph.errors import UserError
 from xcgraph.optim import HalvingSchedule, LinearSchedule, SparseDenseAdam
 
-HOW = {"lr": 0.1, "betas": (0.8, 0.95)}
+OPTIONS = {"lr": 0.1, "betas": (0.8, 0.95)}
 
 
 class Model(nn.Module):
@@ -31,7 +31,7 @@ class Model(nn.Module):
 
 
 def train(model, optimizers, steps, scheduler=None):
-    """Take the given steps, each with ids of its own, and return the losses."""
+    """Train for some steps, each with its own ids, and return the losses."""
     losses = []
     for step in steps:
         ids = torch.randint(0, 9, (3,), generator=torch.Generator().manual_seed(step))
@@ -47,7 +47,7 @@ def train(model, optimizers, steps, scheduler=None):
 
 
 def reload(state):
-    """Pass a state through a file, as a checkpoint does."""
+    """Save and load a state, like a checkpoint."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
@@ -59,17 +59,17 @@ def assert_same_bits(one, other):
     assert all(torch.equal(value, other[name]) for name, value in one.state_dict().items())
 
 
-def test_equals_two_optimizers_step_for_step():
+def test_optimizer_equals_two_separate_optimizers():
     one, two = Model(), Model()
-    dense = Adam([*two.dense.parameters(), *two.linear.parameters()], **HOW, fused=True)
-    sparse = SparseAdam([*two.sparse.parameters(), *two.sparse_bag.parameters()], **HOW)
-    both = SparseDenseAdam(one, **HOW)
+    dense = Adam([*two.dense.parameters(), *two.linear.parameters()], **OPTIONS, fused=True)
+    sparse = SparseAdam([*two.sparse.parameters(), *two.sparse_bag.parameters()], **OPTIONS)
+    both = SparseDenseAdam(one, **OPTIONS)
     for step in range(20):
         assert train(one, [both], [step]) == train(two, [dense, sparse], [step])
         assert_same_bits(one, two)
 
 
-def test_learns_all_but_what_is_frozen():
+def test_all_but_frozen_parameters_are_trained():
     model, before = Model(), Model()
     losses = train(model, [SparseDenseAdam(model, lr=0.1)], range(30))
     assert losses[-1] < 0.1 * losses[0]
@@ -82,7 +82,7 @@ def test_learns_all_but_what_is_frozen():
 @pytest.mark.parametrize(
     ("module", "expected"), [(nn.Linear(4, 2), Adam), (nn.Embedding(9, 4, sparse=True), SparseAdam)]
 )
-def test_one_kind_alone(module, expected):
+def test_optimizer_accepts_one_kind_of_parameters(module, expected):
     one, two = deepcopy(module), deepcopy(module)
     ids = torch.tensor([1, 3]) if expected is SparseAdam else torch.randn(3, 4)
     optimizers = SparseDenseAdam(one, lr=0.1), expected(two.parameters(), lr=0.1)
@@ -96,49 +96,49 @@ def test_one_kind_alone(module, expected):
         torch.testing.assert_close(found, wanted)
 
 
-def test_nothing_to_learn():
+def test_module_without_trained_parameters_is_refused():
     with pytest.raises(ValueError, match="empty parameter list"):
         SparseDenseAdam(Model().requires_grad_(False), lr=0.1)
 
 
 def test_resumed_run_ends_with_equal_bits():
-    undisturbed = Model()
-    train(undisturbed, [SparseDenseAdam(undisturbed, **HOW)], range(10))
+    uninterrupted = Model()
+    train(uninterrupted, [SparseDenseAdam(uninterrupted, **OPTIONS)], range(10))
 
-    killed = Model()
-    optimizer = SparseDenseAdam(killed, **HOW)
-    train(killed, [optimizer], range(6))
-    states = reload((killed.state_dict(), optimizer.state_dict()))
+    interrupted = Model()
+    optimizer = SparseDenseAdam(interrupted, **OPTIONS)
+    train(interrupted, [optimizer], range(6))
+    states = reload((interrupted.state_dict(), optimizer.state_dict()))
     resumed = Model()
     optimizer = SparseDenseAdam(resumed, lr=99.0)
     resumed.load_state_dict(states[0])
     optimizer.load_state_dict(states[1])
     train(resumed, [optimizer], range(6, 10))
 
-    assert_same_bits(resumed, undisturbed)
+    assert_same_bits(resumed, uninterrupted)
 
 
 def test_resumed_run_ends_with_equal_bits_under_a_scheduler():
     def begin():
         model = Model()
-        optimizer = SparseDenseAdam(model, **HOW)
+        optimizer = SparseDenseAdam(model, **OPTIONS)
         return model, optimizer, LambdaLR(optimizer, lambda step: 0.7**step)
 
-    undisturbed, optimizer, scheduler = begin()
-    train(undisturbed, [optimizer], range(10), scheduler)
+    uninterrupted, optimizer, scheduler = begin()
+    train(uninterrupted, [optimizer], range(10), scheduler)
 
-    killed = begin()
-    train(killed[0], [killed[1]], range(6), killed[2])
-    states = reload([part.state_dict() for part in killed])
+    interrupted = begin()
+    train(interrupted[0], [interrupted[1]], range(6), interrupted[2])
+    states = reload([part.state_dict() for part in interrupted])
     resumed = begin()
     for part, state in zip(resumed, states, strict=True):
         part.load_state_dict(state)
     train(resumed[0], [resumed[1]], range(6, 10), resumed[2])
 
-    assert_same_bits(resumed[0], undisturbed)
+    assert_same_bits(resumed[0], uninterrupted)
 
 
-def test_scheduler_drives_both_kinds():
+def test_scheduler_changes_both_learning_rates():
     model = Model()
     optimizer = SparseDenseAdam(model, lr=0.1)
     scheduler = LambdaLR(optimizer, lambda step: 1.0 if step == 0 else 0.0)
@@ -150,7 +150,7 @@ def test_scheduler_drives_both_kinds():
     assert_same_bits(model, before)
 
 
-def test_state_is_that_of_every_trained_parameter():
+def test_state_covers_every_trained_parameter():
     model = Model()
     optimizer = SparseDenseAdam(model, lr=0.1)
     train(model, [optimizer], [0])
@@ -160,7 +160,7 @@ def test_state_is_that_of_every_trained_parameter():
     assert all(parameter.grad is None for parameter in model.parameters())
 
 
-def test_step_with_a_closure():
+def test_step_accepts_a_closure():
     one, two = Model(), Model()
     optimizer = SparseDenseAdam(one, lr=0.1)
     ids = torch.randint(0, 9, (3,), generator=torch.Generator().manual_seed(0))
@@ -180,7 +180,7 @@ def test_step_with_a_closure():
     ("epoch", "factor"),
     [(0, 1), (9.99, 1), (10, 0.5), (14.99, 0.5), (15, 0.25), (19.99, 0.25), (20, 0.125)],
 )
-def test_halving_schedule(epoch, factor):
+def test_halving_schedule_factors(epoch, factor):
     assert HalvingSchedule(every_epochs=5)(float(epoch), 20) == factor
 
 
@@ -198,7 +198,7 @@ def test_halving_schedule_of_odd_and_short_stages():
 @pytest.mark.parametrize(
     ("epoch", "factor"), [(0, 0), (1, 0.5), (2, 1), (6, 0.5), (9.5, 0.0625), (10, 0), (11, 0)]
 )
-def test_linear_schedule(epoch, factor):
+def test_linear_schedule_factors(epoch, factor):
     assert LinearSchedule(warmup_epochs=2.0)(float(epoch), 10) == pytest.approx(factor)
 
 
@@ -207,8 +207,8 @@ def test_linear_schedule_without_warmup_starts_full():
 
 
 @pytest.mark.parametrize("warmup", [4.0, 5.0])
-def test_linear_schedule_of_nothing_but_warmup_is_refused(warmup):
-    with pytest.raises(UserError, match=rf"warmup_epochs={warmup} must be less than max_epochs, 4: the full"):
+def test_linear_schedule_refuses_warmup_over_all_epochs(warmup):
+    with pytest.raises(UserError, match=rf"schedule\.warmup_epochs={warmup} .*max_epochs, 4"):
         LinearSchedule(warmup_epochs=warmup)(0.0, 4)
     assert LinearSchedule(warmup_epochs=3.9)(3.9, 4) == 1
 

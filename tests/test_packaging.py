@@ -1,4 +1,4 @@
-"""What an editable install forgives and a wheel does not: what pyproject.toml forgot to list."""
+"""Check that pyproject.toml lists every package and file; only a wheel would show a missing one."""
 
 import tomllib
 from importlib.metadata import EntryPoint
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -18,7 +19,8 @@ DEPENDENCIES = PROJECT["dependencies"] + sorted(chain(*PROJECT["optional-depende
 
 def read_pins():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
-    return dict(line.lower().split("==") for line in lines if line and not line.startswith("#"))
+    pins = (line.split("==") for line in lines if line and not line.startswith("#"))
+    return {canonicalize_name(name): version for name, version in pins}
 
 
 def test_packages_are_the_folders_with_python_files():
@@ -32,7 +34,7 @@ def test_packages_are_the_folders_with_python_files():
 
 
 @pytest.mark.parametrize("package", FOLDERS)
-def test_package_data_is_every_file_that_is_not_python(package):
+def test_package_data_lists_every_file_that_is_not_python(package):
     folder = FOLDERS[package]
     files = {file for file in folder.rglob("*") if file.is_file() and "__pycache__" not in file.parts}
 
@@ -41,7 +43,7 @@ def test_package_data_is_every_file_that_is_not_python(package):
     assert shipped == {file for file in files if file.suffix != ".py"}
 
 
-def test_package_data_has_the_configs_and_wordnet_with_its_licence():
+def test_package_data_includes_configs_and_wordnet_with_its_licence():
     assert (FOLDERS["xcgraph.conf"] / "train.yaml").is_file()
     assert (FOLDERS["data_modules"] / "wordnet-3.0.tar.xz").is_file()
     assert (FOLDERS["data_modules"] / "wordnet-3.0.LICENSE").is_file()
@@ -58,4 +60,4 @@ def test_console_script_can_be_called(name):
 def test_constraints_pin_a_version_that_the_project_accepts(dependency):
     requirement = Requirement(dependency)
 
-    assert read_pins()[requirement.name] in requirement.specifier
+    assert read_pins()[canonicalize_name(requirement.name)] in requirement.specifier

@@ -1,8 +1,9 @@
-"""What came from a stranger runs no code: pickles planted wherever a file is read, names in configs."""
+"""Tests that untrusted files and configs run no code: pickles planted in files, and names in configs."""
 
 import ast
 import io
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from tests.fuzz.arrays import PLANTED, Planted, npz_bytes, pickled_npy
-from tests.fuzz.files import SPLIT, TEXTS, read_data_set
+from tests.fuzz.files import SPLIT, TEXTS, read_dataset
 from tests.fuzz.models import ask_model, cache_files, forge_sums, model_files, read_cache
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.errors import UserError
@@ -28,7 +29,7 @@ FORBIDDEN_CALLS = {"torch.export.load", "torch.jit.load", "yaml.load", "yaml.uns
 
 
 def plant(kind):
-    """A file that runs code if it is opened carelessly."""
+    """Return the content of a file that runs code if it is opened without care."""
     if kind == "pickle":
         return pickle.dumps(Planted())
     if kind == "checkpoint":
@@ -47,7 +48,7 @@ KINDS = pytest.mark.parametrize("kind", ["pickle", "checkpoint", "npy", "npz"])
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A place to put files; another one is worked in, where a pickle would leave its trace."""
+    """Return a folder for untrusted files; a planted pickle would leave a folder in the working directory."""
     (tmp_path / "work").mkdir()
     (tmp_path / "given").mkdir()
     monkeypatch.chdir(tmp_path / "work")
@@ -62,7 +63,7 @@ def write(folder, files):
         path.write_bytes(content)
 
 
-def test_what_is_planted_would_run(tmp_path, monkeypatch):
+def test_planted_code_runs_without_care(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     careless = {
         "npz": lambda file: np.load(file, allow_pickle=True)["data"],
@@ -77,14 +78,14 @@ def test_what_is_planted_would_run(tmp_path, monkeypatch):
 
 @KINDS
 @pytest.mark.parametrize("name", sorted(model_files(pieces=True)))
-def test_in_a_file_of_a_model(folder, kind, name):
+def test_planted_file_of_a_model_is_refused(folder, kind, name):
     write(folder, forge_sums({**model_files(pieces=True), name: plant(kind)}, "model.json"))
 
     with pytest.raises(UserError):
         ask_model(folder, None)
 
 
-def test_beside_the_files_of_a_model(folder):
+def test_planted_files_beside_a_model_are_ignored(folder):
     planted = {
         "model.pt": plant("checkpoint"),
         "model.pkl": plant("pickle"),
@@ -99,14 +100,18 @@ def test_beside_the_files_of_a_model(folder):
 
 @KINDS
 @pytest.mark.parametrize("name", sorted({**cache_files("rows"), **cache_files("json")}))
-def test_in_a_file_of_a_cache(folder, kind, name):
+def test_planted_file_of_a_cache_is_refused_or_replaced(folder, kind, name):
     files = cache_files("rows" if name.startswith("rows-") else "json")
     artifact, _, planted = name.partition("/")
-    chosen = {each.partition("/")[2]: files[each] for each in files if each.startswith(f"{artifact}/")}
+    chosen = {
+        file_name.partition("/")[2]: files[file_name]
+        for file_name in files
+        if file_name.startswith(f"{artifact}/")
+    }
     forged = forge_sums({**chosen, planted: plant(kind)}, "manifest.json")
-    write(folder, {**files, **{f"{artifact}/{each}": content for each, content in forged.items()}})
+    write(folder, {**files, **{f"{artifact}/{file_name}": content for file_name, content in forged.items()}})
 
-    if planted == "manifest.json":  # made anew
+    if planted == "manifest.json":  # an artifact without a valid manifest is built again
         read_cache(folder, Path.cwd())
     else:
         with pytest.raises(UserError):
@@ -117,17 +122,17 @@ def test_in_a_file_of_a_cache(folder, kind, name):
 @pytest.mark.parametrize(
     ("files", "name"), [(SPLIT, "trn_X_Xf.npz"), (TEXTS, "Y.trn.npz"), (SPLIT, "Yf.txt")]
 )
-def test_in_a_file_of_a_data_set(folder, kind, files, name):
-    others = {each: files[each] for each in files if each != name.replace(".npz", ".txt")}
+def test_planted_file_of_a_data_set_is_refused(folder, kind, files, name):
+    others = {file_name: files[file_name] for file_name in files if file_name != name.replace(".npz", ".txt")}
     write(folder, {**others, name: plant(kind)})
 
     with pytest.raises(UserError):
-        read_data_set(folder, Path.cwd())
+        read_dataset(folder, Path.cwd())
 
 
 @KINDS
 @pytest.mark.parametrize("load", [load_arrays, load_csr, load_tensors, AtomicCheckpointIO().load_checkpoint])
-def test_in_a_file_of_a_stage(folder, kind, load):
+def test_planted_file_of_a_stage_is_refused(folder, kind, load):
     write(folder, {"file": plant(kind)})
 
     with pytest.raises(UserError):
@@ -135,17 +140,17 @@ def test_in_a_file_of_a_stage(folder, kind, load):
 
 
 @KINDS
-def test_in_a_checkpoint_that_a_stage_resumes_from(folder, kind, toy):
+def test_planted_checkpoint_is_refused(folder, kind, toy):
     work, task = toy.workspace(folder / "store"), toy.tied_task()
     points = AllLabelsDataset(work.train), AllLabelsDataset(work.valid)
     write(folder, {"stage/last.ckpt": plant(kind)})
 
-    with pytest.raises(UserError, match=r"last\.ckpt: expected a checkpoint"):
+    with pytest.raises(UserError, match=r"last\.ckpt: .*checkpoint"):
         toy.stage().fit(task, points, work.label_metrics(), folder=folder / "stage", title="toy", seed=0)
 
 
 @KINDS
-def test_in_the_predictions_of_a_run(folder, kind):
+def test_planted_predictions_are_refused(folder, kind):
     write(folder, {"predictions.npz": plant(kind), "stages/a/matrix.npz": plant(kind)})
     run = RunFolder(path=folder, config={}, metrics={}, facts={})
 
@@ -179,27 +184,27 @@ def open_run(tmp_path, node):
         "hydra.utils.get_method",
     ],
 )
-def test_a_config_names_parts_of_recipes_and_no_other_function(tmp_path, target, nested):
+def test_target_that_is_no_part_is_refused(tmp_path, target, nested):
     node = {"_target_": target, "_args_": [str(tmp_path / "harm")]}
     if nested:
-        node = {"_target_": "xcgraph.runs.run.Run", "data": [[{"a": node}]]}
+        node = {"_target_": "xcgraph.runs.Run", "data": [[{"a": node}]]}
 
-    with pytest.raises(UserError, match=f"names {target}, which is no"):
+    with pytest.raises(UserError, match=re.escape(target)):
         open_run(tmp_path, node)
     assert not (tmp_path / "harm").exists()
 
 
-def test_a_config_cannot_change_between_check_and_use(tmp_path):
-    with pytest.raises(UserError, match=r"has the interpolation \$\{now:"):
+def test_interpolation_in_a_config_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"interpolation.*\$\{now:"):
         open_run(tmp_path, {"_target_": "${now:os.mkdir}", "path": "harm"})
 
 
-def test_what_the_configs_of_xcgraph_name_is_trusted():
+def test_targets_of_shipped_configs_are_trusted():
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
         text = OmegaConf.to_yaml(compose("train", []).recipe)
 
     named = {line.partition("_target_: ")[2] for line in text.splitlines() if "_target_: " in line}
-    assert "xcgraph.tasks.label_network.LabelNetwork" in named
+    assert "xcgraph.tasks.LabelNetwork" in named
     assert named <= shipped_targets()
 
 
@@ -221,7 +226,7 @@ def calls(tree):
 
 
 @pytest.mark.parametrize("file", SOURCES, ids=lambda file: str(file.relative_to(ROOT)))
-def test_nothing_opens_pickles(file):
+def test_source_file_opens_no_pickles(file):
     tree = ast.parse(file.read_text("utf-8"))
 
     assert not FORBIDDEN_MODULES.intersection(imports(tree))

@@ -22,6 +22,7 @@ LINES = [line.partition(" #")[0].strip() for block in BLOCKS for line in block.s
 EXPERIMENT_LINES = [
     re.search(r"^# (xcgraph-\S+ .*)$", file.read_text("utf-8"), re.MULTILINE)[1]
     for file in sorted((ROOT / "conf" / "experiment").rglob("*.yaml"))
+    if "_shared" not in file.parts
 ]
 
 

@@ -8,18 +8,18 @@ from torch.optim import SparseAdam
 from xcgraph import row_blocks
 from xcgraph.row_adam import RowAdam
 
-# Ascending, in any order, repeated, none, all.
+# Ascending, unordered, repeated, no ids, all ids, and a repetition at the ends.
 IDS = [[0, 3, 8], [5, 1], [2, 7, 2, 2], [], list(range(9)), [8, 0, 8]]
 
 
 @pytest.mark.parametrize("block", [1, 8, 1 << 17])
-def test_equals_torch_to_the_bit(monkeypatch, block):
+def test_row_adam_equals_torch_bit_by_bit(monkeypatch, block):
     monkeypatch.setattr(row_blocks, "_BLOCK", block)
     torch.manual_seed(0)
     one = nn.Embedding(9, 4, sparse=True)
     two = deepcopy(one)
-    how = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3}
-    mine, theirs = RowAdam(one.parameters(), **how), SparseAdam(two.parameters(), **how)
+    options = {"lr": 0.1, "betas": (0.8, 0.95), "eps": 1e-3}
+    mine, theirs = RowAdam(one.parameters(), **options), SparseAdam(two.parameters(), **options)
     for ids in IDS:
         weights = torch.randn(len(ids), 4)
         for table, optimizer in ((one, mine), (two, theirs)):
@@ -31,14 +31,14 @@ def test_equals_torch_to_the_bit(monkeypatch, block):
             assert torch.equal(torch.as_tensor(mine.state[one.weight][name]), torch.as_tensor(value)), name
 
 
-def test_a_table_without_a_gradient_stays_as_it_is():
+def test_table_without_gradient_does_not_change():
     table = nn.Embedding(9, 4, sparse=True)
     before = table.weight.detach().clone()
     RowAdam(table.parameters(), lr=0.1).step()
     assert torch.equal(table.weight, before)
 
 
-def test_step_with_a_closure():
+def test_step_accepts_a_closure():
     table = nn.Embedding(9, 4, sparse=True)
     optimizer = RowAdam(table.parameters(), lr=0.1)
 

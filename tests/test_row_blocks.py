@@ -7,7 +7,7 @@ from xcgraph import row_blocks
 @pytest.mark.parametrize(
     ("count", "width", "sizes"), [(7, 4, [2, 2, 2, 1]), (2, 100, [1, 1]), (3, 0, [3]), (0, 4, [])]
 )
-def test_blocks_hold_each_row_once_in_order(monkeypatch, count, width, sizes):
+def test_blocks_cover_all_rows_in_order(monkeypatch, count, width, sizes):
     monkeypatch.setattr(row_blocks, "_BLOCK", 8)
     rows = torch.arange(count)
     blocks = [rows[block] for block in row_blocks.row_blocks(count, width, rows)]
@@ -15,7 +15,7 @@ def test_blocks_hold_each_row_once_in_order(monkeypatch, count, width, sizes):
     assert torch.equal(torch.cat([*blocks, rows[:0]]), rows)
 
 
-def test_an_accelerator_takes_larger_blocks():
+def test_blocks_are_larger_on_an_accelerator():
     count, width = 10**6, 1000
     on_cpu, elsewhere = (
         list(row_blocks.row_blocks(count, width, torch.empty(0, device=device))) for device in ("cpu", "meta")
@@ -34,5 +34,5 @@ def test_an_accelerator_takes_larger_blocks():
         (0, []),
     ],
 )
-def test_sizes_come_again_but_for_few_rows(count, sizes):
+def test_block_sizes_recur_except_for_few_rows(count, sizes):
     assert row_blocks.bucket_sizes(count, 4096) == sizes

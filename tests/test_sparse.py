@@ -22,7 +22,7 @@ def random_matrix(rows, columns, density=0.3, seed=0):
 
 @st.composite
 def matrices(draw):
-    """Rows in any order of columns, with few distinct values: ties, zeros and -inf among them."""
+    """Generate matrices with unsorted columns and few distinct values, among them ties, zeros and -inf."""
     columns = draw(st.integers(1, 6))
     rows = draw(st.lists(st.lists(st.integers(0, columns - 1), unique=True), max_size=5))
     indices = [column for row in rows for column in row]
@@ -34,7 +34,7 @@ def matrices(draw):
 
 
 def top_k_slowly(matrix, k):
-    """Sort each row's stored entries, largest first and then by column."""
+    """Return the k largest entries by sorting the stored entries of each row by value and then by column."""
     size = (matrix.shape[0], k)
     columns, values = [], []
     for start, stop in zip(matrix.indptr[:-1], matrix.indptr[1:], strict=True):
@@ -45,24 +45,24 @@ def top_k_slowly(matrix, k):
     return np.array(columns).reshape(size), np.array(values).reshape(size)
 
 
-def test_binary_rows():
+def test_binary_rows_builds_ones():
     matrix = binary_rows([[2, 0], [], [1]], num_columns=4)
     assert matrix.toarray().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [0, 1, 0, 0]]
     assert matrix.dtype == np.float32
 
 
-def test_binary_rows_of_nothing():
+def test_binary_rows_accepts_no_rows_or_columns():
     assert binary_rows([], num_columns=3).shape == (0, 3)
     assert binary_rows([[], []], num_columns=3).nnz == 0
 
 
 @pytest.mark.parametrize("column", [3, -1])
 def test_binary_rows_refuses_columns_outside(column):
-    with pytest.raises(ValueError, match="column"):
+    with pytest.raises(ValueError, match=rf"column .*0 to 2, got {column}"):
         binary_rows([[column]], num_columns=3)
 
 
-def test_normalize_rows_to_unit_length_and_leaves_zeros():
+def test_normalize_rows_gives_unit_norm_and_keeps_zeros():
     matrix = csr_array(np.array([[3, 0, -4], [0, 0, 0], [0, 0.5, 0]], np.float32))
     found = normalize_rows(matrix)
     np.testing.assert_allclose(found.toarray(), [[0.6, 0, -0.8], [0, 0, 0], [0, 1, 0]], rtol=1e-6)
@@ -75,20 +75,20 @@ def test_normalize_rows_is_idempotent():
     np.testing.assert_allclose(normalize_rows(once).toarray(), once.toarray(), rtol=1e-6)
 
 
-def test_normalize_rows_of_integers():
+def test_normalize_rows_accepts_integers():
     found = normalize_rows(csr_array(np.array([[3, 4]])))
     np.testing.assert_allclose(found.toarray(), [[0.6, 0.8]])
 
 
 @pytest.mark.parametrize("scale", [1e-30, 1e30])
-def test_normalize_rows_of_any_size(scale):
+def test_normalize_rows_accepts_very_small_and_large_values(scale):
     found = normalize_rows(csr_array(scale * np.array([[3, 4]]), dtype=np.float32))
     np.testing.assert_allclose(found.toarray(), [[0.6, 0.8]], rtol=1e-6)
 
 
-def test_symmetric_normalize_by_hand():
+def test_symmetric_normalize_matches_example_by_hand():
     graph = csr_array(np.array([[0, 2, 0], [1, 1, 0], [0, 0, 0]], np.float32))
-    # Row sums 2, 2, 0 and column sums 1, 3, 0: each entry is divided by the root of their product.
+    # Each entry is divided by the root of row sum · column sum. The sums are 2, 2, 0 and 1, 3, 0.
     expected = [[0, 2 / np.sqrt(6), 0], [1 / np.sqrt(2), 1 / np.sqrt(6), 0], [0, 0, 0]]
     found = symmetric_normalize(graph)
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
@@ -96,7 +96,7 @@ def test_symmetric_normalize_by_hand():
     assert found.has_sorted_indices
 
 
-def test_symmetric_normalize_as_dense():
+def test_symmetric_normalize_matches_dense_computation():
     graph = random_matrix(12, 12)
     dense = graph.toarray().astype(np.float64)
     rows, columns = (np.maximum(dense.sum(axis=axis), 1e-300) for axis in (1, 0))
@@ -113,7 +113,7 @@ def test_symmetric_normalize_keeps_symmetry_and_the_largest_eigenvalue_at_one():
 
 @settings(deadline=None)
 @given(matrices(), st.integers(0, 8))
-def test_top_k_rows_as_sorted_lists(matrix, k):
+def test_top_k_rows_matches_sorted_lists(matrix, k):
     columns, values = top_k_rows(matrix, k)
     expected_columns, expected_values = top_k_slowly(matrix, k)
     np.testing.assert_array_equal(columns, expected_columns)
@@ -139,7 +139,7 @@ def test_top_k_rows_ranks_nan_last():
 
 @pytest.mark.parametrize("index", [np.int32, np.int64])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
-def test_top_k_rows_takes_any_index_and_value_type(index, dtype):
+def test_top_k_rows_accepts_any_index_and_value_type(index, dtype):
     matrix = csr_array(np.array([[3, 0, 7], [0, 1, 0]], dtype))
     matrix.indices, matrix.indptr = matrix.indices.astype(index), matrix.indptr.astype(index)
     columns, values = top_k_rows(matrix, 2)
@@ -147,7 +147,7 @@ def test_top_k_rows_takes_any_index_and_value_type(index, dtype):
     assert values.tolist() == [[7, 3], [1, -np.inf]]
 
 
-def test_top_k_rows_is_the_same_on_one_thread():
+def test_top_k_rows_ignores_the_number_of_threads():
     matrix = random_matrix(500, 40)
     threads = numba.get_num_threads()
     many = top_k_rows(matrix, 5)
@@ -162,7 +162,7 @@ def test_top_k_rows_is_the_same_on_one_thread():
 
 @settings(deadline=None)
 @given(matrices(), st.integers(0, 8))
-def test_retain_top_k_keeps_what_top_k_rows_finds(matrix, k):
+def test_retain_top_k_keeps_the_entries_of_top_k_rows(matrix, k):
     found = retain_top_k(matrix, k)
     columns, values = top_k_slowly(matrix, k)
     assert found.shape == matrix.shape
@@ -173,18 +173,17 @@ def test_retain_top_k_keeps_what_top_k_rows_finds(matrix, k):
         assert list(zip(found.indices[entries], found.data[entries], strict=True)) == kept
 
 
-def test_retain_top_k_leaves_its_argument_alone():
+def test_retain_top_k_does_not_change_its_argument():
     matrix = csr_array(np.array([[3, 0, 7], [1, 1, 0]], np.float32))
     assert retain_top_k(matrix, 1).toarray().tolist() == [[0, 0, 7], [1, 0, 0]]
     assert matrix.toarray().tolist() == [[3, 0, 7], [1, 1, 0]]
 
 
-def test_remove_pairs_as_dense():
+def test_remove_pairs_matches_dense_computation():
     scores = random_matrix(30, 20)
     rng = np.random.default_rng(1)
-    pairs = np.column_stack(
-        [rng.integers(0, 30, 200), rng.integers(0, 20, 200)]
-    )  # some are stored, some twice
+    # Some pairs are stored entries, and some pairs occur twice.
+    pairs = np.column_stack([rng.integers(0, 30, 200), rng.integers(0, 20, 200)])
     expected = scores.toarray()
     expected[pairs[:, 0], pairs[:, 1]] = 0
     before = scores.copy()
@@ -200,14 +199,14 @@ def test_remove_pairs_drops_the_entry_and_keeps_stored_zeros():
     assert (found.indices.tolist(), found.indptr.tolist()) == ([0], [0, 1, 1])
 
 
-def test_remove_pairs_without_pairs_or_scores():
+def test_remove_pairs_accepts_no_pairs_or_scores():
     scores = random_matrix(3, 4)
     assert (remove_pairs(scores, np.empty((0, 2), np.int64)) != scores).nnz == 0
     assert remove_pairs(csr_array((3, 4), dtype=np.float32), np.array([[0, 1]])).nnz == 0
 
 
-def test_remove_pairs_beyond_32_bits():
-    # row · width leaves the 32 bits of the indices.
+def test_remove_pairs_accepts_more_than_32_bits():
+    # row · width does not fit in the 32 bits of the indices.
     labels = 3_000_000
     indices = np.array([7, labels - 1], np.int32)
     indptr = np.concatenate([np.zeros(2_000, np.int32), [1, 2]])

@@ -1,4 +1,4 @@
-"""docs/tracking.md holds what it says: its commands compose, its sweep is one, its loggers are all there."""
+"""docs/tracking.md: its commands compose, its W&B sweep can run, and its table names every logger."""
 
 import re
 import shlex
@@ -29,14 +29,14 @@ def test_command_composes(line):
     assert composed([re.sub(r",.*", "", argument) for argument in arguments if argument != "-m"])
 
 
-def test_every_logger_has_its_row():
+def test_table_names_every_logger():
     rows = set(re.findall(r"^\| `(\w+)`(?: \(default\))? \|", PAGE.partition("## Weights")[0], re.MULTILINE))
     assert rows == {file.stem for file in (ROOT / "conf" / "logger").glob("*.yaml")}
 
 
 @pytest.mark.parametrize("end", [0, -1])
-def test_sweep_asks_for_what_can_be_run(end, monkeypatch):
-    """The agent puts a value of each parameter in the place of ${args_no_hyphens}."""
+def test_wandb_sweep_composes_with_its_parameters(end, monkeypatch):
+    """The agent replaces ${args_no_hyphens} by one value of each parameter."""
     monkeypatch.setenv("WANDB_SWEEP_ID", "abcd1234")
     values = {
         name: choice["values"][end] if "values" in choice else choice[("min", "max")[end]]
@@ -51,7 +51,7 @@ def test_sweep_asks_for_what_can_be_run(end, monkeypatch):
     assert SWEEP["metric"] == {"name": "validation/P@1", "goal": "maximize"}
 
 
-def test_project_and_group_are_those_of_the_environment(monkeypatch):
+def test_project_and_group_come_from_environment(monkeypatch):
     assert composed(["logger=wandb"]).logger.project == "xcgraph"
     monkeypatch.setenv("WANDB_PROJECT", "mine")
     monkeypatch.setenv("WANDB_RUN_GROUP", "ours")

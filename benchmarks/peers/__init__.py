@@ -1,7 +1,7 @@
-"""Other libraries on the same points: each in an environment of its own, made when it is first needed.
+"""Measure other libraries on the same data, each in its own virtual environment, created on first use.
 
     python -m benchmarks.peers [--peers pecos napkinxc] [--data lf_wordnet_8k]
 
-The data is what ``xcgraph-data convert`` writes, the metrics are those of ``xcgraph-evaluate``; in between, a
-peer is alone in its process with the packages of its own environment.
+``xcgraph-data convert`` writes the data, and ``xcgraph-evaluate`` computes the metrics. Training and
+prediction run in a separate process that sees only the packages of the library's environment.
 """

@@ -1,4 +1,4 @@
-"""Measure other libraries on a data set and print the result as JSON."""
+"""Measure other libraries on a dataset and print the result as JSON."""
 
 import argparse
 import json
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.process import circumstances, compose_run, note, say
-from xcgraph.cli.evaluate import Evaluation
+from xcgraph.cli.evaluate_job import Evaluation
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 
@@ -24,14 +24,14 @@ ENVIRONMENTS = ROOT / "benchmarks" / "out" / "environments"
 
 @dataclass(frozen=True)
 class Library:
-    """A peer.
+    """A library to compare with.
 
     Attributes:
-        title: in tables.
-        module: what runs in its environment.
-        wheels: what is installed there without what it asks for: libpecos asks for torch with CUDA and four
-            more, none of which XR-Linear uses.
-        packages: what is installed there with all that it asks for.
+        title: name in tables.
+        module: module that runs in the library's environment.
+        wheels: packages to install without their dependencies. libpecos requires torch with CUDA and four
+            other packages, which XR-Linear does not use.
+        packages: packages to install with their dependencies.
     """
 
     title: str
@@ -52,16 +52,16 @@ PEERS = {
 
 
 def environment(library: Library, folder: Path) -> Path:
-    """Return the Python of a library's environment, making it if that has not been done yet.
+    """Return the Python interpreter of a library's environment; create the environment if it is missing.
 
     Raises:
-        UserError: a package could not be installed; nothing of the environment is left.
+        UserError: a package could not be installed; the incomplete environment is removed.
     """
     marker, wanted = folder / "installed.json", json.dumps([library.wheels, library.packages])
     python = folder / "bin" / "python"
     if marker.exists() and marker.read_text("utf-8") == wanted:
         return python
-    note(f"{library.title}: making its environment in {folder}")
+    note(f"{library.title}: creating its environment in {folder}")
     shutil.rmtree(folder, ignore_errors=True)
     try:
         venv.create(folder, with_pip=True)
@@ -81,13 +81,13 @@ def _install(python: Path, arguments: Sequence[str]) -> None:
     if done.returncode:
         last = (done.stderr.strip() or "pip said nothing").splitlines()[-1]
         raise UserError(
-            f"Could not install {' '.join(arguments)} ({last}): a package index must be in reach and have it "
-            f"for Python {sys.version_info.major}.{sys.version_info.minor}; leave it out with --peers."
+            f"pip could not install {' '.join(arguments)} for Python {sys.version_info.major}."
+            f"{sys.version_info.minor} ({last}). Check the package index, or omit the library with --peers."
         )
 
 
 def convert(source: str, folder: Path) -> Path:
-    """Export a data set as ``xcgraph-data convert`` does."""
+    """Convert a dataset to the split layout with ``xcgraph-data convert``."""
     command = Path(sys.executable).with_name("xcgraph-data")
     subprocess.run([command, "convert", source, folder, "--layout", "split"], check=True, stdout=sys.stderr)
     return folder
@@ -96,7 +96,7 @@ def convert(source: str, folder: Path) -> Path:
 def measure(
     library: Library, python: Path, exported: Path, data: XCDataModule, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Let a library learn and predict, and score what it has predicted."""
+    """Train a library, let it predict the test points, and return costs and metrics."""
     with tempfile.TemporaryDirectory() as folder:
         scores = Path(folder) / "scores.npz"
         settings = {name: getattr(options, name) for name in ("threads", "top_k", "runs", "queries")}
@@ -117,26 +117,26 @@ def measure(
 
 
 def _alone() -> dict[str, str]:
-    """Keep this environment's packages out of the other."""
+    """Return environment variables without PYTHON*, which would add packages of this environment."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
 
 
 def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     add: Callable[..., Any] = parser.add_argument
-    add("--peers", nargs="+", choices=PEERS, default=list(PEERS))
-    add("--data", default="lf_wordnet_8k", help="a data set's name, as data= has it")
-    add("--threads", type=int, default=2, help="of training; prediction has one")
-    add("--top-k", type=int, default=20, help="predictions per point")
-    add("--runs", type=int, default=3, help="of prediction in one batch")
-    add("--queries", type=int, default=1050, help="predicted one by one, 50 of them to warm up")
-    add("--environments", type=Path, default=ENVIRONMENTS, help="where they are kept")
+    add("--peers", nargs="+", choices=PEERS, default=list(PEERS), help="libraries to measure (default: all)")
+    add("--data", default="lf_wordnet_8k", help="name of the dataset, as in data=NAME")
+    add("--threads", type=int, default=2, help="training threads; prediction uses one (default: 2)")
+    add("--top-k", type=int, default=20, help="predicted labels per point (default: 20)")
+    add("--runs", type=int, default=3, help="timed predictions of all test points (default: 3)")
+    add("--queries", type=int, default=1050, help="single queries, including 50 warm-up queries")
+    add("--environments", type=Path, default=ENVIRONMENTS, help="folder of the virtual environments")
     return parser.parse_args(arguments)
 
 
 def main() -> None:
-    """Enter from the console."""
+    """Run the benchmark from the command line."""
     options = parse()
     try:
         with tempfile.TemporaryDirectory() as temporary:

@@ -1,4 +1,4 @@
-"""Probabilistic label trees of napkinXC (Jasinska-Kobus et al., 2020), with their defaults."""
+"""Probabilistic label trees of napkinXC (Jasinska-Kobus et al., 2020) with default settings."""
 
 import tempfile
 from pathlib import Path
@@ -11,24 +11,24 @@ from benchmarks.peers.trial import main
 
 
 class LabelTree:
-    """A tree of labels with a logistic regression in each node."""
+    """A label tree with a logistic regression in each node."""
 
     def __init__(self) -> None:
         self.folder = tempfile.TemporaryDirectory()
 
     def fit(self, features: csr_matrix, labels: csr_matrix, threads: int) -> None:
-        """Learn."""
+        """Train the tree and write it to a temporary folder."""
         self.num_labels = labels.shape[1]
         PLT(self.folder.name, threads=threads, seed=0).fit(features, labels)
 
     def load(self, folder: Path) -> None:
-        """Read the tree that training has left."""
-        del folder  # it has its own
+        """Load the trained tree for prediction on one thread."""
+        del folder  # ``fit`` chose another folder
         self.model = PLT(self.folder.name, threads=1)
         self.model.load()
 
     def predict(self, features: csr_matrix, top_k: int) -> csr_matrix:
-        """Predict."""
+        """Return (points, labels) probabilities of the ``top_k`` best labels of each point."""
         found = self.model.predict_proba(features, top_k=top_k)
         starts = np.concatenate([[0], np.cumsum([len(row) for row in found])])
         entries = np.array([entry for row in found for entry in row], np.float64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""XR-Linear of PECOS (Yu et al., JMLR'22), with its defaults and a beam of 50."""
+"""XR-Linear of PECOS (Yu et al., JMLR'22) with default settings and a beam of 50."""
 
 import tempfile
 from pathlib import Path
@@ -13,22 +13,22 @@ BEAM = 50
 
 
 class XRLinear:
-    """Clusters of labels by their points' features, and a linear classifier in each node."""
+    """A tree of labels, clustered by the features of their points, with a linear classifier in each node."""
 
     def fit(self, features: csr_matrix, labels: csr_matrix, threads: int) -> None:
-        """Learn."""
+        """Cluster the labels and train the tree."""
         by_label = LabelEmbeddingFactory.create(labels, features, method="pifa")
         chain = Indexer.gen(by_label, indexer_type="hierarchicalkmeans", threads=threads)
         self.model = XLinearModel.train(features, labels.tocsc(), C=chain, threads=threads)
 
     def load(self, folder: Path) -> None:
-        """Go through the disk: what is loaded for prediction alone is faster."""
+        """Save the model and load it for prediction only, which is faster."""
         with tempfile.TemporaryDirectory(dir=folder) as saved:
             self.model.save(saved)
             self.model = XLinearModel.load(saved, is_predict_only=True)
 
     def predict(self, features: csr_matrix, top_k: int) -> csr_matrix:
-        """Predict."""
+        """Return (points, labels) scores of the ``top_k`` best labels of each point."""
         return self.model.predict(features, beam_size=BEAM, only_topk=top_k, threads=1)
 
 

@@ -1,4 +1,4 @@
-"""What is asked of every peer, in its own environment: numpy, scipy and the peer are all there is."""
+"""Train and measure one library in its own environment, which has only numpy, scipy and the library."""
 
 import argparse
 import json
@@ -13,20 +13,20 @@ from benchmarks.clock import Spread, latency, peak_memory_gib, repeat, timed
 
 
 class Peer(Protocol):
-    """A library that learns and predicts."""
+    """A library under test."""
 
     def fit(self, features: csr_matrix, labels: csr_matrix, threads: int) -> None:
-        """Learn from (points, tokens) and (points, labels), and keep the model on disk."""
+        """Train with (points, tokens) features and (points, labels) targets."""
 
     def load(self, folder: Path) -> None:
-        """Take the model up again in its fastest form for prediction on one thread."""
+        """Load the model in its fastest form for one thread; ``folder`` is for temporary files."""
 
     def predict(self, features: csr_matrix, top_k: int) -> csr_matrix:
-        """Return (points, labels) scores, the best ``top_k`` of each point."""
+        """Return (points, labels) scores of the ``top_k`` best labels of each point."""
 
 
 def read_rows(path: Path) -> csr_matrix:
-    """Read a file of the split format: ``rows columns``, then ``index:value …`` per row."""
+    """Read a file of the split layout: first ``rows columns``, then ``index:value …`` for each row."""
     with path.open(encoding="utf-8") as file:
         shape = tuple(map(int, next(file).split()))
         rows = [line.split() for line in file]
@@ -38,14 +38,14 @@ def read_rows(path: Path) -> csr_matrix:
 
 
 def main(peer: Peer) -> None:
-    """Learn, predict in one batch and one by one, and print what it took as JSON."""
+    """Train, predict in one batch and one by one, and print the costs as JSON."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("data", type=Path, help="a folder in the split layout")
-    parser.add_argument("scores", type=Path, help="where the scores of the test points go")
-    parser.add_argument("--threads", type=int, required=True, help="of training; prediction has one")
-    parser.add_argument("--top-k", type=int, required=True)
-    parser.add_argument("--runs", type=int, required=True, help="of prediction in one batch")
-    parser.add_argument("--queries", type=int, required=True, help="predicted one by one, warm-up included")
+    parser.add_argument("data", type=Path, help="folder in the split layout")
+    parser.add_argument("scores", type=Path, help="output file for the scores of the test points")
+    parser.add_argument("--threads", type=int, required=True, help="training threads; prediction uses one")
+    parser.add_argument("--top-k", type=int, required=True, help="predicted labels per point")
+    parser.add_argument("--runs", type=int, required=True, help="timed predictions of all test points")
+    parser.add_argument("--queries", type=int, required=True, help="single queries, including the warm-up")
     options = parser.parse_args()
     features, labels, queries = (
         read_rows(options.data / name) for name in ("trn_X_Xf.txt", "trn_X_Y.txt", "tst_X_Xf.txt")

@@ -1,13 +1,13 @@
-"""ECLARE for one tree as one writes it first: what the recipes of this project are measured against.
+"""A straightforward ECLARE with one tree, the reference that our recipes are compared with.
 
-It does what the public code is described to do, and was written from that description alone: points are
-sliced out of sparse matrices one by one, the surrogate and the shortlister score all meta-labels densely, the
-ranker encodes all distinct labels of a batch anew and gathers them into a padded (batch, shortlist, dim)
-tensor, and everything is float32 under autograd. Reading, label graph, clustering and metrics are the
-project's own: they are not what is compared.
+The reference was written from a description of the public code alone and does the same work. It slices points
+one by one out of sparse matrices. The surrogate and the shortlister score all meta-labels densely. The ranker
+encodes all distinct labels of every batch and gathers them into a padded (batch, shortlist, dim) tensor. All
+tensors are float32 under autograd. The code for reading, label graph, clustering and metrics is shared with
+xcgraph, because the benchmark does not compare these parts.
 
     python -m benchmarks.reference data=lf_wordnet_8k                  # the whole recipe
-    python -m benchmarks.reference --epochs 1 1 1 data=lf_wordnet_8k   # one epoch of each
+    python -m benchmarks.reference --epochs 1 1 1 data=lf_wordnet_8k   # one epoch of each module
 
-Either says what the whole recipe takes at the median epoch.
+Both commands report the cost of the whole recipe, computed from the median epochs.
 """

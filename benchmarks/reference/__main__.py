@@ -1,4 +1,4 @@
-"""Train the reference, score the test points, and print what it took as JSON."""
+"""Train the reference, score the test points, and print costs and metrics as JSON."""
 
 import argparse
 import tempfile
@@ -20,28 +20,29 @@ from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensit
 from xcgraph.runs.run import Run
 
 EPOCHS = {"surrogate": 20, "shortlister": 10, "ranker": 10}
-PREDICTIONS = 3  # of all test points, beside the one that warms up
+PREDICTIONS = 3  # timed predictions of all test points, after one warm-up
 LR = {"surrogate": 0.01, "shortlister": 0.008, "ranker": 0.008}
 
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
-    """Tell options from overrides of xcgraph-train, of which those of the data count."""
+    """Split the command line into options and overrides of xcgraph-train; only data overrides matter."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.reference", description=__doc__)
     add = parser.add_argument
-    add("--epochs", type=int, nargs=3, default=list(EPOCHS.values()), metavar=("I", "II", "IV"))
-    add("--max-batches", type=int, help="steps per epoch; its seconds are extrapolated (default: all)")
-    add("--dim", type=int, default=300)
-    add("--meta-labels", type=int, default=1 << 11, help="a power of two")
-    add("--beam", type=int, default=50, help="meta-labels per point")
-    add("--no-neighbours", action="store_true", help="shortlists without the labels' neighbours, in training")
-    add("--workers", type=int, default=0, help="processes that slice points")
-    add("--test-points", type=int, help="how many are scored (default: all)")
-    add("--folder", type=Path, help="keeps converted data; default: a temporary one")
+    modules = ("I", "II", "IV")
+    add("--epochs", type=int, nargs=3, default=list(EPOCHS.values()), metavar=modules, help="per module")
+    add("--max-batches", type=int, help="steps per epoch; epoch times are extrapolated (default: all)")
+    add("--dim", type=int, default=300, help="length of the vectors (default: 300)")
+    add("--meta-labels", type=int, default=1 << 11, help="number of meta-labels, a power of two")
+    add("--beam", type=int, default=50, help="meta-labels per point (default: 50)")
+    add("--no-neighbours", action="store_true", help="train without neighbours of shortlisted labels")
+    add("--workers", type=int, default=0, help="processes that slice points (default: 0)")
+    add("--test-points", type=int, help="number of test points to score (default: all)")
+    add("--folder", type=Path, help="folder that keeps converted data (default: a temporary folder)")
     return parser.parse_known_args(arguments)
 
 
 def main() -> None:
-    """Enter from the console."""
+    """Run the benchmark from the command line."""
     options, overrides = parse()
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
@@ -49,7 +50,7 @@ def main() -> None:
 
 
 def measure(run: Run, options: argparse.Namespace) -> dict[str, Any]:
-    """Run the recipe; its training points are those of the project's own recipes."""
+    """Run the reference on the training points of our recipes, and return costs and metrics."""
     clock = Clock()
     with clock.step("read"):
         data = run.data.read()
@@ -71,8 +72,8 @@ def measure(run: Run, options: argparse.Namespace) -> dict[str, Any]:
     test = data.test
     if options.test_points:
         test = test.take(np.arange(min(options.test_points, len(test))))
-    torch.set_num_threads(1)  # as peers predict
-    scores = fitted.score(test.features)  # which warms up
+    torch.set_num_threads(1)  # the other libraries predict on one thread too
+    scores = fitted.score(test.features)  # also the warm-up
     took = repeat(lambda: fitted.score(test.features), PREDICTIONS, warm_ups=0)
     per_point = Spread.of([1e3 * one.seconds / len(test) for one in took])
     metrics = evaluate_scores(scores, test, inverse_propensity=training_inverse_propensity(data))
@@ -88,7 +89,7 @@ def measure(run: Run, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def costs(clock: Clock) -> dict[str, Any]:
-    """Tell what was taken, and what the whole recipe takes at the median epoch of each training."""
+    """Return the measured costs, and the cost of the whole recipe from the median epoch of each module."""
     epochs = {name: _median(took) for name, took in clock.epochs.items()}
     steps = {name: took for name, took in clock.steps.items() if name != "read"}
     return {

@@ -1,4 +1,4 @@
-"""The network of ECLARE (section 3): encoder of points, encoder of labels, scores."""
+"""The network of ECLARE (section 3): point encoder, label encoder and scores."""
 
 import torch
 from torch import Tensor, nn
@@ -11,20 +11,20 @@ DROPOUT = 0.2
 
 
 class Embeddings(nn.EmbeddingBag):
-    """E: a text is the weighted sum of its tokens' vectors."""
+    """E: a text is the weighted sum of the vectors of its tokens."""
 
     def __init__(self, num_tokens: int, dim: int) -> None:
         super().__init__(num_tokens, dim, mode="sum", sparse=True)
         nn.init.kaiming_uniform_(self.weight)
 
     def embed(self, texts: Bag) -> Tensor:
-        """Return (texts, dim)."""
+        """Return (texts, dim) vectors."""
         found: Tensor = self(texts.tokens, texts.offsets, per_sample_weights=texts.weights)
         return found
 
 
 class Residual(nn.Module):
-    """E(v) = v + k · SN(W) · dropout(ReLU(v)), W starting as the identity."""
+    """E(v) = v + k · SN(W) · dropout(ReLU(v)), where W starts as the identity."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -59,11 +59,11 @@ class Attention(nn.Module):
 
 
 class Model(nn.Module):
-    """Points against labels, or against meta-labels.
+    """Scores points against labels or meta-labels.
 
     Args:
         embeddings: E, shared by points and labels.
-        refinement: (labels, dim) what the free vectors start from, or None for none of them.
+        refinement: (labels, dim) initial refinement vectors, or None for a model without them.
     """
 
     def __init__(self, embeddings: Embeddings, refinement: Tensor | None = None) -> None:
@@ -78,12 +78,12 @@ class Model(nn.Module):
         self.attention = Attention(dim, 2 if refinement is None else 3)
 
     def encode_points(self, points: Bag) -> Tensor:
-        """Return x̂: (points, dim)."""
+        """Return x̂, (points, dim)."""
         vectors: Tensor = self.point_dropout(self.point_block(self.embeddings.embed(points)).relu())
         return vectors
 
     def encode_labels(self, labels: LabelBatch) -> Tensor:
-        """Return w: (labels, dim), from label text (LTE), graph (GALE) and free vectors."""
+        """Return w, (labels, dim), from label text (LTE), graph (GALE) and refinement vectors."""
         texts = self.embeddings.embed(labels.texts)
         views = [self.text_block(texts[labels.own]), self.graph_block(torch.sparse.mm(labels.graph, texts))]
         if self.refinement is not None:
@@ -92,23 +92,23 @@ class Model(nn.Module):
         return fused
 
     def score_all(self, points: Bag, labels: LabelBatch) -> Tensor:
-        """Return logits: (points, labels)."""
+        """Return (points, labels) logits."""
         return self.encode_points(points) @ self.encode_labels(labels).T
 
     def score_shortlists(self, batch: ShortlistBatch) -> Tensor:
-        """Return logits: (points, shortlist)."""
+        """Return (points, shortlist) logits."""
         return gathered_scores(
             self.encode_points(batch.points), self.encode_labels(batch.labels), batch.positions
         )
 
 
 def gathered_scores(points: Tensor, labels: Tensor, positions: Tensor) -> Tensor:
-    """Give each point a copy of its labels' vectors, (batch, shortlist, dim), and multiply."""
+    """Gather the label vectors of each point, (batch, shortlist, dim), and multiply them with its vector."""
     gathered = functional.embedding(positions, labels)
     return torch.bmm(gathered, points.unsqueeze(2)).squeeze(2)
 
 
 def smoothed_texts(embeddings: Embeddings, labels: LabelBatch) -> Tensor:
-    """Return Ĝ · Z · E: what the free vectors start from."""
+    """Return Ĝ · Z · E, the initial refinement vectors."""
     with torch.no_grad():
         return torch.sparse.mm(labels.graph, embeddings.embed(labels.texts))

@@ -1,4 +1,4 @@
-"""Points one at a time, and batches put together from them."""
+"""Datasets of single points, and collate functions that join points into batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 @dataclass(frozen=True)
 class Bag:
-    """Texts as tokens with weights; text i has those from ``offsets[i]`` on."""
+    """Texts as tokens with weights; the tokens of text i start at ``offsets[i]``."""
 
     tokens: Tensor
     weights: Tensor
@@ -20,7 +20,7 @@ class Bag:
 
     @classmethod
     def of(cls, texts: csr_array) -> "Bag":
-        """Take (texts, tokens) rows."""
+        """Build a bag from (texts, tokens) rows."""
         return cls(
             torch.from_numpy(texts.indices.astype(np.int64)),
             torch.from_numpy(texts.data.astype(np.float32)),
@@ -30,12 +30,12 @@ class Bag:
 
 @dataclass(frozen=True)
 class LabelBatch:
-    """Labels to be encoded, with the texts that the graph convolution reads.
+    """Labels to encode, with the texts that the graph convolution reads.
 
     Attributes:
-        ids: (labels,) which.
-        texts: of these labels and of all their neighbours, the nodes.
-        own: (labels,) place of each label among the nodes.
+        ids: (labels,) label ids.
+        texts: texts of the nodes, which are these labels and all their neighbours.
+        own: (labels,) index of each label among the nodes.
         graph: (labels, nodes) rows of Ĝ.
     """
 
@@ -46,7 +46,7 @@ class LabelBatch:
 
     @classmethod
     def of(cls, ids: np.ndarray, label_features: csr_array, graph: csr_array) -> "LabelBatch":
-        """Slice out what belongs to these labels."""
+        """Slice texts and graph rows of the given labels."""
         rows = graph[ids]
         nodes = np.union1d(ids, rows.indices)
         own = np.searchsorted(nodes, ids)
@@ -60,14 +60,14 @@ class LabelBatch:
 
 @dataclass(frozen=True)
 class ShortlistBatch:
-    """Points with labels to score for each.
+    """Points with a shortlist of labels each.
 
     Attributes:
         points: texts of the points.
-        labels: the distinct labels of all shortlists.
-        positions: (batch, shortlist) place of each label among these; 0 where padded.
-        is_padding: (batch, shortlist).
-        targets: (batch, shortlist) 1 where the point carries the label.
+        labels: distinct labels of all shortlists.
+        positions: (batch, shortlist) index of each label in ``labels``; 0 for padding.
+        is_padding: (batch, shortlist) mask of the padding.
+        targets: (batch, shortlist) 1 where the point has the label, else 0.
         log_prior: (batch, shortlist) log-probability of the label's meta-label.
     """
 
@@ -94,18 +94,18 @@ class MetaPoints(Dataset[tuple[csr_array, csr_array]]):
 
 
 def collate_meta(items: Sequence[tuple[csr_array, csr_array]]) -> tuple[Bag, Tensor]:
-    """Stack points; all meta-labels are targets."""
+    """Stack points and return their texts and dense (batch, meta) targets."""
     features, targets = (vstack(rows, format="csr") for rows in zip(*items, strict=True))
     return Bag.of(features), torch.from_numpy(targets.toarray())
 
 
 class ShortlistedPoints(Dataset[tuple[csr_array, csr_array, csr_array]]):
-    """Points with their labels and the labels of the meta-labels in their beam.
+    """Points with their labels and with the labels of the meta-labels in their beam.
 
     Args:
-        features: (points, tokens).
-        labels: (points, labels).
-        beams: (points, meta) log-probabilities, a few per row.
+        features: (points, tokens) texts of the points.
+        labels: (points, labels) targets.
+        beams: (points, meta) sparse log-probabilities.
         members: (meta, labels) membership.
     """
 
@@ -122,12 +122,12 @@ class ShortlistedPoints(Dataset[tuple[csr_array, csr_array, csr_array]]):
 
 @dataclass(frozen=True)
 class CollateShortlists:
-    """Puts points together and slices out everything about their labels.
+    """Join points into a batch and slice the texts and graph rows of their labels.
 
     Attributes:
-        label_features: (labels, tokens) texts.
+        label_features: (labels, tokens) label texts.
         graph: (labels, labels) Ĝ.
-        join_neighbours: whether neighbours of shortlisted labels are shortlisted too (GAME, in training).
+        join_neighbours: if true, add the neighbours of shortlisted labels (GAME in training).
     """
 
     label_features: csr_array
@@ -135,7 +135,7 @@ class CollateShortlists:
     join_neighbours: bool
 
     def __call__(self, items: Sequence[tuple[csr_array, csr_array, csr_array]]) -> ShortlistBatch:
-        """Stack, pad and slice."""
+        """Build the batch of the given points."""
         features, labels, priors = (vstack(rows, format="csr") for rows in zip(*items, strict=True))
         shortlists = self._shortlists(priors)
         rows = shortlists.tolil().rows
@@ -147,7 +147,7 @@ class CollateShortlists:
             positions[place, : len(row)] = np.searchsorted(distinct, row)
             is_padding[place, : len(row)] = False
             targets[place, : len(row)] = np.isin(row, true)
-        if not self.join_neighbours:  # priors serve prediction alone, where no neighbours join
+        if not self.join_neighbours:  # only prediction uses priors, and it adds no neighbours
             log_prior[~is_padding] = shortlists.data
         return ShortlistBatch(
             Bag.of(features),
@@ -156,7 +156,7 @@ class CollateShortlists:
         )
 
     def _shortlists(self, priors: csr_array) -> csr_array:
-        """Return (batch, labels) with sorted entries."""
+        """Return (batch, labels) shortlists with sorted columns."""
         shortlists = priors
         if self.join_neighbours:
             ones = csr_array((np.ones_like(priors.data), priors.indices, priors.indptr), shape=priors.shape)

@@ -1,4 +1,4 @@
-"""Modules I to IV of ECLARE for one tree, and prediction."""
+"""Training (Modules I to IV of ECLARE, one tree) and prediction of the reference."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,24 +27,24 @@ from xcgraph.data.xc_data import Split
 from xcgraph.graph.game import expand_scores, meta_graph
 from xcgraph.graph.random_walk import RandomWalkGraph
 
-MIX = 0.5  # of GAME
+MIX = 0.5  # weight of the neighbours' scores in GAME
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """The recipe.
+    """Settings of the reference.
 
     Attributes:
         surrogate: training of Module I.
-        shortlister: of Module II.
-        ranker: of Module IV.
-        dim: D.
+        shortlister: training of Module II.
+        ranker: training of Module IV.
+        dim: D, the length of all vectors.
         num_meta_labels: K, a power of two.
         beam_size: meta-labels per point.
-        top_k: predictions per point.
-        join_neighbours: whether the neighbours of shortlisted labels are shortlisted too, in training.
-        num_workers: processes that slice points.
-        seed: of everything random.
+        top_k: predicted labels per point.
+        join_neighbours: if true, add the neighbours of shortlisted labels to the shortlists in training.
+        num_workers: number of processes that slice points.
+        seed: random seed for the whole run.
     """
 
     surrogate: Training
@@ -59,7 +59,7 @@ class Reference:
     seed: int = 0
 
     def fit(self, train: Split, label_features: csr_array, clock: Clock) -> "FittedReference":
-        """Train everything; the clock says what it took."""
+        """Train all modules and record their times in ``clock``."""
         torch.manual_seed(self.seed)
         builder = RandomWalkGraph()
         with clock.step("graph of the surrogate"):
@@ -109,7 +109,7 @@ class Reference:
         return fitted
 
     def load(self, points: MetaPoints | ShortlistedPoints, collate: object, *, shuffle: bool) -> DataLoader:
-        """Make batches."""
+        """Return a loader of batches."""
         return DataLoader(
             points,
             batch_size=self.surrogate.batch_size,
@@ -152,7 +152,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class FittedReference:
-    """A trained tree."""
+    """The trained tree of the reference."""
 
     recipe: Reference
     shortlister: Model
@@ -166,7 +166,7 @@ class FittedReference:
 
     @torch.no_grad()
     def beams(self, features: csr_array) -> csr_array:
-        """Return (points, meta) log-probabilities of the best meta-labels after GAME."""
+        """Return (points, meta) log-probabilities of the best meta-labels, after GAME."""
         beam = min(self.recipe.beam_size, self.members.shape[0])
         points = MetaPoints(features, csr_array((features.shape[0], self.members.shape[0]), dtype=np.float32))
         vectors = self.shortlister.eval().encode_labels(self.meta_texts)
@@ -181,10 +181,10 @@ class FittedReference:
 
     @torch.no_grad()
     def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores: σ(h·x̂) · σ(w·x̂), then GAME."""
+        """Return (points, labels) scores: σ(h·x̂) · σ(w·x̂), followed by GAME."""
         num_labels = self.graph.shape[0]
-        truth = csr_array((features.shape[0], num_labels), dtype=np.float32)
-        points = ShortlistedPoints(features, truth, self.beams(features), self.members)
+        no_labels = csr_array((features.shape[0], num_labels), dtype=np.float32)
+        points = ShortlistedPoints(features, no_labels, self.beams(features), self.members)
         vectors = self.ranker.eval().encode_labels(self.all_labels)
         collate = CollateShortlists(self.label_features, self.graph, join_neighbours=False)
 
@@ -204,13 +204,13 @@ def _all_labels(features: csr_array, graph: csr_array) -> LabelBatch:
 
 
 def _shortlist_loss(logits: Tensor, batch: ShortlistBatch) -> Tensor:
-    """Mean over batch × shortlist; padding counts as solved."""
+    """Return the mean loss over batch × shortlist; the loss of padding is zero."""
     weight = (~batch.is_padding).float()
     return binary_cross_entropy_with_logits(logits, batch.targets, weight=weight)
 
 
 def _rows(best: Iterator[tuple[Tensor, Tensor]], num_columns: int) -> csr_array:
-    """Collect the best values, negative where there is none, and their columns."""
+    """Build sparse rows from batches of (values, columns); negative values mark missing entries."""
     counts, values, columns = [[0]], [], []
     for batch, places in best:
         kept = batch >= 0

@@ -1,4 +1,4 @@
-"""One training after the other, with a clock."""
+"""Train the modules of the reference and record their times."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,11 +18,11 @@ from xcgraph.optim import HalvingSchedule
 
 @dataclass
 class Clock:
-    """What everything took.
+    """Recorded times.
 
     Attributes:
-        steps: of every step that is no training.
-        epochs: of the epochs of each training.
+        steps: time of every step other than training, by name.
+        epochs: time of every epoch, by module.
     """
 
     steps: dict[str, Took] = field(default_factory=dict)
@@ -30,7 +30,7 @@ class Clock:
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Time what is done within."""
+        """Record the time of the ``with`` block."""
         start = Took.now()
         yield
         self.steps[name] = Took.now().since(start)
@@ -39,15 +39,15 @@ class Clock:
 
 @dataclass(frozen=True)
 class Training:
-    """How one module is trained.
+    """Training settings of one module.
 
     Attributes:
-        name: of the module.
-        epochs: passes over the points.
-        lr: at the start; halved at half-way and every five epochs after that.
+        name: name of the module.
+        epochs: number of passes over the points.
+        lr: initial learning rate. It is halved after half of the epochs, and then every five epochs.
         batch_size: points per step.
-        max_batches: steps per epoch that are really taken, or None for all of them. An epoch's seconds are
-            then those of the steps taken, in proportion.
+        max_batches: maximal number of steps per epoch, or None for all. The time of a shortened epoch is
+            scaled to all steps.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Training:
         loss_of: Callable[[Any], Tensor],
         clock: Clock,
     ) -> None:
-        """Train with Adam, and SparseAdam where gradients are sparse."""
+        """Train with Adam for dense parameters and SparseAdam for embeddings."""
         tables = [part for part in model.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag)]
         sparse = [table.weight for table in tables if table.weight.requires_grad]
         known = {id(table.weight) for table in tables}
@@ -82,7 +82,7 @@ class Training:
             clock.epochs.setdefault(self.name, []).append(took)
             note(f"{self.name}, epoch {epoch + 1}: loss {total / steps:.5f}, {took}")
             if not math.isfinite(total):
-                raise ArithmeticError(f"The {self.name} has diverged in epoch {epoch + 1}.")
+                raise ArithmeticError(f"The loss of the {self.name} is not finite in epoch {epoch + 1}.")
         model.eval()
 
 

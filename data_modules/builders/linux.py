@@ -87,7 +87,7 @@ def build(source: Path, folder: Path, folders: Sequence[str] = ()) -> BuiltSet:
     Args:
         source: ``linux-6.1.176.tar.xz``, or ``usr/src/linux-source-6.1.tar.xz`` of the Debian package.
         folder: where to write.
-        folders: folders of the kernel to take beside ``include/``; none takes all (:data:`SMALL`: LF-Linux-32K).
+        folders: folders of the kernel to take beside ``include/``; none takes all (:data:`SMALL` for 32K).
 
     Raises:
         UserError: the archive is missing or damaged.

@@ -7,7 +7,7 @@ __version__ = "0.1.0"
 __all__ = ["Predictor"]
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that is loaded when it is first asked for
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a class that is imported at its first use
     if name == "Predictor":
         return importlib.import_module("xcgraph.predict.predictor").Predictor
     raise AttributeError(f"module 'xcgraph' has no attribute {name!r}")

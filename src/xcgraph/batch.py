@@ -1,4 +1,4 @@
-"""What a step of training or prediction sees: frozen dataclasses that Lightning moves between devices."""
+"""Batches for training and prediction: frozen dataclasses that Lightning can move between devices."""
 
 from dataclasses import dataclass, fields
 from typing import TypeVar
@@ -8,14 +8,16 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-AnyMovable = TypeVar("AnyMovable", bound="TensorDataclass")
+AnyTensorDataclass = TypeVar("AnyTensorDataclass", bound="TensorDataclass")
 
 
 class TensorDataclass:
-    """A dataclass of tensors (or of other movables) with ``to``, which is all that Lightning asks for."""
+    """Base of dataclasses of tensors, or of other such dataclasses, with the ``to`` that Lightning needs."""
 
-    def to(self: AnyMovable, device: torch.device | str, *, non_blocking: bool = False) -> AnyMovable:
-        """Return a copy on ``device``; parts that are None stay None."""
+    def to(
+        self: AnyTensorDataclass, device: torch.device | str, *, non_blocking: bool = False
+    ) -> AnyTensorDataclass:
+        """Return a copy on ``device``; fields that are None stay None."""
         parts = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
         moved = {
             name: part if part is None else part.to(device, non_blocking=non_blocking)
@@ -26,21 +28,21 @@ class TensorDataclass:
 
 @dataclass(frozen=True)
 class TokenBag(TensorDataclass):
-    """Token weights of a batch of texts, as ``EmbeddingBag`` takes them with its last offset included."""
+    """Token weights of a batch of texts: input of an ``EmbeddingBag`` with ``include_last_offset=True``."""
 
     tokens: Int[Tensor, "nnz"]
     weights: Float[Tensor, "nnz"]
     offsets: Int[Tensor, "batch_plus_one"]
 
     def rows(self, ids: Int[Tensor, "rows"]) -> "TokenBag":
-        """Return the bags of the given texts, in that order."""
+        """Return the bags of these texts, in this order."""
         entries, offsets = entries_of(self.offsets, ids)
         return TokenBag(self.tokens[entries], self.weights[entries], offsets)
 
 
 @dataclass(frozen=True)
 class LabelSets(TensorDataclass):
-    """A set of label ids per point: those of point i are ``ids[offsets[i]:offsets[i + 1]]``."""
+    """A set of label ids per point; the ids of point i are ``ids[offsets[i]:offsets[i + 1]]``."""
 
     ids: Int[Tensor, "nnz"]
     offsets: Int[Tensor, "batch_plus_one"]
@@ -48,12 +50,12 @@ class LabelSets(TensorDataclass):
 
 @dataclass(frozen=True)
 class Shortlist(TensorDataclass):
-    """Which labels to score for which point.
+    """The labels to score for each point.
 
     Attributes:
-        label_ids: the distinct labels of the whole batch: each one's vector is computed once.
-        positions: for each point, places in ``label_ids``; -1 is padding.
-        log_prior: log-probability of the meta-label that brought the label in; 0 for padding.
+        label_ids: distinct labels of the whole batch, so that each label's vector is computed once.
+        positions: positions in ``label_ids`` for each point; -1 is padding.
+        log_prior: log-probability of the meta-label that added the label; 0 for padding.
     """
 
     label_ids: Int[Tensor, "distinct"]
@@ -63,12 +65,12 @@ class Shortlist(TensorDataclass):
 
 @dataclass(frozen=True)
 class SharedLabels(TensorDataclass):
-    """Which labels to score for all points of a batch alike.
+    """The labels to score for all points of a batch.
 
     Attributes:
-        label_ids: ascending, each once.
-        weights: how many labels each stands for in a sum over all: 1 for one that any of the points
-            carries, more for one that was drawn from many.
+        label_ids: distinct label ids, ascending.
+        weights: number of labels that each label represents in a sum over all labels: 1 for a label of a
+            point of the batch, more for a label that was drawn from many.
     """
 
     label_ids: Int[Tensor, "shared"]
@@ -80,15 +82,16 @@ class XCBatch(TensorDataclass):
     """A batch of points.
 
     Attributes:
-        tokens: the points' texts.
-        labels: their labels; predictions are measured against these.
-        filtered: labels that must not count as predictions for a point.
-        positives: (row, column) of the true entries of the score matrix that this batch asks for:
-            columns are labels, or places in the shortlist or among the shared labels if there are such.
-        shortlist: the labels to score for each point, or None to score all points against the same.
-        rows: the points' numbers in their split, for tasks that know more of them than the batch tells.
-        relevance: how true each of the positives is, in (0, 1]; None: entirely.
-        shared: the labels to score for all points, or None, without a shortlist, to score all labels.
+        tokens: texts of the points.
+        labels: true labels of the points, for the evaluation of predictions.
+        filtered: labels to remove from the predictions of each point.
+        positives: (row, column) of the positives in the score matrix of this batch. Columns are labels, or
+            positions in the shortlist or in the shared labels if the batch has one of them.
+        shortlist: labels to score for each point, or None if all points are scored against the same labels.
+        rows: row numbers of the points in their split, for tasks that have more data about the points.
+        relevance: relevance of each positive, in (0, 1]; None means 1 for all positives.
+        shared: labels to score for all points. If ``shared`` and ``shortlist`` are None, all labels are
+            scored.
     """
 
     tokens: TokenBag
@@ -105,24 +108,24 @@ class XCBatch(TensorDataclass):
 
     @property
     def label_ids(self) -> Int[Tensor, "labels"] | None:
-        """The distinct labels that are scored, or None for all."""
+        """The distinct labels to score, or None for all labels."""
         chosen = self.shortlist or self.shared
         return None if chosen is None else chosen.label_ids
 
     @property
     def label_weights(self) -> Float[Tensor, "labels"] | None:
-        """How many labels each column of the scores stands for; None: one."""
+        """The number of labels that each column of the scores represents; None means 1 for all columns."""
         return None if self.shared is None else self.shared.weights
 
 
 def entries_of(
     offsets: Int[Tensor, "all_rows_plus_one"], rows: Int[Tensor, "rows"]
 ) -> tuple[Int[Tensor, "entries"], Int[Tensor, "rows_plus_one"]]:
-    """Find the entries of some rows of a ragged array, and the offsets of these rows among them.
+    """Return the entries of some rows of a ragged array, and the offsets of these rows in the result.
 
     Args:
-        offsets: entries of row i are ``offsets[i]`` to ``offsets[i + 1]``.
-        rows: the rows, in any order, also repeated.
+        offsets: row i has the entries ``offsets[i]`` to ``offsets[i + 1]``, the last one excluded.
+        rows: row numbers in any order, with repetitions.
     """
     first = offsets[rows]
     ends = (offsets[rows + 1] - first).cumsum(0)

@@ -1,13 +1,14 @@
-"""The exceptions that mean: the user can mend this."""
+"""Exceptions for mistakes that the user can fix."""
 
 
 class UserError(Exception):
-    """A mistake that the user can mend, said in one sentence.
+    """A mistake that the user can fix.
 
-    The message names what was expected, what was found and how to mend it. The command line prints it
-    without a traceback and exits with status 2; library callers see an ordinary exception.
+    The message says in one or two sentences what was expected, what was found and how to fix it. The command
+    line prints the message without a traceback and exits with status 2. Library callers see an ordinary
+    exception.
     """
 
 
 class DivergedError(UserError):
-    """A training whose loss is no number any more: this run is over, others may go well."""
+    """The loss of a training step is not finite, so this run cannot continue; other runs can succeed."""

@@ -1,4 +1,4 @@
-"""One optimizer over sparse and dense gradients, and learning-rate schedules."""
+"""An optimizer for sparse and dense gradients, and learning-rate schedules."""
 
 import math
 from collections.abc import Callable, Iterable
@@ -14,16 +14,17 @@ from xcgraph.row_adam import RowAdam
 
 
 class SparseDenseAdam(Optimizer):
-    """Adam for dense gradients and SparseAdam for sparse ones, as one optimizer.
+    """Adam for dense gradients and SparseAdam for sparse gradients, as one optimizer.
 
-    Lightning's automatic optimization takes one optimizer only; embeddings with ``sparse=True`` need
-    SparseAdam, here :class:`~xcgraph.row_adam.RowAdam`, and everything else Adam. The two share their groups
-    and state with this object, so that schedulers and checkpoints see a single optimizer.
+    Lightning's automatic optimization supports only one optimizer. However, embeddings with ``sparse=True``
+    need SparseAdam, here :class:`~xcgraph.row_adam.RowAdam`, and all other parameters need Adam. The two
+    inner optimizers share their groups and state with this object, so that schedulers and checkpoints see a
+    single optimizer.
 
     Args:
-        module: its parameters that require gradients are optimized.
-        lr: learning rate (step size) of both.
-        betas: decay rates of the first and second moment, of both.
+        module: module whose parameters with gradients are optimized.
+        lr: learning rate (step size) of both inner optimizers.
+        betas: decay rates of the first and second moment in both inner optimizers.
     """
 
     def __init__(self, module: nn.Module, *, lr: float, betas: tuple[float, float] = (0.9, 0.999)) -> None:
@@ -58,7 +59,7 @@ class SparseDenseAdam(Optimizer):
         return loss
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore; the parts must see the restored groups and state, or a resumed run silently differs."""
+        """Restore groups and state, also in the inner optimizers; otherwise a resumed run would differ."""
         super().load_state_dict(state_dict)
         self._share()
 
@@ -72,25 +73,28 @@ def _sparse_parameters(module: nn.Module) -> set[int]:
 
 @runtime_checkable
 class Schedule(Protocol):
-    """The learning rate, as a share of its start value, at a moment of training."""
+    """A factor for the initial learning rate that depends on the progress of training."""
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
-        """Return the factor at ``epoch`` (with its fraction) of ``max_epochs``."""
+        """Return the factor at ``epoch``, which can have a fraction, of ``max_epochs``."""
 
 
 @dataclass(frozen=True)
 class HalvingSchedule:
-    """Half the learning rate at half-way, and again every few epochs (the public ECLARE code's schedule).
+    """Halve the learning rate after half of the epochs and then periodically, as the public ECLARE code does.
 
     Attributes:
-        every_epochs: epochs between one halving and the next, after half-way.
+        every_epochs: number of epochs between two halvings, at least 1.
+
+    Raises:
+        UserError: ``every_epochs`` is below 1.
     """
 
     every_epochs: int = 5
 
     def __post_init__(self) -> None:
         if self.every_epochs < 1:
-            raise UserError(f"schedule.every_epochs must be ≥ 1, got {self.every_epochs}.")
+            raise UserError(f"schedule.every_epochs must be ≥ 1, got {self.every_epochs}; raise it.")
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
         """Return the factor at ``epoch`` of ``max_epochs``."""
@@ -100,28 +104,31 @@ class HalvingSchedule:
 
 @dataclass(frozen=True)
 class LinearSchedule:
-    """Rise over ``warmup_epochs``, then fall linearly to 0 at the end of the stage.
+    """Increase the learning rate linearly during the warm-up, then decrease it linearly to 0.
 
     Attributes:
-        warmup_epochs: length of the rise in epochs, fractions allowed.
+        warmup_epochs: length of the warm-up in epochs, at least 0; fractions are allowed.
+
+    Raises:
+        UserError: ``warmup_epochs`` is negative.
     """
 
     warmup_epochs: float = 0.0
 
     def __post_init__(self) -> None:
         if self.warmup_epochs < 0:
-            raise UserError(f"schedule.warmup_epochs must be ≥ 0, got {self.warmup_epochs}.")
+            raise UserError(f"schedule.warmup_epochs must be ≥ 0, got {self.warmup_epochs}; raise it.")
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
         """Return the factor at ``epoch`` of ``max_epochs``.
 
         Raises:
-            UserError: the rise takes all the epochs there are.
+            UserError: the warm-up is not shorter than the training.
         """
         if self.warmup_epochs >= max_epochs:
             raise UserError(
-                f"schedule.warmup_epochs={self.warmup_epochs} must be less than max_epochs, {max_epochs}: "
-                "the full learning rate would never be reached."
+                f"schedule.warmup_epochs={self.warmup_epochs} must be less than max_epochs, {max_epochs}; "
+                "otherwise training never reaches the full learning rate. Lower it."
             )
         if epoch < self.warmup_epochs:
             return epoch / self.warmup_epochs

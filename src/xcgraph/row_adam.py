@@ -1,4 +1,4 @@
-"""SparseAdam in one pass over memory."""
+"""SparseAdam with a single pass over memory."""
 
 import math
 from collections.abc import Callable
@@ -12,10 +12,10 @@ from xcgraph.row_blocks import row_blocks
 
 
 class RowAdam(SparseAdam):
-    """Torch's SparseAdam, equal to the bit, some rows of a table at a time.
+    """SparseAdam that updates a table in blocks of rows, with the same bits as torch's implementation.
 
-    Torch's makes a dozen passes over tensors of all rows that a step touches, and sorts and copies gradients
-    whose rows ascend already, as those of a batch's distinct labels do.
+    Torch's implementation makes a dozen passes over all rows with gradients. It also sorts and copies
+    gradients whose rows are already ascending, such as the gradients of a batch's distinct labels.
     """
 
     @torch.no_grad()
@@ -41,18 +41,18 @@ class RowAdam(SparseAdam):
         scale = math.sqrt(1 - second ** state["step"]) / (1 - first ** state["step"])
         ids, gradient = _distinct(sparse)
         for rows in row_blocks(len(ids), table.shape[1], table):
-            touched, new = ids[rows], gradient[rows]
-            mean, square = (state[name].index_select(0, touched) for name in ("exp_avg", "exp_avg_sq"))
+            block_ids, new = ids[rows], gradient[rows]
+            mean, square = (state[name].index_select(0, block_ids) for name in ("exp_avg", "exp_avg_sq"))
             mean += (new - mean).mul_(1 - first)
             square += (new * new).sub_(square).mul_(1 - second)
-            state["exp_avg"].index_copy_(0, touched, mean)
-            state["exp_avg_sq"].index_copy_(0, touched, square)
+            state["exp_avg"].index_copy_(0, block_ids, mean)
+            state["exp_avg_sq"].index_copy_(0, block_ids, square)
             change = mean.div_(square.sqrt_().add_(group["eps"])).mul_(-group["lr"] * scale)
-            table.index_copy_(0, touched, table.index_select(0, touched).add_(change))
+            table.index_copy_(0, block_ids, table.index_select(0, block_ids).add_(change))
 
 
 def _distinct(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    ids = gradient._indices()[0]  # the public method refuses gradients that torch has not sorted
+    ids = gradient._indices()[0]  # the public method refuses gradients that are not coalesced
     if not bool((ids.diff() > 0).all()):
         gradient = gradient.coalesce()
         ids = gradient.indices()[0]

@@ -1,36 +1,36 @@
-"""Rows in blocks: of a size that a processor's cache holds, or of sizes that come again."""
+"""Splits rows into blocks that fit the CPU cache, or into blocks of recurring sizes."""
 
 from collections.abc import Iterator
 
 from torch import Tensor
 
-# Elements of a block. On a CPU, it and what is computed of it stay in the cache of a core; an accelerator
-# waits for calls sooner than for memory, of which a block takes 256 MiB there.
+# Elements per block. On a CPU, a block and its results fit into the cache of a core. On an accelerator, large
+# blocks of 256 MiB save calls, which cost more there than memory traffic.
 _BLOCK, _LARGE_BLOCK = 1 << 17, 1 << 26
 _FEW_ROWS = 256
 
 
 def row_blocks(count: int, width: int, like: Tensor) -> Iterator[slice]:
-    """Cut rows into blocks, so that a chain of passes over them reads memory once.
+    """Split rows into blocks, so that several passes over a block read memory once.
 
     Args:
         count: the number of rows.
-        width: elements that are read in a row.
-        like: a tensor on the device.
+        width: elements read per row.
+        like: a tensor on the device of the rows.
     """
     size = max(1, (_BLOCK if like.device.type == "cpu" else _LARGE_BLOCK) // max(1, width))
     return (slice(first, min(first + size, count)) for first in range(0, count, size))
 
 
 def bucket_sizes(count: int, largest: int) -> list[int]:
-    """Cut a number of rows into blocks whose sizes other numbers are cut into too.
+    """Split a number of rows into blocks of recurring sizes.
 
-    Memory that is kept serves again where sizes come again: a last block of any size would leave holes that
-    grow, in a process that computes a different number of rows in each step.
+    The allocator can reuse memory if sizes recur. In a process that computes another number of rows in each
+    step, a last block of arbitrary size would fragment the memory.
 
     Args:
         count: the number of rows.
-        largest: rows of a block, a power of two; what is left is cut into halves of it, down to few rows.
+        largest: rows per block, a power of two; the remainder is split into halves, quarters and so on.
     """
     sizes, left = [largest] * (count // largest), count % largest
     while largest > _FEW_ROWS:

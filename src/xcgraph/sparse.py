@@ -1,4 +1,4 @@
-"""Compressed sparse rows (CSR): the few operations that scipy lacks or does slowly."""
+"""Operations on compressed sparse rows (CSR) that scipy does not have or does slowly."""
 
 from collections.abc import Sequence
 from typing import no_type_check
@@ -19,10 +19,10 @@ __all__ = [
 
 
 def binary_rows(rows: Sequence[Sequence[int]], num_columns: int) -> csr_array:
-    """Build a (len(rows), num_columns) float32 matrix of ones from the column numbers of each row.
+    """Return a (len(rows), num_columns) float32 matrix of ones from the column numbers of each row.
 
     Raises:
-        ValueError: a column number lies outside [0, num_columns).
+        ValueError: a column number is outside [0, num_columns).
     """
     indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows], dtype=np.int64)])
     indices = np.fromiter((column for row in rows for column in row), dtype=np.int64, count=int(indptr[-1]))
@@ -33,8 +33,8 @@ def binary_rows(rows: Sequence[Sequence[int]], num_columns: int) -> csr_array:
 
 
 def normalize_rows(matrix: csr_array) -> csr_array:
-    """Scale each row to unit L2 norm; rows of zeros stay as they are, integers become floating-point."""
-    wide = matrix.astype(np.float64)  # float32's smallest and largest numbers have no square in float32
+    """Return the matrix with rows at unit L2 norm; rows of zeros stay zero, and integers become floats."""
+    wide = matrix.astype(np.float64)  # squares of very small or large float32 numbers do not fit in float32
     squares = np.asarray(wide.multiply(wide).sum(axis=1)).ravel()
     scale = np.divide(1.0, np.sqrt(squares), out=np.zeros(len(squares)), where=squares > 0)
     return csr_array(diags_array(scale) @ wide, dtype=np.result_type(matrix.dtype, np.float32))
@@ -44,7 +44,7 @@ def symmetric_normalize(graph: csr_array) -> csr_array:
     """Return Ĝ = D_r^-1/2 · G · D_c^-1/2 with row sums D_r and column sums D_c (ECLARE section 3).
 
     Args:
-        graph: (labels, labels), entries ≥ 0; need not be symmetric. Rows or columns that sum to 0 stay 0.
+        graph: (labels, labels), entries ≥ 0, symmetric or not. Rows and columns with sum 0 stay 0.
     """
     row_sums, column_sums = (np.asarray(graph.sum(axis=axis), dtype=np.float64).ravel() for axis in (1, 0))
     left, right = (
@@ -57,7 +57,7 @@ def symmetric_normalize(graph: csr_array) -> csr_array:
 
 
 def top_k_rows(matrix: csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Find the k largest stored entries of each row, best first; ties go to the smaller column, NaN is last.
+    """Return the k largest stored entries of each row, best first; equal entries by column, NaN last.
 
     Returns:
         (rows, k) column numbers, padded with -1, and (rows, k) values, padded with -inf.
@@ -69,7 +69,7 @@ def top_k_rows(matrix: csr_array, k: int) -> tuple[NDArray[np.int32], NDArray[np
 
 
 def retain_top_k(matrix: csr_array, k: int) -> csr_array:
-    """Keep the k largest stored entries of each row; ties go to the smaller column."""
+    """Return a matrix with the k largest stored entries of each row; equal entries rank by column."""
     columns, values = top_k_rows(matrix, k)
     kept = columns >= 0
     indptr = np.concatenate([[0], np.cumsum(kept.sum(axis=1))])
@@ -79,7 +79,7 @@ def retain_top_k(matrix: csr_array, k: int) -> csr_array:
 
 
 def remove_pairs(scores: csr_array, pairs: NDArray[np.int64]) -> csr_array:
-    """Drop the given (row, column) entries from a score matrix, for example an item's own label."""
+    """Return a score matrix without the entries of some (row, column) pairs, such as an item's own label."""
     if len(pairs) == 0:
         return scores
     width = scores.shape[1]
@@ -98,7 +98,7 @@ def _top_k_rows(
     columns: NDArray[np.int32],
     values: NDArray[np.float32],
 ) -> None:
-    """Insertion into a short sorted list, row by row: each row is one thread's, so the order is fixed."""
+    """Insert the entries of each row into a short sorted list; a single thread does each row, in order."""
     k = columns.shape[1]
     for row in numba.prange(len(indptr) - 1):
         filled = 0
@@ -119,7 +119,7 @@ def _top_k_rows(
 @numba.njit(cache=True)
 @no_type_check
 def _precedes(value: float, column: int, other: float, other_column: int) -> bool:
-    """Order entries: the larger first, then the smaller column; NaN after every number."""
+    """Return whether an entry ranks before another: larger value, then smaller column; NaN is last."""
     if np.isnan(other):
         return not np.isnan(value) or column < other_column
     return value > other or (value == other and column < other_column)

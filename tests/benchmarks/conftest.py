@@ -1,4 +1,4 @@
-"""A run on a synthetic data set that takes seconds."""
+"""A run on a small synthetic dataset that trains in seconds."""
 
 import pytest
 
@@ -15,9 +15,13 @@ SMALL = [
 ]
 
 
+# Enough for every step to have data; no test of these overrides looks at accuracy.
+TINY = [*SMALL, "data.sizes.train_points=400", "data.sizes.test_points=60", "data.sizes.labels=120"]
+
+
 @pytest.fixture(scope="session")
-def small_overrides():
-    return SMALL
+def tiny_overrides():
+    return TINY
 
 
 @pytest.fixture

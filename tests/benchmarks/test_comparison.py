@@ -1,4 +1,4 @@
-"""Ours beside the others."""
+"""Tests of the table that compares xcgraph with the reference and other libraries."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def cells(contest):
     return {quantity: found for _, quantity, *found in rows(contest)}
 
 
-def test_ratios_are_of_the_reference_to_ours():
+def test_table_divides_the_reference_by_ours_and_shows_peers():
     pecos = {**measured(2.0, 0.2, 0.24), "single_query": {"p50_ms": 0.3, "p99_ms": 0.7}}
     steps = {"surrogate": 2.0, "tree-0-shortlister": 4.0, "tree-0-ranker": 0.5}
 
@@ -40,23 +40,23 @@ def test_ratios_are_of_the_reference_to_ours():
     assert found["one epoch of the ranker, s"] == ["0.5", "10", "20", "–", "–"]
     assert found["prediction in a batch, ms/point"] == ["0.5", "2", "4", "0.2", "–"]
     assert found["single query, p99 ms"] == ["–", "–", "–", "0.7", "–"]
-    assert found["PSP@5, %"] == ["33", "20", "–", "24", "–"]  # no ratio of accuracies
+    assert found["PSP@5, %"] == ["33", "20", "–", "24", "–"]  # accuracies have no ratio
 
 
-def test_accuracy_after_one_epoch_is_not_shown():
+def test_accuracy_of_a_partly_trained_reference_is_not_shown():
     found = cells(Contest("8K", measured(60.0, 0.5, 0.33), {**REFERENCE, "is_whole": False}, {}, {}))
 
     assert found["PSP@5, %"][:2] == ["33", "–"]
     assert found["training, s"][1] == "600"
 
 
-def test_what_nobody_measured_is_left_out():
+def test_rows_without_any_measurement_are_omitted():
     assert rows(Contest("8K", None, None, {}, {})) == []
     assert len(rows(Contest("8K", None, None, {}, {"surrogate": 2.0}))) == 1
 
 
-@pytest.mark.parametrize("sizes", [SHORT, LONG])
-def test_the_plan_names_sizes_and_flags_that_there_are(sizes, tmp_path):
+@pytest.mark.parametrize("sizes", [SHORT, LONG], ids=["short", "long"])
+def test_every_planned_size_has_valid_flags_and_overrides(sizes, tmp_path):
     for size in sizes.values():
         assert size.stages in SIZES
         options, overrides = parse_reference(size.reference)
@@ -66,7 +66,7 @@ def test_the_plan_names_sizes_and_flags_that_there_are(sizes, tmp_path):
             compose_run(ours, tmp_path)
 
 
-def test_further_recipes_stand_beside_the_same_reference(monkeypatch):
+def test_variants_are_compared_with_the_same_reference(monkeypatch):
     asked = []
 
     def run(module, *overrides):
@@ -80,15 +80,17 @@ def test_further_recipes_stand_beside_the_same_reference(monkeypatch):
 
     assert asked == [("benchmarks.ours", ("num_trees=1",))]
     assert {row[0] for row in rows(contest)} == {"8K, large"}
-    assert not any("epoch" in quantity for quantity in cells(contest))  # measured of nobody but the reference
+    assert not any("epoch" in quantity for quantity in cells(contest))  # only the reference has epoch times
     assert float(cells(contest)["training, s"][2]) == pytest.approx(REFERENCE["whole_recipe"]["seconds"] / 30)
 
 
-def test_a_page_says_command_and_machine(tmp_path, monkeypatch):
-    monkeypatch.setitem(run_all.__globals__["OTHERS"], "parse", ("benchmarks.parse", "--megabytes", "1"))
+def test_page_has_commit_machine_and_tables(tmp_path, monkeypatch):
+    (tmp_path / "prints_a_table.py").write_text("print('other output'); print('| parse alone |')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setitem(run_all.__globals__["OTHERS"], "parse", ("prints_a_table",))
 
     page = run_all(parse(["--parts", "parse"]).parts, SHORT, tmp_path)
 
     assert "commit" in page
     assert "cores" in page
-    assert "| parse alone |" in page
+    assert "## parse\n\n| parse alone |\n" in page

@@ -1,4 +1,4 @@
-"""Training steps on a GPU, and what of it can be tried without."""
+"""Tests of the GPU benchmark; those without the mark ``needs_gpu`` run on the CPU."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_is_measured_without_a_card(stage):
+def test_measure_runs_without_a_gpu(stage):
     found = gpu.measure(setting(stage, 512, dim=4), CPU, count=1)
 
     assert found.kernels is found.waits is None
@@ -20,29 +20,29 @@ def test_a_stage_is_measured_without_a_card(stage):
     assert gpu.row(stage, found, gpu.Card(1e15, 1e15))[3:5] == ("–", "–")
 
 
-def test_bytes_of_what_goes_in_and_comes_out():
+def test_byte_counter_sums_inputs_and_outputs_without_views():
     one, other = torch.ones(10, 10), torch.ones(10, 10)
     with gpu.ByteCounter() as moved:
         one + other
-        one.view(100)  # moves nothing
+        one.view(100)  # a view moves no data
     assert moved.total == 3 * 100 * 4
 
 
-def test_what_the_machine_reaches():
+def test_card_returns_positive_rates():
     found = gpu.card(CPU, 64)
     assert min(found) > 0
 
 
 @needs_gpu
 @pytest.mark.parametrize("stage", STAGES)
-def test_no_step_waits_for_the_card(stage):
+def test_training_steps_never_wait_for_the_gpu(stage):
     found = gpu.measure(setting(stage, 4096), torch.device("cuda"), count=3)
     assert found.waits == 0
     assert 0 < found.kernels <= 1.05
 
 
 @needs_gpu
-def test_a_step_learns_on_the_card_what_it_learns_without():
+def test_gpu_and_cpu_steps_give_equal_weights():
     losses = []
     for device in (CPU, torch.device("cuda")):
         found = setting("surrogate", 512, dim=16)

@@ -1,4 +1,4 @@
-"""How time grows."""
+"""Tests of the benchmark of growth exponents."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from benchmarks.process import compose_run
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-def test_the_exponent_of_a_power_is_found():
+def test_fit_exponent_recovers_a_power_law():
     values = [3, 10, 25, 100]
 
     assert growth.fit_exponent(values, [0.01 * value**1.7 for value in values]) == pytest.approx(1.7)
@@ -19,7 +19,7 @@ def test_the_exponent_of_a_power_is_found():
     ("axis", "value", "changes"),
     [(axis, value, changes) for axis, by_value in growth.AXES.items() for value, changes in by_value.items()],
 )
-def test_every_value_is_a_run_that_can_be(axis, value, changes, tmp_path):
+def test_every_value_composes_to_a_valid_run(axis, value, changes, tmp_path):
     run = compose_run([*growth.BASE, *growth.ONE_EPOCH, *changes, "num_threads=1"], tmp_path)
 
     run.recipe.check(run.data.sizes.labels)
@@ -33,11 +33,11 @@ def test_every_value_is_a_run_that_can_be(axis, value, changes, tmp_path):
     assert found[axis] == value
 
 
-def test_stages_are_measured_tabulated_and_drawn(small_overrides, tmp_path, monkeypatch):
+def test_stages_are_measured_tabulated_and_plotted(tiny_overrides, tmp_path, monkeypatch):
     few = {count: [f"shortlister.beam_size={count}"] for count in (6, 24)}
     monkeypatch.setitem(growth.AXES, "beam", few)
 
-    found = {"beam": growth.measure("beam", small_overrides, tmp_path, runs=1)}
+    found = {"beam": growth.measure("beam", tiny_overrides, tmp_path, runs=1)}
     growth.plot(found, tmp_path / "growth.png")
 
     assert list(found["beam"]) == [6, 24]

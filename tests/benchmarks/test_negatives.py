@@ -1,4 +1,4 @@
-"""How an epoch of the joint recipe grows with labels."""
+"""Tests of the benchmark of negatives in the joint recipe."""
 
 import pytest
 
@@ -13,14 +13,14 @@ FEW = ["encoder.dim=4", "stages.joint.batch_size=16", "num_threads=1"]
 
 @pytest.mark.parametrize("labels", negatives.LABELS)
 @pytest.mark.parametrize("experiment", negatives.KINDS.values())
-def test_every_size_is_a_run_that_can_be(experiment, labels, tmp_path):
+def test_every_size_composes_to_a_valid_run(experiment, labels, tmp_path):
     run = compose_run([f"experiment={experiment}", *negatives.sizes(labels), *FEW], tmp_path)
     run.recipe.check(run.data.sizes.labels)
     assert run.data.sizes.labels == labels
     assert run.data.sizes.train_points == pytest.approx(2.25 * labels, rel=1e-3)
 
 
-def test_kinds_are_measured_tabulated_and_drawn(tmp_path):
+def test_kinds_are_measured_tabulated_and_plotted(tmp_path):
     found = {}
     for kind, experiment in negatives.KINDS.items():
         found[kind] = {}

@@ -1,4 +1,4 @@
-"""Options of one recipe, read from run folders."""
+"""Tests of the comparison of options, with run folders written by hand."""
 
 import json
 
@@ -10,7 +10,7 @@ from benchmarks import options
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two options, two seeds each; an unfinished run."""
+    """Two options with two seeds each, and one unfinished run."""
     for change, gain in (("", 0.0), ("encoder.dim=64", 0.1)):
         for seed in (0, 1):
             folder = tmp_path / f"{change}-{seed}"
@@ -34,7 +34,7 @@ def runs(tmp_path):
     return tmp_path
 
 
-def test_runs_are_grouped_by_what_was_changed_but_the_seed(runs):
+def test_runs_are_grouped_by_their_overrides_without_the_seed(runs):
     rows = options.table(sorted(options.read_options([runs]))).splitlines()[2:]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
     assert [cell[0] for cell in cells] == ["`joint`", "`joint encoder.dim=64`"]
@@ -42,6 +42,6 @@ def test_runs_are_grouped_by_what_was_changed_but_the_seed(runs):
     assert [cell[-1] for cell in cells] == ["33", "33"]
 
 
-def test_plot(runs, tmp_path):
+def test_plot_writes_an_svg(runs, tmp_path):
     options.plot(options.read_options([runs]), tmp_path / "options.svg")
     assert (tmp_path / "options.svg").read_bytes().startswith(b"<?xml")

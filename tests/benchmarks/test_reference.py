@@ -1,4 +1,4 @@
-"""The straightforward ECLARE that the recipes are measured against."""
+"""Tests of the straightforward ECLARE that our recipes are compared with."""
 
 import json
 import time
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 class WithDense(nn.Module):
-    """A table of sparse gradients, and something with dense ones."""
+    """A module with an embedding table (sparse gradients) and a bias (dense gradient)."""
 
     def __init__(self, embeddings):
         super().__init__()
@@ -32,7 +32,7 @@ class WithDense(nn.Module):
 
 @pytest.fixture
 def points(toy):
-    """Three points, two of the eight meta-labels each."""
+    """Three points whose beams have two of the eight meta-labels each."""
     beams = np.zeros((3, 8), np.float32)
     beams[[0, 0, 1, 1, 2, 2], [0, 3, 3, 7, 1, 2]] = [-0.1, -0.2, -0.3, -0.4, -0.5, -0.6]
     train = toy.data.train
@@ -50,7 +50,7 @@ def labels_of(batch, row):
     return batch.labels.ids[batch.positions[row][~batch.is_padding[row]]].numpy()
 
 
-def test_a_shortlist_has_the_members_of_the_beam_with_their_log_priors(toy, points):
+def test_shortlist_has_the_members_of_the_beam_with_their_log_priors(toy, points):
     batch = collate(toy, points, join_neighbours=False)
 
     expected = np.flatnonzero(np.isin(toy.meta_labels.assignment, [3, 7]))
@@ -64,7 +64,7 @@ def test_a_shortlist_has_the_members_of_the_beam_with_their_log_priors(toy, poin
     np.testing.assert_array_equal(batch.targets[1][~batch.is_padding[1]], np.isin(expected, true))
 
 
-def test_in_training_the_neighbours_of_shortlisted_labels_join(toy, points):
+def test_training_shortlists_include_neighbours(toy, points):
     batch = collate(toy, points, join_neighbours=True)
 
     members = np.flatnonzero(np.isin(toy.meta_labels.assignment, [0, 3]))
@@ -73,7 +73,7 @@ def test_in_training_the_neighbours_of_shortlisted_labels_join(toy, points):
     np.testing.assert_array_equal(labels_of(batch, 0), expected)
 
 
-def test_scores_of_a_shortlist_are_those_of_all_labels(toy, points):
+def test_shortlist_scores_match_scores_of_all_labels(toy, points):
     torch.manual_seed(0)
     everything = LabelBatch.of(np.arange(toy.data.num_labels), toy.data.label_features, toy.graph)
     embeddings = Embeddings(toy.data.num_tokens, 16)
@@ -89,7 +89,7 @@ def test_scores_of_a_shortlist_are_those_of_all_labels(toy, points):
     torch.testing.assert_close(by_shortlist[kept], expected[kept])
 
 
-def test_free_vectors_start_as_the_smoothed_texts(toy):
+def test_refinement_vectors_start_as_smoothed_texts(toy):
     embeddings = Embeddings(toy.data.num_tokens, 16)
     some = LabelBatch.of(np.array([4, 9, 30]), toy.data.label_features, toy.graph)
 
@@ -98,7 +98,7 @@ def test_free_vectors_start_as_the_smoothed_texts(toy):
     np.testing.assert_allclose(smoothed_texts(embeddings, some), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_costs_of_the_whole_recipe_are_those_of_its_epochs_at_their_median():
+def test_cost_of_the_whole_recipe_uses_median_epochs():
     epochs = {"surrogate": [9.0, 1.0, 2.0], "shortlister": [3.0], "ranker": [5.0]}
     clock = Clock(
         {"read": Took(100, 100), "graph": Took(7, 14)},
@@ -112,7 +112,7 @@ def test_costs_of_the_whole_recipe_are_those_of_its_epochs_at_their_median():
     assert EPOCHS == {"surrogate": 20, "shortlister": 10, "ranker": 10}
 
 
-def test_it_learns_and_says_what_it_took(small_run):
+def test_reference_learns_and_reports_costs(small_run):
     options, _ = parse(["--dim", "32", "--meta-labels", "32", "--beam", "12"])
 
     found = measure(small_run, options)
@@ -127,7 +127,7 @@ def test_it_learns_and_says_what_it_took(small_run):
     assert json.loads(json.dumps(found)) == found
 
 
-def test_an_epoch_cut_short_counts_in_proportion():
+def test_time_of_a_shortened_epoch_is_scaled():
     model, clock, seen = WithDense(Embeddings(6, 2)), Clock(), []
 
     def loss_of(batch):
@@ -143,7 +143,7 @@ def test_an_epoch_cut_short_counts_in_proportion():
 
 
 @pytest.mark.parametrize(("epochs", "moved"), [(1, 1.0), (2, 1.5), (4, 3.0)])
-def test_the_learning_rate_halves_at_half_way(epochs, moved):
+def test_learning_rate_halves_after_half_of_the_epochs(epochs, moved):
     model = WithDense(Embeddings(1, 1))
     before = model.embeddings.weight.item()
 
@@ -151,5 +151,5 @@ def test_the_learning_rate_halves_at_half_way(epochs, moved):
         model, [torch.zeros(1, 1, dtype=torch.int64)], lambda batch: model(batch), Clock()
     )
 
-    # Adam's steps against a constant gradient are as long as the learning rate.
+    # With a constant gradient, each step of Adam has the length of the learning rate.
     assert before - model.embeddings.weight.item() == pytest.approx(0.1 * moved, rel=1e-3)

@@ -1,4 +1,4 @@
-"""Every step of a recipe, measured by itself."""
+"""Tests of the benchmark of single steps."""
 
 import pytest
 
@@ -12,11 +12,11 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def overrides(small_overrides):
-    return [*small_overrides, *ONE_EPOCH, "shortlister.beam_size=12"]
+def overrides(tiny_overrides):
+    return [*tiny_overrides, *ONE_EPOCH, "shortlister.beam_size=12"]
 
 
-def test_steps_come_in_their_order_and_each_is_made_once(overrides, tmp_path):
+def test_each_step_runs_once_and_in_order(overrides, tmp_path):
     found = {}
     while DONE not in found:
         name, took = measure_step(compose_run(overrides, tmp_path), tmp_path, 2, 100.0)
@@ -33,7 +33,7 @@ def test_steps_come_in_their_order_and_each_is_made_once(overrides, tmp_path):
     assert found["surrogate"][0].seconds > 0
 
 
-def test_a_step_that_takes_too_long_is_made_once(overrides, tmp_path):
+def test_step_over_the_time_limit_is_measured_once(overrides, tmp_path):
     names = []
     while "graph-surrogate" not in names:
         name, took = measure_step(compose_run(overrides, tmp_path), tmp_path, 3, 0.0)
@@ -41,21 +41,21 @@ def test_a_step_that_takes_too_long_is_made_once(overrides, tmp_path):
         names.append(name)
 
 
-def test_a_size_is_overrides_that_come_before_others():
+def test_size_stands_before_other_overrides():
     _, overrides = parse(["--size", "8k", "--runs", "1", "seed=1"])
 
     assert overrides == [*SIZES["8k"], *ONE_EPOCH, "seed=1"]
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_every_size_is_a_run_that_can_be(size, tmp_path):
+def test_every_size_composes_to_a_valid_run(size, tmp_path):
     run = compose_run([*SIZES[size], *ONE_EPOCH, "num_threads=1"], tmp_path)
 
     run.recipe.check(run.data.statistics["labels"])
     assert set(run.recipe.epochs().values()) == {1}
 
 
-def test_an_eighth_has_an_eighth_of_the_labels_and_points(tmp_path):
+def test_size_131k_8_has_an_eighth_of_the_labels_and_points(tmp_path):
     whole, part = (
         compose_run([*SIZES[size], "num_threads=1"], tmp_path).data.sizes for size in ("131k", "131k/8")
     )
@@ -65,12 +65,12 @@ def test_an_eighth_has_an_eighth_of_the_labels_and_points(tmp_path):
     assert (part.labels_per_point, part.tokens) == (whole.labels_per_point, whole.tokens)
 
 
-def test_a_row_says_when_there_was_one_run():
+def test_row_shows_one_run_or_the_range():
     assert Step("graph", Spread.of([3.0]), 5.5, 0.5).row() == ("graph", "3", "one run", "5.5", "0.50")
     assert Step("graph", Spread.of([1.0, 2.0]), 5.5, 0.5).row()[1:3] == ("1.5", "1 – 2")
 
 
-def test_our_whole_recipe_says_what_it_took(overrides, tmp_path):
+def test_our_whole_recipe_reports_costs_and_metrics(overrides, tmp_path):
     found = measure(compose_run(overrides, tmp_path))
 
     assert found["training"]["seconds"] >= sum(found["steps"].values())

@@ -1,4 +1,4 @@
-"""A training step, profiled."""
+"""Tests of the training-step profile."""
 
 import pytest
 
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_trains_and_its_time_is_shared_out(stage):
+def test_stage_trains_and_time_shares_sum_to_one(stage):
     found = setting(stage, 512, dim=4)
     before = [parameter.detach().clone() for parameter in found.task.parameters() if parameter.requires_grad]
     training = steps(found)

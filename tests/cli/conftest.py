@@ -1,4 +1,4 @@
-"""The console scripts as a user starts them, on a data set from a plug-in folder."""
+"""Console scripts, started as a user starts them, on a data set from a plug-in folder."""
 
 import os
 import signal
@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.warm_process import WarmProcess
 
 PLUGIN = Path(__file__).with_name("plugin")
 SMALL = (
@@ -24,18 +26,26 @@ SMALL = (
 
 
 class Console:
-    """Console scripts that run in one folder."""
+    """Console scripts that run in one folder.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Args:
+        folder: working directory of the scripts.
+        warm: fork the scripts from an interpreter that has imported the libraries; else start a new one.
+    """
+
+    def __init__(self, folder: Path, *, warm: bool = True) -> None:
+        self.folder, self.warm = folder, warm
 
     def start(self, script, *arguments):
         """Start a script and return its process."""
-        module = f"xcgraph.cli.{script.removeprefix('xcgraph-')}"
+        name, options = script.removeprefix("xcgraph-"), ["--config-dir", str(PLUGIN), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(PLUGIN), "COLUMNS": "100"}
+        if self.warm:
+            return WarmProcess(name, options, cwd=self.folder, env=environment)
         return subprocess.Popen(
-            [sys.executable, "-m", module, "--config-dir", str(PLUGIN), *arguments],
+            [sys.executable, "-m", f"xcgraph.cli.{name}", *options],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(PLUGIN), "COLUMNS": "100"},
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -57,5 +67,6 @@ class Console:
 
 
 @pytest.fixture
-def console(tmp_path):
-    return Console(tmp_path)
+def console(tmp_path, request):
+    """Scripts of slow tests may start processes of their own, which need a new interpreter."""
+    return Console(tmp_path, warm=request.node.get_closest_marker("slow") is None)

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 import gdown
 import pytest
 
-from xcgraph.cli import data as cli
-from xcgraph.cli.data import main
+from xcgraph.cli.data import LAYOUTS, main
 from xcgraph.data.download import REPOSITORY
+from xcgraph.formats.layouts import all_layouts
 
 SPLIT = {
     "trn_X_Xf.txt": "3 4\n0:0.5 1:0.25\n2:1\n3:1\n",
@@ -143,11 +143,11 @@ class TestValidate:
 @pytest.mark.usefixtures("tiny")
 class TestConvert:
     def test_there_and_back(self, tmp_path, capsys):
-        main(["convert", "LF-Tiny", "old", "--layout", "old"])
-        main(["convert", "old", "back", "--layout", "split", "--from", "old"])
+        main(["convert", "LF-Tiny", "single", "--layout", "single_file"])
+        main(["convert", "single", "back", "--layout", "split", "--from", "single_file"])
 
-        assert capsys.readouterr().out == "Written: old\nWritten: back\n"
-        assert (tmp_path / "old" / "train.txt").read_text().startswith("3 4 3\n0,1 0:0.5 1:0.25\n")
+        assert capsys.readouterr().out == "Written: single\nWritten: back\n"
+        assert (tmp_path / "single" / "train.txt").read_text().startswith("3 4 3\n0,1 0:0.5 1:0.25\n")
         for name in ("trn_X_Xf.txt", "trn_X_Y.txt", "tst_X_Xf.txt", "tst_X_Y.txt"):
             assert (tmp_path / "back" / name).read_text() == SPLIT[name]
 
@@ -155,7 +155,7 @@ class TestConvert:
         for name in ("train.txt", "test.txt"):
             (tmp_path / "LF-Tiny" / name).write_text("1 4 3\n0 0:1\n")
 
-        main(["convert", "LF-Tiny", "forced", "--layout", "old", "--from", "old"])
+        main(["convert", "LF-Tiny", "forced", "--layout", "single_file", "--from", "single_file"])
 
         assert (tmp_path / "forced" / "train.txt").read_text() == "1 4 3\n0 0:1\n"
 
@@ -184,9 +184,9 @@ class TestConvert:
         assert [path.name for path in tmp_path.iterdir()] == ["LF-Tiny"]
 
     def test_a_folder_that_is_there_is_left_alone(self, tmp_path, capsys):
-        said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "old")
+        said = refuse(capsys, "convert", "LF-Tiny", "LF-Tiny", "--layout", "single_file")
 
-        assert "LF-Tiny is there already" in said
+        assert "LF-Tiny exists already" in said
         assert names_below(tmp_path / "LF-Tiny") == set(SPLIT)
 
     @pytest.mark.parametrize(
@@ -203,10 +203,10 @@ class TestConvert:
             (folder / "train.txt").write_text("half")
             raise error
 
-        monkeypatch.setattr(cli, "write_folder", write)
+        monkeypatch.setattr("xcgraph.formats.folder.write_folder", write)
 
         with pytest.raises(SystemExit) as left:
-            main(["convert", "LF-Tiny", "old", "--layout", "old"])
+            main(["convert", "LF-Tiny", "single", "--layout", "single_file"])
 
         assert left.value.code == status
         assert message in capsys.readouterr().err
@@ -245,13 +245,13 @@ class TestDownload:
         main(["download", "lf_amazon_131k", "--out", "sets"])
 
         assert len(drive) == 1
-        assert "sets/LF-Amazon-131K is there already" in capsys.readouterr().out
+        assert "sets/LF-Amazon-131K exists already" in capsys.readouterr().out
 
     @pytest.mark.parametrize(
         ("name", "message"),
         [
             ("lf_wikipedia_500k", f"LF-Wikipedia-500K: no link is known; take the files from {REPOSITORY}"),
-            ("lf_wordnet_8k", "LF-WordNet-8K is no published set: there is nothing to download"),
+            ("lf_wordnet_8k", "LF-WordNet-8K is not a published data set: there is nothing to download"),
             ("lf_unheard_of", "lf_unheard_of: expected a folder or one of"),
         ],
     )
@@ -264,3 +264,7 @@ class TestDownload:
         monkeypatch.chdir(tmp_path)
 
         assert "pip install 'xcgraph[download]'" in refuse(capsys, "download", "lf_amazon_131k")
+
+
+def test_options_name_all_layouts():
+    assert [layout.name for layout in all_layouts()] == list(LAYOUTS)

@@ -1,4 +1,4 @@
-"""What stopped a command is one sentence that says what, where and how to mend it; a defect is none."""
+"""A failure becomes one sentence with its cause, place and remedy. A defect of ours keeps its traceback."""
 
 import errno
 import gc
@@ -11,21 +11,21 @@ import torch
 from omegaconf.errors import OmegaConfBaseException
 
 from xcgraph.cli.failures import RecoveryHints, chain, describe_failure
-from xcgraph.cli.sweep import _let_go
+from xcgraph.cli.sweep import _release
 from xcgraph.errors import DivergedError, UserError
 
-ADVICE = RecoveryHints(interrupted="go on", output="--out", memory="take less")
+HINTS = RecoveryHints(interrupted="go on", output="--out", memory="take less")
 
 
 def raised(action):
-    """Return what an action raises."""
+    """Return the exception that an action raises."""
     with pytest.raises(BaseException) as found:  # noqa: PT011
         action()
     return found.value
 
 
 def while_handling(first, second):
-    """Raise one exception while another is handled, as libraries do that clean up."""
+    """Raise one exception while another is handled, like a library that cleans up."""
     try:
         raise first
     finally:
@@ -45,39 +45,43 @@ def while_handling(first, second):
         (OSError(errno.EROFS, "", "a"), 2, "Cannot write the output (a): Read-only file system. Choose"),
         (OSError(errno.ENOMEM, ""), 1, "Out of memory: take less."),
         (MemoryError(), 1, "Out of memory: take less."),
-        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.5 GiB."), 1, "(2.5 GiB were asked"),
-        (BrokenProcessPool("terminated"), 1, "a process that ran a cell was killed"),
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.5 GiB."),
+            1,
+            "(the program asked for 2.5 GiB",
+        ),
+        (BrokenProcessPool("terminated"), 1, "the system killed a process that ran a cell"),
     ],
 )
-def test_mishap(error, status, sentence):
-    found = describe_failure(error, ADVICE)
+def test_error_has_sentence_and_status(error, status, sentence):
+    found = describe_failure(error, HINTS)
     assert found.status == status
     assert sentence in found.sentence
     assert "\n" not in found.sentence
 
 
-def test_memory_that_is_not_there_is_known_whoever_asks_for_it():
+def test_out_of_memory_of_torch_and_numpy_is_recognized():
     for action in (lambda: torch.empty(10**15), lambda: np.empty(10**15)):
-        assert describe_failure(raised(action), ADVICE).sentence.startswith("Out of memory (")
+        assert describe_failure(raised(action), HINTS).sentence.startswith("Out of memory (")
 
 
-def test_full_disk_is_found_behind_what_a_library_raises_then():
+def test_full_disk_is_found_behind_the_exception_of_a_library():
     full = OSError(errno.ENOSPC, "No space left on device", "a.ckpt")
     error = raised(lambda: while_handling(full, RuntimeError("unexpected pos 64 vs 0")))
     assert describe_failure(error).sentence.startswith("The disk is full (a.ckpt)")
 
 
-def test_own_words_of_a_refusal_come_first():
+def test_user_error_wins_over_its_cause():
     error = raised(lambda: while_handling(OSError(errno.ENOSPC, ""), UserError("choose another")))
     assert describe_failure(error).sentence == "choose another"
 
 
 @pytest.mark.parametrize("error", [TypeError("a"), RuntimeError("b"), OSError(errno.EIO, "c"), KeyError("d")])
-def test_defect_keeps_its_traceback(error):
+def test_defect_has_no_sentence(error):
     assert describe_failure(error) is None
 
 
-def test_failed_cell_keeps_no_data_alive():
+def test_release_frees_the_data_of_a_failed_cell():
     class Data:
         pass
 
@@ -93,11 +97,11 @@ def test_failed_cell_keeps_no_data_alive():
     error = raised(lambda: fail(held.pop()))
     gc.collect()
     assert alive() is not None
-    _let_go(error)
+    _release(error)
     assert alive() is None
 
 
-def test_a_chain_of_exceptions_may_be_a_circle():
+def test_chain_ends_if_exceptions_form_a_circle():
     one, two = ValueError("one"), KeyError("two")
     one.__cause__, two.__context__ = two, one
 

@@ -1,5 +1,6 @@
 """xcgraph-export and xcgraph-predict as users meet them."""
 
+import gzip
 import importlib
 import json
 import os
@@ -82,8 +83,23 @@ def test_bad_lines_are_answered_in_their_place_and_reported(trained, tmp_path):
     assert output.returncode == 1
     report = output.stderr.decode()
     assert report.startswith("4 bad line(s), all others are answered:\n  line 2: expected JSON")
-    assert "line 5: expected weights of tokens, found a text: toy has sparse features" in report
+    assert "line 5: expected weights of tokens by column, found a text" in report
     assert "Traceback" not in report
+
+
+def test_gzip_lines_are_read_and_utf16_is_refused(trained, tmp_path):
+    line = b'{"features": {"1": 1}}\n'
+    (tmp_path / "points.jsonl.gz").write_bytes(gzip.compress(line * 3))
+    (tmp_path / "utf16.txt").write_bytes("pear\n".encode("utf-16-le"))
+
+    packed = run("predict", "model", tmp_path / "points.jsonl.gz", cwd=trained[0])
+    plain = run("predict", "model", "--format", "json", cwd=trained[0], stdin=line * 3)
+    refused = run("predict", "model", tmp_path / "utf16.txt", cwd=trained[0])
+
+    assert packed.stdout == plain.stdout
+    assert len(packed.stdout.splitlines()) == 3
+    assert (refused.returncode, refused.stdout) == (2, b"")
+    assert re.fullmatch(rb".*utf16\.txt: .*UTF-8, found UTF-16.* iconv -f UTF-16 .*\n", refused.stderr)
 
 
 def test_lines_are_answered_while_more_are_awaited(trained):
@@ -158,8 +174,8 @@ def damage(folder, tmp_path, name, change):
         ("model.json", lambda content: content[:-9], "expected JSON"),
         (
             "model.json",
-            lambda c: c.replace(b'"version": 2', b'"version": 9'),
-            "expected version 2 .*, found 9",
+            lambda c: c.replace(b'"version": 3', b'"version": 9'),
+            "expected version 3 .*, found 9",
         ),
     ],
 )
@@ -176,11 +192,14 @@ def test_a_damaged_model_is_said_in_a_sentence(trained, tmp_path, capsys, name, 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nothing"], "nothing: expected the folder of a model or of a run, found none"),
-        (["."], "expected the folder of a model or of a finished run: unfinished"),
+        (["nothing"], "nothing: expected a model folder of xcgraph-export or a run folder of xcgraph-train"),
+        (["."], "found a folder that contains models or runs; give one of them, such as "),
         (["model", "missing.txt"], "missing.txt: expected a file of lines, found: No such file"),
         (["model", "."], "expected a file of lines, found: Is a directory"),
-        (["model", "lines.txt", "--top-k", "0"], "top_k: expected 1 to 20, as the model keeps, found 0"),
+        (
+            ["model", "lines.txt", "--top-k", "0"],
+            "top_k: expected a whole number from 1 to 20, which the model keeps, found 0",
+        ),
         (["model", "lines.txt", "--batch-size", "0"], "--batch-size: expected 1 or more, found 0"),
     ],
 )
@@ -196,7 +215,7 @@ def test_a_mistake_is_said_in_a_sentence(trained, monkeypatch, capsys, arguments
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (["--out", "model"], "is there already: name a folder that is not, or remove it"),
+        (["--out", "model"], "model: expected a new folder, but it exists"),
         (["--out", "/dev/null/model"], "Cannot write the output .* Choose another folder with --out"),
         ([], "names toy_data.Toy, which is not of xcgraph: if you trust it, add --trust toy_data"),
     ],

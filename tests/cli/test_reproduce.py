@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
 from xcgraph.cli import reproduce
+from xcgraph.cli import reproduce_job as job
 from xcgraph.cli.failures import USER_ERROR
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
 from xcgraph.errors import UserError
@@ -15,11 +16,20 @@ from xcgraph.report.tables import MAIN_METRICS
 from xcgraph.report.verdict import Recorded, Summary
 
 CELLS = ("experiment=smoke", "experiment=smoke hops=2")
+_composed = {}
+
+
+def compose_once(name, overrides):
+    """Compose each config once for all tests of this file: Hydra takes a fifth of a second."""
+    key = (name, *overrides)
+    if key not in _composed:
+        _composed[key] = compose(name, list(overrides))
+    return _composed[key].copy()
 
 
 @pytest.fixture
 def suite(tmp_path, monkeypatch):
-    """A suite of four runs whose trainings leave a folder and nothing else; the list of those that ran."""
+    """Replace trainings by four runs that only write a folder; return the list of runs that were trained."""
     trained = []
 
     def execute(run: CellRun) -> bool:
@@ -30,10 +40,11 @@ def suite(tmp_path, monkeypatch):
     declared = Suite(cells=CELLS, seeds=(0, 1), base="smoke")
     metrics = dict.fromkeys(MAIN_METRICS, Summary(0.3, 0.01, 2))
     recorded = Recorded(metrics=dict.fromkeys(CELLS, metrics), seconds=dict.fromkeys(CELLS, 90.0))
-    monkeypatch.setattr(reproduce, "read_suite", lambda data, suite: declared)  # noqa: ARG005
-    monkeypatch.setattr(reproduce, "read_recorded", lambda data, suite: recorded)  # noqa: ARG005
-    monkeypatch.setattr(reproduce, "_execute", execute)
-    monkeypatch.setattr(reproduce, "_report", lambda runs, suite, out: write_report(out))  # noqa: ARG005
+    monkeypatch.setattr("xcgraph.cli.suite.compose", compose_once)
+    monkeypatch.setattr(job, "read_suite", lambda data, suite: declared)  # noqa: ARG005
+    monkeypatch.setattr(job, "read_recorded", lambda data, suite: recorded)  # noqa: ARG005
+    monkeypatch.setattr(job, "_execute", execute)
+    monkeypatch.setattr(job, "_report", lambda runs, suite, out: write_report(out))  # noqa: ARG005
     monkeypatch.chdir(tmp_path)
     return trained
 
@@ -49,7 +60,7 @@ def leave_run(run, value=0.3):
 
 def compose_again(run):
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
-        return compose("train", [*run.overrides, f"paths.run={run.folder}"])
+        return compose_once("train", [*run.overrides, f"paths.run={run.folder}"])
 
 
 def write_report(out):
@@ -58,7 +69,7 @@ def write_report(out):
 
 
 def code_root():
-    return f"runs/reproduce/code-{reproduce.code_digest()}"
+    return f"runs/reproduce/code-{job.code_digest()}"
 
 
 def run_reproduce(*arguments):
@@ -67,7 +78,7 @@ def run_reproduce(*arguments):
     return ended.value.code
 
 
-def test_runs_what_is_missing_and_only_that(suite, capsys):
+def test_only_missing_runs_are_trained(suite, capsys):
     assert run_reproduce() == 0
     assert suite == [(cell, seed) for cell in CELLS for seed in (0, 1)]
     assert "4 of 4 runs are missing: 6 min as recorded" in (output := capsys.readouterr().out)
@@ -76,7 +87,7 @@ def test_runs_what_is_missing_and_only_that(suite, capsys):
     suite.clear()
     assert run_reproduce() == 0
     assert suite == []
-    assert "All 4 runs are there: nothing to train." in capsys.readouterr().out
+    assert "All 4 runs are finished: nothing to train." in capsys.readouterr().out
 
     next(iter(Path(code_root(), "sweeps").glob("*/*/*/metrics.json"))).unlink()
     assert run_reproduce() == 0
@@ -84,19 +95,19 @@ def test_runs_what_is_missing_and_only_that(suite, capsys):
 
 
 @pytest.mark.usefixtures("suite")
-def test_runs_of_other_code_do_not_count(capsys, monkeypatch):
+def test_runs_of_another_code_version_are_ignored(capsys, monkeypatch):
     assert run_reproduce() == 0
-    monkeypatch.setattr(reproduce, "code_digest", lambda: "changed")
+    monkeypatch.setattr(job, "code_digest", lambda: "changed")
     assert run_reproduce() == 0
     assert capsys.readouterr().out.count("4 of 4 runs are missing") == 2
     assert Path("runs/reproduce/code-changed/lf_wordnet_8k-main/report.html").exists()
 
 
-def test_progress_counts_runs_and_foretells_the_rest(suite, capsys, monkeypatch):
-    clock = iter(range(0, 10_000, 45))  # recorded are 90 s, and each call of the clock is 45 s later
-    monkeypatch.setattr(reproduce.time, "monotonic", lambda: float(next(clock)))
-    execute = reproduce._execute
-    monkeypatch.setattr(reproduce, "_execute", lambda run: execute(run) and run.seed == 0)
+def test_progress_counts_runs_and_estimates_the_time_left(suite, capsys, monkeypatch):
+    clock = iter(range(0, 10_000, 45))  # A run takes 90 s as recorded. Each call of the clock adds 45 s.
+    monkeypatch.setattr(job.time, "monotonic", lambda: float(next(clock)))
+    execute = job._execute
+    monkeypatch.setattr(job, "_execute", lambda run: execute(run) and run.seed == 0)
     assert run_reproduce() == 1
     lines = [line for line in capsys.readouterr().out.splitlines() if " to run, " in line]
     assert lines[0] == "0 done, 0 failed, 4 to run, about 6 min: experiment=smoke seed=0"
@@ -104,22 +115,22 @@ def test_progress_counts_runs_and_foretells_the_rest(suite, capsys, monkeypatch)
     assert len(suite) == len(lines) == 4
 
 
-def test_value_outside_its_tolerance_is_named(suite, capsys):
+def test_value_outside_its_tolerance_is_reported(suite, capsys):
     assert run_reproduce() == 0
-    worse = [run for run in find_cell_runs(reproduce.read_suite("", ""), code_root()) if run.cell == CELLS[1]]
+    worse = [run for run in find_cell_runs(job.read_suite("", ""), code_root()) if run.cell == CELLS[1]]
     for run in worse:
         leave_run(run, value=0.2)
     assert run_reproduce() == 1
     output = capsys.readouterr().out
     assert f"OUTSIDE {CELLS[1]}: PSP@5 20.00, expected 30.00 ± 3.00" in output
     assert f"OUTSIDE {CELLS[0]}:" not in output
-    assert suite  # they did run
+    assert suite
     assert "**20.00**" in Path(code_root(), "lf_wordnet_8k-main", "verdict.md").read_text()
 
 
-def test_failed_run_stops_no_other_and_is_listed(suite, capsys, monkeypatch):
-    execute = reproduce._execute
-    monkeypatch.setattr(reproduce, "_execute", lambda run: run.seed == 0 and execute(run))
+def test_failed_run_stops_no_other_run_and_is_listed(suite, capsys, monkeypatch):
+    execute = job._execute
+    monkeypatch.setattr(job, "_execute", lambda run: run.seed == 0 and execute(run))
     assert run_reproduce() == 1
     assert suite == [(cell, 0) for cell in CELLS]
     assert f"FAILED {CELLS[1]} seed=1" in capsys.readouterr().out
@@ -129,12 +140,12 @@ def test_runs_side_by_side(suite, capsys, monkeypatch):
     both, one = threading.Barrier(2), threading.Lock()
 
     def execute(run):
-        both.wait(timeout=30)  # passes only if two runs are under way
-        with one:  # Hydra composes one config at a time
+        both.wait(timeout=30)  # It passes only if two runs are under way.
+        with one:  # Hydra composes one config at a time.
             leave_run(run)
         return True
 
-    monkeypatch.setattr(reproduce, "_execute", execute)
+    monkeypatch.setattr(job, "_execute", execute)
     assert run_reproduce("--jobs", "2") == 0
     assert suite == []
     output = capsys.readouterr().out
@@ -142,14 +153,14 @@ def test_runs_side_by_side(suite, capsys, monkeypatch):
     assert "Reproduced: all 12 values lie within their tolerances." in output
 
 
-def test_refused_run_stops_those_that_have_not_begun(suite, monkeypatch):
+def test_refused_run_stops_runs_that_have_not_begun(suite, monkeypatch):
     begun = []
 
     def refuse(run):
         begun.append(run)
         raise UserError("Stopped.")
 
-    monkeypatch.setattr(reproduce, "_execute", refuse)
+    monkeypatch.setattr(job, "_execute", refuse)
     assert run_reproduce("--jobs", "2") == USER_ERROR
     assert len(begun) <= 2
     assert suite == []
@@ -159,13 +170,13 @@ def test_refused_run_stops_those_that_have_not_begun(suite, monkeypatch):
     ("threads", "cores", "memory", "jobs"),
     [(None, 8, 64, 1), (1, 8, 64, 8), (2, 8, 64, 4), (1, 8, 9, 2), (4, 2, 64, 1), (1, 8, 2, 1)],
 )
-def test_as_many_runs_at_a_time_as_cores_and_memory_hold(threads, cores, memory, jobs, monkeypatch):
+def test_default_jobs_fit_cores_and_memory(threads, cores, memory, jobs, monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: range(cores))
     monkeypatch.setattr(os, "sysconf", {"SC_PHYS_PAGES": memory * 2**18, "SC_PAGE_SIZE": 4096}.get)
     assert Suite(cells=CELLS, seeds=(0,), base="smoke", num_threads=threads).default_jobs() == jobs
 
 
-def test_runs_have_the_threads_that_their_suite_declares():
+def test_runs_have_the_threads_of_their_suite():
     by_threads = {
         threads: find_cell_runs(Suite(cells=CELLS, seeds=(0,), base="smoke", num_threads=threads), "runs")[0]
         for threads in (None, 1)
@@ -175,7 +186,7 @@ def test_runs_have_the_threads_that_their_suite_declares():
 
 
 @pytest.mark.parametrize("jobs", ["0", "-1", "two"])
-def test_number_of_jobs_that_is_none_is_refused(jobs, capsys):
+def test_wrong_number_of_jobs_is_refused(jobs, capsys):
     assert run_reproduce("--jobs", jobs) == USER_ERROR
     assert "expected a number of 1 or more" in capsys.readouterr().err
 
@@ -188,15 +199,15 @@ def test_plan_runs_nothing(capsys):
 
 
 @pytest.mark.usefixtures("suite")
-def test_what_was_reached_can_be_recorded(tmp_path):
+def test_results_can_be_recorded(tmp_path):
     assert run_reproduce("--record", "new.yaml") == 0
     assert (tmp_path / "new.yaml").read_text().count("PSP@5: [30.0, 0.0]") == 2
 
 
 @pytest.mark.usefixtures("suite")
-def test_recorded_seconds_are_those_of_a_typical_run(monkeypatch):
+def test_recorded_seconds_are_the_median_of_runs(monkeypatch):
     declared = Suite(cells=CELLS[:1], seeds=(0, 1, 2), base="smoke")
-    monkeypatch.setattr(reproduce, "read_suite", lambda data, suite: declared)  # noqa: ARG005
+    monkeypatch.setattr(job, "read_suite", lambda data, suite: declared)  # noqa: ARG005
     assert run_reproduce() == 0
     waited = find_cell_runs(declared, code_root())[1]
     (waited.folder / "run.json").write_text(json.dumps({"seconds": 600.0}))
@@ -208,9 +219,9 @@ def test_refused_run_stops_the_suite(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = CellRun(cell="hops=-1", seed=0, overrides=("hops=-1",), folder=Path("runs"), metrics=None)
     with pytest.raises(UserError, match=r"Stopped: hops=-1 seed=0 cannot run"):
-        reproduce._execute(run)
+        job._execute(run)
 
 
 def test_unknown_suite():
-    with pytest.raises(UserError, match=r"no suite large of lf_wordnet_8k: known are .*SUITE=main"):
+    with pytest.raises(UserError, match=r"no suite large of lf_wordnet_8k: .*SUITE=main"):
         read_suite("lf_wordnet_8k", "large")

@@ -13,10 +13,10 @@ def test_a_folder_is_called_by_its_name_wherever_the_command_runs(tmp_path, monk
     monkeypatch.chdir(tmp_path / "(mapped) LF=Odd,name")
 
     for source in (".", "../(mapped) LF=Odd,name"):
-        data = open_source(source, cache=tmp_path / "cache", layout="old")
+        data = open_source(source, cache=tmp_path / "cache", layout="single_file")
 
         assert isinstance(data, XCRepository)
-        assert (data.name, str(data.path), data.layout) == ("(mapped) LF=Odd,name", source, "old")
+        assert (data.name, str(data.path), data.layout) == ("(mapped) LF=Odd,name", source, "single_file")
         assert data.cache == tmp_path / "cache"
 
 
@@ -44,10 +44,10 @@ def test_other_names_are_refused(name):
 
 
 def test_a_layout_of_no_folder_is_refused(tmp_path):
-    with pytest.raises(UserError, match="lf_wordnet_8k is no folder of files: leave --layout out"):
-        open_source("lf_wordnet_8k", cache=tmp_path, layout="old")
+    with pytest.raises(UserError, match=r"lf_wordnet_8k is not a folder.*--layout"):
+        open_source("lf_wordnet_8k", cache=tmp_path, layout="single_file")
 
 
 def test_an_unknown_layout_is_refused(tmp_path):
-    with pytest.raises(UserError, match="layout: expected one of split, old, json, texts, found new"):
+    with pytest.raises(UserError, match="layout: expected one of split, single_file, json, texts, found new"):
         open_source(str(tmp_path), cache=tmp_path, layout="new")

@@ -1,4 +1,4 @@
-"""Sweeps: which cells are the same, which run again, and what a person is told of those that failed."""
+"""Sweeps: equal cells share a folder, finished cells do not run again, and failed cells are listed."""
 
 import json
 import os
@@ -11,7 +11,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from xcgraph.cli.sweep import cell_key, count_cells, finished_metrics, read_journal
+from xcgraph.cli.journal import count_cells, read_journal
+from xcgraph.cli.sweep import cell_key, finished_metrics
 
 from .conftest import PLUGIN, SMALL
 
@@ -24,7 +25,7 @@ def composed(*overrides):
 # --- cells ----------------------------------------------------------------------------------------------
 
 
-def test_cell_is_known_by_its_config_whatever_the_way_to_write_it():
+def test_equal_configs_have_equal_cell_keys():
     key = cell_key(composed("fusion=mean", "seed=1"))
     assert key == cell_key(composed("seed=1", "fusion=mean", "hops=1", "paths.root=elsewhere"))
     assert key == cell_key(composed("fusion=mean", "seed=1", "logger=wandb", "progress=quiet"))
@@ -34,11 +35,11 @@ def test_cell_is_known_by_its_config_whatever_the_way_to_write_it():
 @pytest.mark.parametrize(
     "override", ["seed=1", "fusion=mean", "stages.ranker.lr=0.01", "data=lf_wordnet_40k", "experiment=decaf"]
 )
-def test_cell_is_another_with_another_value(override):
+def test_changed_value_changes_the_cell_key(override):
     assert cell_key(composed(override)) != cell_key(composed())
 
 
-def test_finished_is_what_has_metrics_of_the_same_config(tmp_path):
+def test_finished_folder_has_metrics_and_an_equal_config(tmp_path):
     config, metrics = composed(), {"test": {"P@1": 0.5}}
     assert finished_metrics(tmp_path, config) is None
     OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
@@ -49,8 +50,7 @@ def test_finished_is_what_has_metrics_of_the_same_config(tmp_path):
     assert finished_metrics(tmp_path, composed("seed=1")) is None
 
 
-def test_journal_tells_how_far_each_cell_is(tmp_path):
-    """Folders are known by their newest line: a cell that ends is no longer running."""
+def test_journal_keeps_the_newest_line_of_each_cell(tmp_path):
     lines = [
         *({"cell": [f"seed={seed}"], "folder": f"{seed}"} for seed in range(4)),
         {"cell": ["seed=0"], "folder": "0", "validation P@1": 0.5},
@@ -62,13 +62,13 @@ def test_journal_tells_how_far_each_cell_is(tmp_path):
     assert count_cells(cells) == "1 done, 2 running, 1 failed"
 
 
-def test_half_a_line_of_a_full_disk_is_no_cell(tmp_path):
+def test_half_a_line_of_the_journal_is_ignored(tmp_path):
     (tmp_path / "journal").write_text('{"cell": [], "folder": "0", "error": "full"}\n{"cell": ["see')
     assert [cell["folder"] for cell in read_journal(tmp_path / "journal")] == ["0"]
 
 
 @pytest.mark.parametrize("config", ["data: [1,", "", "a: b: c"])
-def test_half_a_config_is_of_no_finished_cell(tmp_path, config):
+def test_folder_with_a_damaged_config_is_not_finished(tmp_path, config):
     (tmp_path / "config.yaml").write_text(config)
     assert finished_metrics(tmp_path, composed()) is None
 
@@ -81,13 +81,13 @@ def artifacts(console, name):
 
 
 def cells(errors):
-    """Read the list at the end: P@1 by override, and the messages of failed cells."""
+    """Read the list at the end: the last override and P@1 or the error, by folder."""
     pattern = r"^  (\S+) \((.*?)\) (?:validation P@1 |failed, see error.txt there: )(.*)$"
     found = re.findall(pattern, errors, re.MULTILINE)
     return {folder: (overrides.split()[-1], outcome) for folder, overrides, outcome in found}
 
 
-def test_cell_that_fails_stops_no_other_and_what_is_done_is_not_done_again(console):
+def test_failed_cell_stops_no_other_and_finished_cells_do_not_run_again(console):
     sweep = ("xcgraph-train", "-m", *SMALL, "ranker.game_mix=0.0,2.0,0.5")
     status, output, errors = console.run(*sweep)
     assert status == 1
@@ -97,7 +97,7 @@ def test_cell_that_fails_stops_no_other_and_what_is_done_is_not_done_again(conso
     scores = dict(listed.values())
     assert scores.keys() == {"ranker.game_mix=0.0", "ranker.game_mix=2.0", "ranker.game_mix=0.5"}
     assert scores["ranker.game_mix=2.0"] == "ranker.game_mix must lie in [0, 1], got 2.0."
-    assert list(scores)[-1] == "ranker.game_mix=2.0"  # errors come last
+    assert list(scores)[-1] == "ranker.game_mix=2.0"  # Failed cells come last.
     root = console.folder / "runs" / "sweeps"
     for folder, (override, _) in listed.items():
         assert (root / folder / "metrics.json").exists() == (override != "ranker.game_mix=2.0")
@@ -122,7 +122,7 @@ def test_cell_that_fails_stops_no_other_and_what_is_done_is_not_done_again(conso
     assert output.count("Finished before") == 2
 
 
-def test_sweep_that_cannot_begin_a_cell_says_so_beside_those_that_failed(console):
+def test_sweep_that_cannot_begin_a_cell_reports_it_beside_failed_cells(console):
     sweep = ("xcgraph-train", "-m", *SMALL, "ranker.game_mix=2.0,3.0")
     console.run(*sweep)
     (folder,) = (
@@ -131,7 +131,7 @@ def test_sweep_that_cannot_begin_a_cell_says_so_beside_those_that_failed(console
         if "got 3.0" in error.read_text("utf-8")
     )
     shutil.rmtree(folder)
-    folder.touch()  # where Hydra wants a folder
+    folder.touch()  # Hydra wants a folder there.
 
     status, _, errors = console.run(*sweep)
 
@@ -141,8 +141,18 @@ def test_sweep_that_cannot_begin_a_cell_says_so_beside_those_that_failed(console
     assert "Cannot write the output" in errors.splitlines()[-1]
 
 
+def test_sweep_with_a_value_that_one_recipe_does_not_have_starts_no_cell(console):
+    status, _, errors = console.run(
+        "xcgraph-train", "-m", "data=toy", "experiment=eclare,ramen", "fusion=mean"
+    )
+    assert status == 2
+    assert errors.startswith("recipe ramen has no group fusion")
+    assert "Traceback" not in errors
+    assert not list(console.folder.glob("runs/sweeps/*/*/*"))
+
+
 @pytest.mark.slow
-def test_cells_side_by_side_share_what_they_have_in_common(console):
+def test_cells_side_by_side_share_artifacts(console):
     status, _, errors = console.run(
         "xcgraph-train",
         "-m",
@@ -158,7 +168,7 @@ def test_cells_side_by_side_share_what_they_have_in_common(console):
 
 
 def run_two_cells(console, *launcher):
-    """Sweep over what changes no training: two cells, one ranker."""
+    """Sweep over a value that changes no training: two cells, one ranker."""
     changes = ("ranker.game_mix=0.0,0.5", *launcher)
     status, _, errors = console.run("xcgraph-train", "-m", *SMALL, *changes)
     assert status == 0, errors
@@ -173,7 +183,7 @@ def test_cells_on_a_cluster_of_one_machine(console):
 
 
 @pytest.mark.slow
-def test_trees_that_were_trained_apart_are_taken_together(console):
+def test_trees_trained_in_parallel_runs_are_collected_in_one_run(console):
     status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "first_tree=0,1")
     assert status == 0, errors
     made = {path.name for path in (console.folder / "runs" / "artifacts").iterdir()}
@@ -182,7 +192,7 @@ def test_trees_that_were_trained_apart_are_taken_together(console):
 
 
 @pytest.mark.slow
-def test_two_sweeps_that_share_a_folder_do_no_cell_twice(console):
+def test_two_sweeps_in_one_folder_run_no_cell_twice(console):
     sweep = ("xcgraph-train", "-m", *SMALL, "seed=0,1,2", "stages.ranker.max_epochs=20")
     processes = [console.start(*sweep) for _ in range(2)]
     ended = [(*process.communicate(timeout=300), process.returncode) for process in processes]
@@ -195,7 +205,7 @@ def test_two_sweeps_that_share_a_folder_do_no_cell_twice(console):
     assert "0 of them failed" in errors
 
 
-# Takes itself for a machine, and another for dead sooner than is wise.
+# Pretends to be a machine, with a short lease, so that other machines soon count as lost.
 AS_MACHINE = """
 import sys
 from xcgraph.storage import locks
@@ -218,20 +228,22 @@ def start_as(machine, console, *arguments):
 
 
 @pytest.mark.slow
-def test_cell_of_a_machine_that_is_gone_is_taken_over_when_its_lease_is_over(console):
+def test_cell_of_a_lost_machine_is_taken_over_after_its_lease(console):
     sweep = ("-m", *SMALL, "seed=0,1", "stages.ranker.max_epochs=40")
     gone = start_as("gone", console, *sweep)
     assert any("tree-0-ranker · epoch 3/40" in line for line in gone.stdout)
     gone.kill()
     gone.communicate()
-    assert len(list(console.folder.rglob("*.lock"))) == 2  # of the cell and of what it was training
+    assert (
+        len(list(console.folder.rglob("*.lock"))) == 2
+    )  # One is of the cell, one of the artifact that it was training.
 
     process = start_as("here", console, *sweep)
     output, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert len(list((console.folder / "runs" / "sweeps").glob("*/*/*/metrics.json"))) == 2
     assert "elsewhere" not in errors
-    assert output.count("tree-0-ranker · epoch 1/40") == 1  # of the other cell
+    assert output.count("tree-0-ranker · epoch 1/40") == 1  # This is the other cell.
     assert output.count("tree-0-ranker · epoch 40/40") == 2
     assert not list(console.folder.rglob("*.lock"))
 
@@ -250,7 +262,7 @@ def test_cells_over_ray(console):
 
 
 @pytest.mark.slow
-def test_search_started_again_goes_on_where_it_was(console):
+def test_repeated_search_continues(console):
     def search(trials):
         status, output, errors = console.run(
             "xcgraph-train", "-m", *SMALL, "hparams_search=optuna", f"hydra.sweeper.n_trials={trials}"

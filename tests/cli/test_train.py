@@ -1,4 +1,4 @@
-"""xcgraph-train as users meet it: what it prints and leaves, how it says no, and how it goes on."""
+"""xcgraph-train from the outside: its output and files, its refusals, and how it resumes."""
 
 import csv
 import json
@@ -26,7 +26,7 @@ def wait_for(folder, pattern, process):
 TRAININGS = {"surrogate": 2, "tree-0-shortlister": 2, "tree-0-ranker": 3}
 
 
-def test_a_run_leaves_its_evidence(console):
+def test_run_folder_has_metrics_predictions_config_and_curves(console):
     folder = console.train()
 
     metrics = json.loads((folder / "metrics.json").read_text())
@@ -44,7 +44,7 @@ def test_a_run_leaves_its_evidence(console):
         assert "encoder.embedding.weight" in weights
 
 
-def test_results_of_another_config_are_not_written_over(console):
+def test_results_of_another_config_are_not_overwritten(console):
     same_folder = (*SMALL, "paths.root=runs", "hydra.run.dir=run")
     assert console.run("xcgraph-train", *same_folder)[0] == 0
     metrics = (console.folder / "run" / "metrics.json").read_bytes()
@@ -52,18 +52,18 @@ def test_results_of_another_config_are_not_written_over(console):
     status, _, errors = console.run("xcgraph-train", *same_folder, "hops=2")
 
     assert status == 2
-    assert "run: expected a folder without results, found those of a run with another config" in errors
+    assert "run: expected a folder without results, found the results of a run with another config" in errors
     assert (console.folder / "run" / "metrics.json").read_bytes() == metrics
     assert "hops: 1" in (console.folder / "run" / "config.yaml").read_text()
 
 
-def test_the_run_folder_may_be_named_beside_hydras_own(console):
+def test_paths_run_names_the_run_folder(console):
     status, _, errors = console.run("xcgraph-train", *SMALL, "paths.root=runs", "paths.run=mine/first")
     assert status == 0, errors
     assert (console.folder / "mine" / "first" / "metrics.json").exists()
 
 
-def test_run_json_tells_where_a_result_comes_from(console):
+def test_run_json_has_the_origin_of_the_result(console):
     made, taken = (
         json.loads((console.train("hops=2", *more) / "run.json").read_text())
         for more in ((), ("logger=none",))
@@ -102,8 +102,8 @@ def test_filtered_pairs_are_not_predicted(console):
     assert own.isdisjoint(zip(predictions.row.tolist(), predictions.col.tolist(), strict=True))
 
 
-def test_two_runs_with_one_seed_are_equal_to_the_last_bit(console):
-    first, second = console.train(root="a"), console.train(root="b")
+def test_equal_seeds_give_equal_bits(console):
+    first, second = console.train(root="a"), Console(console.folder, warm=False).train(root="b")
     other = console.train("seed=1", root="c")
 
     for file in ("metrics.json", "predictions.npz"):
@@ -116,11 +116,11 @@ LONGER = [f"stages.{part}.max_epochs=8" for part in ("surrogate", "shortlister",
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    return Console(tmp_path_factory.mktemp("undisturbed")).train(*LONGER)
+    return Console(tmp_path_factory.mktemp("undisturbed"), warm=False).train(*LONGER)
 
 
 @pytest.mark.parametrize("stage", ["surrogate", "tree-0-shortlister", "tree-0-ranker"])
-def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(console, undisturbed, stage):
+def test_killed_run_resumes_and_ends_with_the_same_results(console, undisturbed, stage):
     process = console.start("xcgraph-train", *SMALL, *LONGER, "paths.root=killed")
     wait_for(console.folder, f"killed/artifacts/{stage}-*.partial/last.ckpt", process)
     process.kill()
@@ -142,7 +142,7 @@ def test_a_killed_run_goes_on_and_ends_as_if_undisturbed(console, undisturbed, s
     assert curves[0] == curves[1]
 
 
-def test_a_sweep_has_a_run_folder_per_cell_and_shares_what_cells_have_in_common(console):
+def test_sweep_has_a_folder_per_cell_and_shares_artifacts(console):
     status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "ranker.game_mix=0.0,0.5")
 
     assert status == 0, errors
@@ -150,7 +150,7 @@ def test_a_sweep_has_a_run_folder_per_cell_and_shares_what_cells_have_in_common(
     assert len(list(console.folder.glob("runs/artifacts/tree-0-ranker-*"))) == 1
 
 
-def test_ctrl_c_says_how_to_go_on(console):
+def test_interrupted_run_prints_how_to_resume(console):
     process = console.start("xcgraph-train", *SMALL, "stages.surrogate.max_epochs=500")
     wait_for(console.folder, "runs/artifacts/surrogate-*.partial/last.ckpt", process)
     process.send_signal(signal.SIGINT)
@@ -165,16 +165,18 @@ def test_ctrl_c_says_how_to_go_on(console):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("fusion=atention", r"Available options in 'fusion':\n\tattention"),
+        ("fusion=atention", r"fusion=atention: did you mean attention\?"),
+        ("graph.num_neighbour=5", r"did you mean graph\.num_neighbors\?"),
+        ("recipe=joint", r"recipe joint has no num_trees .*recipe\.num_models"),
         ("+grpah.foo=1", "Unknown key grpah: did you mean graph"),
         ("data.statistics.labels=41", "expected 41 labels, found 40"),
         ("progress=loud", "progress must be one of auto, bar, lines, quiet, got loud"),
-        ("logger=wnadb", r"Available options in 'logger':"),
+        ("logger=wnadb", r"logger=wnadb: did you mean wandb\?"),
         ("paths.root=/dev/null/runs", "Cannot write the output .*Choose another folder with paths.root"),
         ("paths.artifacts=/dev/null/store", "Cannot write to the artifact folder .*paths.artifacts"),
     ],
 )
-def test_a_mistake_is_said_in_a_sentence(console, override, message):
+def test_mistake_is_reported_in_one_sentence(console, override, message):
     status, _, errors = console.run("xcgraph-train", *SMALL, override)
 
     assert status == 2

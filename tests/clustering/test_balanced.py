@@ -19,7 +19,7 @@ def random_sparse(rows=100, dim=50, seed=0):
 
 
 def split(vectors, members, first, tree):
-    """One 2-means by full sorts; vectors have unit length."""
+    """Split a node by 2-means with full sorts; vectors have unit length."""
     first = vectors[members[first]]
     direction = first - vectors[members[np.argmin(vectors[members] @ first)]]
     previous = -np.inf
@@ -36,8 +36,8 @@ def split(vectors, members, first, tree):
     return [np.sort(left), np.sort(right)]
 
 
-def twin(tree, vectors, num_clusters, seed):
-    """BalancedTree.fit node by node, on dense vectors."""
+def reference(tree, vectors, num_clusters, seed):
+    """Do the same as BalancedTree.fit node by node, on dense vectors."""
     vectors = vectors.astype(np.float64)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors / np.where(norms > 0, norms, 1)
@@ -57,20 +57,24 @@ def twin(tree, vectors, num_clusters, seed):
 
 @pytest.mark.parametrize("rows", [2, 3, 7, 64, 100])
 @pytest.mark.parametrize("num_clusters", [1, 2, 16, 128])
-def test_equals_a_plain_twin(rows, num_clusters):
+def test_tree_matches_plain_python(rows, num_clusters):
     vectors = random_vectors(rows)
     vectors[rows // 2] = 0
     tree = BalancedTree()
     found = tree.fit(vectors, num_clusters, seed=5)
     assert found.dtype == np.int32
-    assert found.tolist() == twin(tree, vectors, num_clusters, seed=5).tolist()
+    assert found.tolist() == reference(tree, vectors, num_clusters, seed=5).tolist()
 
 
-@pytest.mark.parametrize("tree", [BalancedTree(max_iterations=1), BalancedTree(tolerance=0.05)])
-def test_stops_as_the_twin_does(tree):
+@pytest.mark.parametrize(
+    "tree",
+    [BalancedTree(max_iterations=1), BalancedTree(tolerance=0.05)],
+    ids=["max_iterations", "tolerance"],
+)
+def test_stopping_rules_match_plain_python(tree):
     vectors = random_vectors(rows=200)
     found = tree.fit(vectors, 8, seed=0)
-    assert found.tolist() == twin(tree, vectors, 8, seed=0).tolist()
+    assert found.tolist() == reference(tree, vectors, 8, seed=0).tolist()
     assert found.tolist() != BalancedTree().fit(vectors, 8, seed=0).tolist()
 
 
@@ -84,10 +88,10 @@ def test_sizes_differ_by_at_most_one(rows, num_clusters):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_planted_clusters_are_found_and_siblings_are_near(seed):
+def test_planted_clusters_are_found_with_similar_siblings(seed):
     rng = np.random.default_rng(seed)
     planted = rng.permutation(np.repeat(np.arange(4), 25))
-    # Clusters 0 and 1 share a direction, and 2 and 3; lengths must not matter.
+    # Clusters 0 and 1 have similar directions, and so do 2 and 3. The lengths of vectors must not matter.
     centers = np.array([[9, 1, 0], [9, -1, 0], [-9, 0, 1], [-9, 0, -1]])
     vectors = centers[planted] + 0.1 * rng.standard_normal((100, 3))
     vectors = (vectors * rng.uniform(0.1, 10, (100, 1))).astype(np.float32)
@@ -99,7 +103,7 @@ def test_planted_clusters_are_found_and_siblings_are_near(seed):
     assert siblings[2] // 2 == siblings[3] // 2
 
 
-def test_only_the_seed_decides():
+def test_clusters_depend_only_on_the_seed():
     vectors, threads = random_vectors(rows=500), numba.get_num_threads()
     first = BalancedTree().fit(vectors, 32, seed=0)
     try:
@@ -111,7 +115,7 @@ def test_only_the_seed_decides():
 
 
 @pytest.mark.parametrize("num_clusters", [2, 16, 128])
-def test_dense_equals_sparse(num_clusters):
+def test_sparse_and_dense_rows_give_equal_clusters(num_clusters):
     sparse = random_sparse()
     backwards = csr_array(
         (sparse.data[::-1], sparse.indices[::-1], sparse.nnz - sparse.indptr[::-1]), shape=sparse.shape
@@ -124,34 +128,34 @@ def test_dense_equals_sparse(num_clusters):
 
 
 @pytest.mark.parametrize("rows", [0, 1, 5, 8])
-def test_no_more_clusters_than_rows(rows):
+def test_few_rows_give_one_cluster_per_row(rows):
     clusters = BalancedTree().fit(random_vectors(rows), 8, seed=0)
     assert sorted(clusters) == list(range(rows))
 
 
 @pytest.mark.parametrize("vectors", [np.zeros((10, 3), np.float32), np.ones((10, 3), np.float32)])
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
-def test_rows_without_difference_are_split_by_number(vectors, kind):
+def test_equal_rows_are_split_by_row_number(vectors, kind):
     clusters = BalancedTree().fit(kind(vectors), 4, seed=0)
     assert clusters.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_kinds_of_duplicates_are_told_apart(seed):
+def test_duplicates_stay_in_one_cluster(seed):
     vectors = np.repeat(np.eye(3, dtype=np.float32), [1, 7, 8], axis=0)
     clusters = BalancedTree().fit(vectors, 2, seed=seed)
     assert len(set(clusters[1:8])) == len(set(clusters[8:])) == 1
 
 
 @pytest.mark.parametrize("num_clusters", [-4, 0, 3, 12])
-def test_number_of_clusters_must_be_a_power_of_two(num_clusters):
+def test_number_of_clusters_other_than_a_power_of_two_is_refused(num_clusters):
     with pytest.raises(UserError, match=f"power of two, found {num_clusters}"):
         BalancedTree().fit(random_vectors(), num_clusters, seed=0)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
-def test_vectors_must_be_finite(value, kind):
+def test_vectors_with_nan_or_infinity_are_refused(value, kind):
     vectors = random_vectors()
     vectors[7, 2] = value
     with pytest.raises(UserError, match=r"Row 7 .* NaN or infinity"):
@@ -166,6 +170,6 @@ def test_vectors_must_be_finite(value, kind):
         ("tolerance", float("nan"), "at least 0, found nan"),
     ],
 )
-def test_values_out_of_range(key, value, rule):
-    with pytest.raises(UserError, match=f"clustering.{key} must be {rule}"):
+def test_values_out_of_range_are_refused(key, value, rule):
+    with pytest.raises(UserError, match=rf"clustering\.{key} .*{rule}"):
         replace(BalancedTree(), **{key: value})

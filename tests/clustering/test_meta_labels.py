@@ -8,7 +8,7 @@ from xcgraph.clustering import meta_labels
 from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
 from xcgraph.sparse import binary_rows
 
-ASSIGNMENT = np.array([1, 0, 3, 1, 0, 1], np.int32)  # nothing in meta-label 2
+ASSIGNMENT = np.array([1, 0, 3, 1, 0, 1], np.int32)  # meta-label 2 is empty
 META = MetaLabels(ASSIGNMENT, 4)
 
 
@@ -22,20 +22,20 @@ def unit(vectors):
     return vectors / np.where(norms > 0, norms, 1)
 
 
-def test_members_are_listed_by_meta_label():
+def test_members_are_grouped_by_meta_label():
     starts, labels = META.members()
     members = [labels[start:end].tolist() for start, end in pairwise(starts)]
     assert members == [[1, 4], [0, 3, 5], [], [2]]
 
 
-def test_membership():
+def test_membership_matrix_matches_the_assignment():
     membership = META.membership()
     expected = (np.arange(4)[:, None] == ASSIGNMENT[None, :]).astype(np.float32)
     np.testing.assert_array_equal(membership.toarray(), expected)
     assert membership.dtype == np.float32
 
 
-def test_meta_targets_say_each_meta_label_once_and_leave_the_labels_alone():
+def test_meta_targets_are_distinct_and_do_not_change_the_labels():
     labels = binary_rows([[0, 3, 2], [1, 4], [], [5]], 6)
     before = labels.toarray()
     targets = META.meta_targets(labels)
@@ -46,7 +46,7 @@ def test_meta_targets_say_each_meta_label_once_and_leave_the_labels_alone():
     np.testing.assert_array_equal(labels.toarray(), before)
 
 
-def test_meta_features_are_the_members_texts_at_unit_norm():
+def test_meta_features_are_sums_of_member_texts_at_unit_norm():
     features = random_csr(6, 20, seed=0)
     found = META.meta_features(features)
     expected = unit(np.stack([features.toarray()[meta == ASSIGNMENT].sum(axis=0) for meta in range(4)]))
@@ -56,20 +56,20 @@ def test_meta_features_are_the_members_texts_at_unit_norm():
 
 
 @pytest.mark.parametrize(("label", "meta"), [(0, -1), (5, 4)])
-def test_assignment_out_of_range(label, meta):
+def test_assignment_out_of_range_is_refused(label, meta):
     assignment = ASSIGNMENT.copy()
     assignment[label] = meta
     with pytest.raises(ValueError, match=f"meta-labels 0 to 3, but label {label} is in meta-label {meta}"):
         MetaLabels(assignment, 4)
 
 
-def test_one_label():
+def test_single_meta_label_with_one_label():
     one = MetaLabels(np.zeros(1, np.int32), 1)
     np.testing.assert_array_equal(one.membership().toarray(), [[1]])
     np.testing.assert_array_equal(one.meta_targets(binary_rows([[0], []], 1)).toarray(), [[1], [0]])
 
 
-def centroid_twin(features, labels, label_features, graph):
+def centroid_reference(features, labels, label_features, graph):
     sums = np.zeros_like(label_features)
     for label in range(labels.shape[1]):
         points = np.flatnonzero(labels[:, label])
@@ -78,12 +78,11 @@ def centroid_twin(features, labels, label_features, graph):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
-def test_centroids_equal_a_plain_twin(kind):
+def test_centroids_match_dense_reference(kind):
     features, texts = random_csr(30, 12, seed=1), random_csr(8, 12, seed=2)
     rng = np.random.default_rng(3)
-    labels = binary_rows(
-        [np.unique(rng.integers(0, 7, 2)).tolist() for _ in range(30)], 8
-    )  # none has label 7
+    # No point has label 7.
+    labels = binary_rows([np.unique(rng.integers(0, 7, 2)).tolist() for _ in range(30)], 8)
     graph = random_csr(8, 8, seed=4) + csr_array(eye_array(8, dtype=np.float32))
 
     found = label_centroids(kind(features.toarray()), labels, kind(texts.toarray()), csr_array(graph))
@@ -92,12 +91,12 @@ def test_centroids_equal_a_plain_twin(kind):
     assert isinstance(found, csr_array if kind is csr_array else np.ndarray)
     assert found.dtype == np.float32
     np.testing.assert_allclose(
-        found.toarray() if kind is csr_array else found, centroid_twin(*dense), rtol=1e-5, atol=1e-7
+        found.toarray() if kind is csr_array else found, centroid_reference(*dense), rtol=1e-5, atol=1e-7
     )
 
 
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
-def test_labels_without_points_are_their_text_and_zeros_stay_zeros(kind):
+def test_labels_without_points_use_their_text_and_zeros_stay_zeros(kind):
     features, texts = np.zeros((2, 2), np.float32), np.array([[1, 0], [3, 4], [0, 0]], np.float32)
     labels, identity = binary_rows([[0], [0]], 3), csr_array(eye_array(3, dtype=np.float32))
     found = label_centroids(kind(features), labels, kind(texts), identity)
@@ -107,12 +106,12 @@ def test_labels_without_points_are_their_text_and_zeros_stay_zeros(kind):
 
 def sparse_problem(points=60, labels=25, tokens=40):
     features, texts = random_csr(points, tokens, seed=1), random_csr(labels, tokens, seed=2)
-    carried = csr_array((random_csr(points, labels, seed=3, density=0.1) > 0).astype(np.float32))
+    label_matrix = csr_array((random_csr(points, labels, seed=3, density=0.1) > 0).astype(np.float32))
     graph = random_csr(labels, labels, seed=4) + csr_array(eye_array(labels, dtype=np.float32))
-    return features, carried, texts, csr_array(graph)
+    return features, label_matrix, texts, csr_array(graph)
 
 
-def test_sparse_centroids_do_not_depend_on_the_blocks(monkeypatch):
+def test_sparse_centroids_ignore_the_block_size(monkeypatch):
     problem = sparse_problem()
     whole = label_centroids(*problem)
     monkeypatch.setattr(meta_labels, "_BLOCK_ROWS", 7)
@@ -122,9 +121,9 @@ def test_sparse_centroids_do_not_depend_on_the_blocks(monkeypatch):
 
 
 @pytest.mark.parametrize("kept", [1, 4, 9])
-def test_sparse_centroids_that_would_not_fit_keep_their_largest_entries(kept, monkeypatch):
+def test_large_sparse_centroids_keep_their_largest_entries(kept, monkeypatch):
     features, labels, texts, graph = sparse_problem()
-    monkeypatch.setattr(meta_labels, "MOST_ENTRIES", 25 * kept + 3)
+    monkeypatch.setattr(meta_labels, "MAX_ENTRIES", 25 * kept + 3)
     found = label_centroids(features, labels, texts, graph)
 
     def largest(dense):
@@ -139,7 +138,7 @@ def test_sparse_centroids_that_would_not_fit_keep_their_largest_entries(kept, mo
     np.testing.assert_allclose(found.toarray(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_centroids_leave_their_inputs_alone():
+def test_label_centroids_does_not_change_its_arguments():
     features, texts = np.ones((2, 2), np.float32), np.full((2, 2), 5, np.float32)
     label_centroids(features, binary_rows([[0], []], 2), texts, csr_array(eye_array(2, dtype=np.float32)))
     assert features.tolist() == [[1, 1], [1, 1]]

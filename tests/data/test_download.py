@@ -1,4 +1,4 @@
-"""Downloads without a network: a stand-in for gdown writes archives, or fails as gdown does."""
+"""Tests of downloads without a network: a stand-in for gdown writes archives or raises gdown's errors."""
 
 import hashlib
 import sys
@@ -16,7 +16,7 @@ from xcgraph.errors import UserError
 
 @pytest.fixture
 def drive(monkeypatch):
-    """What stands for Google Drive: files by id; an exception is raised instead of written."""
+    """Replace Google Drive by a dictionary of files by id; an exception as a value is raised."""
     files = {}
 
     def download(*, id, output, resume, timeout):  # noqa: A002 - gdown's own name
@@ -31,7 +31,7 @@ def drive(monkeypatch):
     return files
 
 
-def test_the_file_of_the_id_arrives(drive, tmp_path):
+def test_fetch_writes_the_file(drive, tmp_path):
     drive["abc"] = b"content"
 
     fetch_archive("abc", tmp_path / "data" / "set.zip", sha256=None)
@@ -39,7 +39,7 @@ def test_the_file_of_the_id_arrives(drive, tmp_path):
     assert (tmp_path / "data" / "set.zip").read_bytes() == b"content"
 
 
-def test_the_checksum_is_compared(drive, tmp_path):
+def test_wrong_checksum_is_refused(drive, tmp_path):
     drive["abc"] = b"content"
     archive = tmp_path / "set.zip"
 
@@ -51,15 +51,15 @@ def test_the_checksum_is_compared(drive, tmp_path):
 @pytest.mark.parametrize(
     ("error", "message"),
     [
-        (requests.ConnectionError("name not known"), r"No connection to Google Drive \(ConnectionError\)"),
-        (requests.Timeout(), r"No connection to Google Drive \(Timeout\)"),
+        (requests.ConnectionError("name not known"), r"Google Drive \(ConnectionError\)"),
+        (requests.Timeout(), r"Google Drive \(Timeout\)"),
         (
             gdown.exceptions.FileURLRetrievalError("Too many users\n\thave viewed it."),
-            r"does not hand out abc \(Too many users have viewed it\.\)",
+            r"abc \(Too many users have viewed it\.\)",
         ),
     ],
 )
-def test_what_goes_wrong_is_said_with_the_address_of_the_files(drive, error, message, tmp_path):
+def test_download_errors_name_the_repository(drive, error, message, tmp_path):
     drive["abc"] = error
 
     with pytest.raises(UserError, match=message) as caught:
@@ -68,15 +68,15 @@ def test_what_goes_wrong_is_said_with_the_address_of_the_files(drive, error, mes
     assert REPOSITORY in str(caught.value)
 
 
-def test_gdown_is_asked_for_where_it_is_missing(monkeypatch, tmp_path):
+def test_missing_gdown_names_the_install_command(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "gdown", None)  # importing it raises ImportError
 
     with pytest.raises(UserError, match=r"pip install 'xcgraph\[download\]'"):
         fetch_archive("abc", tmp_path / "set.zip", sha256=None)
 
 
-def test_the_real_gdown_takes_these_arguments(monkeypatch, tmp_path):
-    """The first thing that it does with them is to open a session, which there is none of here."""
+def test_real_gdown_accepts_the_arguments(monkeypatch, tmp_path):
+    """gdown checks its arguments before it opens a session, and the session fails here."""
 
     def refuse(*_args, **_kwargs):
         raise requests.ConnectionError
@@ -84,7 +84,7 @@ def test_the_real_gdown_takes_these_arguments(monkeypatch, tmp_path):
     monkeypatch.setattr(requests.Session, "request", refuse)
     monkeypatch.setenv("HOME", str(tmp_path))  # where gdown keeps cookies
 
-    with pytest.raises(UserError, match="No connection"):
+    with pytest.raises(UserError, match=r"Google Drive \(ConnectionError\)"):
         fetch_archive("abc", tmp_path / "set.zip", sha256=None)
 
 
@@ -95,7 +95,7 @@ def write_zip(path, members, compression=zipfile.ZIP_STORED):
 
 
 @pytest.mark.parametrize("prefix", ["", "LF-Tiny.bow/"])
-def test_a_single_folder_inside_is_left_out(prefix, tmp_path):
+def test_single_top_level_folder_is_skipped(prefix, tmp_path):
     write_zip(tmp_path / "set.zip", {f"{prefix}train.txt": "1 1 1\n", f"{prefix}raw/test.txt": "1 1 1\n"})
 
     unpack_archive(tmp_path / "set.zip", tmp_path / "LF-Tiny")
@@ -105,7 +105,7 @@ def test_a_single_folder_inside_is_left_out(prefix, tmp_path):
     assert (tmp_path / "LF-Tiny" / "raw" / "test.txt").is_file()
 
 
-def test_what_an_interrupted_unpacking_left_is_gone(tmp_path):
+def test_remains_of_an_interrupted_unpacking_are_removed(tmp_path):
     (tmp_path / ".LF-Tiny.partial").mkdir()
     (tmp_path / ".LF-Tiny.partial" / "old.txt").touch()
     write_zip(tmp_path / "set.zip", {"train.txt": "1 1 1\n"})
@@ -116,7 +116,7 @@ def test_what_an_interrupted_unpacking_left_is_gone(tmp_path):
 
 
 def flip_a_byte(at):
-    """Change the byte so far behind the second file's name: in its content, or in the list of contents."""
+    """Return a function that flips one byte behind the second file name, in the content or the directory."""
 
     def flip(content):
         place = content.index(b"b.txt") + at
@@ -129,12 +129,12 @@ def flip_a_byte(at):
 @pytest.mark.parametrize(
     "damage", [lambda _: b"<html>quota</html>", lambda c: c[:-10], *map(flip_a_byte, (5, 8, 30))]
 )
-def test_a_damaged_archive_leaves_nothing(damage, compression, tmp_path):
+def test_damaged_archive_leaves_no_folder(damage, compression, tmp_path):
     archive = tmp_path / "set.zip"
     write_zip(archive, {"a.txt": "first", "b.txt": "label text " * 50}, compression)
     archive.write_bytes(damage(archive.read_bytes()))
 
-    with pytest.raises(UserError, match=r"set\.zip: expected an intact zip archive"):
+    with pytest.raises(UserError, match=r"set\.zip: .*zip archive"):
         unpack_archive(archive, tmp_path / "LF-Tiny")
 
     assert [path.name for path in tmp_path.iterdir()] == ["set.zip"]

@@ -1,4 +1,4 @@
-"""Equal data have equal fingerprints, and data that differ anywhere another one."""
+"""Tests that equal data have equal fingerprints, and that every difference changes the fingerprint."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from .test_xc_data import make_data, make_metadata, make_split
 
 
 def change_first(matrix, part):
-    """Copy a matrix with another first value, or with its first entry in another place."""
+    """Return a copy of a matrix with another first value, or with its first entry in another column."""
     matrix = matrix.copy()
     if part == "value":
         matrix.data[0] += 1
@@ -28,7 +28,7 @@ def widen(matrix):
     return matrix
 
 
-def test_fingerprint_of_equal_data_is_equal_whatever_the_index_type():
+def test_fingerprint_ignores_the_index_type():
     split = make_split()
     wide = replace(split, features=widen(split.features), labels=widen(split.labels))
     expected = make_data().fingerprint
@@ -41,26 +41,26 @@ def test_fingerprint_of_equal_data_is_equal_whatever_the_index_type():
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("field", ["features", "labels"])
 @pytest.mark.parametrize("part", ["value", "place"])
-def test_fingerprint_sees_every_matrix_of_a_split(split, field, part):
+def test_fingerprint_depends_on_every_matrix_of_a_split(split, field, part):
     before = getattr(make_data(), split)
     after = replace(before, **{field: change_first(getattr(before, field), part)})
     assert make_data(**{split: after}).fingerprint != make_data().fingerprint
 
 
 @pytest.mark.parametrize("part", ["value", "place"])
-def test_fingerprint_sees_the_label_texts(part):
+def test_fingerprint_depends_on_label_features(part):
     changed = make_data(label_features=change_first(make_data().label_features, part))
     assert changed.fingerprint != make_data().fingerprint
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
 @pytest.mark.parametrize("pairs", [(), ((0, 0),), ((0, 1), (1, 4), (1, 0))])
-def test_fingerprint_sees_the_filter_pairs(split, pairs):
+def test_fingerprint_depends_on_filter_pairs(split, pairs):
     after = replace(getattr(make_data(), split), filter_pairs=np.array(pairs, np.int64).reshape(-1, 2))
     assert make_data(**{split: after}).fingerprint != make_data().fingerprint
 
 
-def test_fingerprint_sees_an_entry_move_to_the_next_row():
+def test_fingerprint_changes_if_an_entry_moves_to_the_next_row():
     labels = make_data().train.labels
     indptr = labels.indptr.copy()
     indptr[1] -= 1
@@ -77,13 +77,13 @@ def test_fingerprint_sees_an_entry_move_to_the_next_row():
         {"propensity_b": 0.4},
         {"train": make_split(seed=7)},
     ],
-    ids=str,
+    ids=["name", "propensity_a", "propensity_b", "train"],
 )
-def test_fingerprint_sees_name_and_propensity_constants(change):
+def test_fingerprint_depends_on_name_propensities_and_split(change):
     assert make_data(**change).fingerprint != make_data().fingerprint
 
 
-def test_fingerprint_sees_which_split_is_which():
+def test_fingerprint_changes_if_splits_are_swapped():
     split, other = make_split(), make_split(seed=1)
     one, two = make_data(train=split, test=other), make_data(train=other, test=split)
     assert one.fingerprint != two.fingerprint
@@ -94,11 +94,11 @@ def test_fingerprint_sees_which_split_is_which():
     [{"label_names": ("z", "b", "c", "d", "e")}, {"vocabulary": ("z", "u", "v", "w")}],
     ids=["label_names", "vocabulary"],
 )
-def test_fingerprint_sees_names(change):
+def test_fingerprint_depends_on_label_names_and_vocabulary(change):
     assert make_data(**change).fingerprint != make_data().fingerprint
 
 
-def test_fingerprint_sees_the_number_of_tokens():
+def test_fingerprint_depends_on_the_number_of_tokens():
     def with_tokens(tokens):
         features = csr_array(np.eye(3, 4, dtype=np.float32))
         features.resize(3, tokens)
@@ -110,7 +110,7 @@ def test_fingerprint_sees_the_number_of_tokens():
     assert with_tokens(4).fingerprint != with_tokens(5).fingerprint
 
 
-def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_entries():
+def test_fingerprint_ignores_the_order_of_entries():
     features = csr_array(
         (np.array([2, 1], np.float32), np.array([3, 0]), np.array([0, 2, 2, 2, 2, 2])), shape=(5, 4)
     )
@@ -119,17 +119,17 @@ def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_entries():
     assert make_data(label_features=features).fingerprint == make_data(label_features=ordered).fingerprint
 
 
-def test_fingerprint_of_equal_data_is_equal_whatever_the_order_of_pairs():
+def test_fingerprint_ignores_the_order_of_pairs():
     train = make_split(pairs=((2, 0), (0, 1), (2, 4)))
     assert make_data(train=train).fingerprint == make_data().fingerprint
 
 
-def test_fingerprint_sees_where_one_name_ends():
+def test_fingerprint_depends_on_the_boundaries_of_names():
     one, two = (make_data(label_names=names) for names in (("ab", "c", "", "", ""), ("a", "bc", "", "", "")))
     assert one.fingerprint != two.fingerprint
 
 
-def test_fingerprint_without_metadata_is_that_of_data_that_have_none():
+def test_empty_metadata_does_not_change_the_fingerprint():
     assert make_data(metadata={}).fingerprint == make_data().fingerprint == "48b1038d5355d709"
 
 
@@ -145,13 +145,13 @@ def test_fingerprint_without_metadata_is_that_of_data_that_have_none():
         {"links": make_metadata(labels=change_first(make_metadata().labels, "place"))},
     ],
 )
-def test_fingerprint_sees_the_metadata(metadata):
+def test_fingerprint_depends_on_metadata(metadata):
     assert (
         make_data(metadata=metadata).fingerprint != make_data(metadata={"links": make_metadata()}).fingerprint
     )
 
 
-def test_fingerprint_does_not_depend_on_the_order_of_the_metadata():
+def test_fingerprint_ignores_the_order_of_metadata():
     graphs = {"a": make_metadata(), "b": make_metadata(test=None)}
     assert (
         make_data(metadata=graphs).fingerprint
@@ -159,13 +159,13 @@ def test_fingerprint_does_not_depend_on_the_order_of_the_metadata():
     )
 
 
-def test_fingerprint_is_the_same_in_blocks_of_any_size(monkeypatch):
+def test_fingerprint_ignores_the_block_size(monkeypatch):
     expected = make_data(metadata={"links": make_metadata()}).fingerprint
     monkeypatch.setattr("xcgraph.data.xc_data._HASHED_ROWS", 2)
     assert make_data(metadata={"links": make_metadata()}).fingerprint == expected
 
 
-def test_truth_is_that_of_the_labels_alone():
+def test_labels_fingerprint_ignores_features():
     data = make_data()
     other = make_data(label_features=data.label_features * 2)
     assert data.labels_fingerprint == other.labels_fingerprint
@@ -173,7 +173,7 @@ def test_truth_is_that_of_the_labels_alone():
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_truth_sees_labels_and_pairs(split):
+def test_labels_fingerprint_depends_on_labels_and_pairs(split):
     data = make_data()
     part = getattr(data, split)
     labels = part.labels.copy()

@@ -1,4 +1,4 @@
-"""The numbers of a data set, counted a second time in plain Python."""
+"""Tests of data set statistics against counts in plain Python and counts by hand."""
 
 import struct
 
@@ -48,7 +48,7 @@ TINY = XCData(
 )
 
 
-def test_a_data_set_that_can_be_counted_by_hand():
+def test_statistics_match_example_by_hand():
     found = describe_data(TINY)
 
     assert (found.name, found.labels, found.tokens) == ("tiny", 4, 3)
@@ -71,7 +71,7 @@ def test_a_data_set_that_can_be_counted_by_hand():
         points_without_tokens=0,
         filter_pairs=0,
     )
-    # Three occurrences: the middle of label 1's one is at 1/6, that of label 0's two at 2/3.
+    # There are three occurrences. The middle of label 1's occurrence is at 1/6, of label 0's two at 2/3.
     assert found.bins == (
         FrequencyBin(labels=3, least=0, most=1, mean=1 / 3),
         FrequencyBin(labels=1, least=2, most=2, mean=2.0),
@@ -83,7 +83,7 @@ def test_a_data_set_that_can_be_counted_by_hand():
     }
 
 
-def test_a_label_with_five_points_is_not_rare(toy):
+def test_label_with_five_points_is_not_rare(toy):
     data = describe_data(toy.data)
     dense = toy.data.train.labels.toarray()
 
@@ -92,7 +92,7 @@ def test_a_label_with_five_points_is_not_rare(toy):
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 1 << 22])
-def test_label_frequency_in_pieces_of_any_size(toy, chunk, monkeypatch):
+def test_label_frequency_ignores_the_chunk_size(toy, chunk, monkeypatch):
     monkeypatch.setattr(statistics, "_CHUNK_ENTRIES", chunk)
     labels = toy.data.train.labels
 
@@ -100,9 +100,9 @@ def test_label_frequency_in_pieces_of_any_size(toy, chunk, monkeypatch):
 
 
 def bin_slowly(frequency, num_bins):
-    """Write each label down once per occurrence, cut the list into equal parts, and look for its middle."""
+    """List each label once per occurrence, and find the part of the list that has the label's middle."""
     order = sorted(range(len(frequency)), key=lambda label: (frequency[label], label))
-    # Twice, so that the middle of an odd number of occurrences lies between two entries.
+    # Each occurrence counts twice, so that the middle always lies between two entries.
     written = [label for label in order for _ in range(2 * frequency[label])]
     bins = dict.fromkeys(order, 0)
     for label in set(written):
@@ -112,13 +112,13 @@ def bin_slowly(frequency, num_bins):
 
 
 @given(st.lists(st.integers(0, 9), max_size=12), st.integers(1, 6))
-def test_bins_are_those_of_a_list_of_all_occurrences(frequency, num_bins):
+def test_bins_match_a_list_of_all_occurrences(frequency, num_bins):
     assert equal_volume_bins(np.array(frequency, np.int64), num_bins).tolist() == bin_slowly(
         frequency, num_bins
     )
 
 
-def test_bins_have_equal_volume_where_no_label_is_large():
+def test_bins_have_equal_volume_if_no_label_is_large():
     frequency = np.random.default_rng(0).zipf(2.2, 20_000).clip(max=400)
 
     bins = equal_volume_bins(frequency, 5)
@@ -130,11 +130,11 @@ def test_bins_have_equal_volume_where_no_label_is_large():
 
 
 @pytest.mark.parametrize("frequency", [[], [0, 0, 0]])
-def test_nothing_to_count_is_no_error(frequency):
+def test_bins_accept_labels_without_points(frequency):
     assert equal_volume_bins(np.array(frequency, np.int64), 5).tolist() == [0] * len(frequency)
 
 
-def test_a_data_set_without_points_is_described():
+def test_statistics_accept_a_data_set_without_points():
     none = make_split(np.zeros((0, 3)), np.zeros((0, 4)), [])
 
     found = describe_data(XCData(name="none", train=none, test=none, label_features=TINY.label_features))
@@ -142,7 +142,7 @@ def test_a_data_set_without_points_is_described():
     assert (found.train.points, found.train.labels_per_point, found.labels_without_points) == (0, 0, 4)
 
 
-def test_ranges_double():
+def test_histogram_ranges_double():
     frequency = np.array([1, 1, 2, 3, 4, 7, 8, 1023, 1024])
 
     assert frequency_histogram(frequency) == {
@@ -160,11 +160,11 @@ def test_ranges_double():
     }
 
 
-def test_labels_without_points_have_a_bar_of_their_own():
+def test_histogram_has_a_range_for_labels_without_points():
     assert frequency_histogram(np.array([2, 0, 0, 1])) == {"0": 2, "1": 1, "2–3": 1}
 
 
-def test_every_label_is_in_one_range():
+def test_histogram_counts_every_label_in_its_range():
     frequency = np.random.default_rng(0).zipf(1.5, 10_000)
 
     histogram = frequency_histogram(frequency)
@@ -176,7 +176,7 @@ def test_every_label_is_in_one_range():
 
 
 @pytest.mark.parametrize("frequency", [[1, 1, 3, 900], [0]])
-def test_the_picture_is_a_png_of_the_expected_size(frequency, tmp_path):
+def test_plot_is_a_png_of_the_expected_size(frequency, tmp_path):
     path = tmp_path / "label_frequency.png"
 
     plot_label_frequency(np.array(frequency, np.int64), "tiny", path)
@@ -186,7 +186,7 @@ def test_the_picture_is_a_png_of_the_expected_size(frequency, tmp_path):
     assert struct.unpack(">II", content[16:24]) == (1200, 675)
 
 
-def test_the_picture_has_no_colour(tmp_path):
+def test_plot_is_grey(tmp_path):
     image = pytest.importorskip("PIL.Image")
     path = tmp_path / "label_frequency.png"
     plot_label_frequency(np.array([1, 1, 3, 900]), "tiny", path)
@@ -194,4 +194,4 @@ def test_the_picture_has_no_colour(tmp_path):
     pixels = np.asarray(image.open(path).convert("RGB"), dtype=int)
 
     assert np.abs(np.diff(pixels, axis=2)).max() == 0
-    assert len(np.unique(pixels)) > 2  # bars, edges and text, not an empty page
+    assert len(np.unique(pixels)) > 2  # bars, edges and text: the page is not empty

@@ -31,20 +31,20 @@ def make_data(**changes):
     return replace(data, **changes)
 
 
-def test_split_wants_as_many_rows_of_features_as_of_labels():
-    with pytest.raises(UserError, match="2 rows of features but 3 of labels"):
+def test_split_refuses_different_numbers_of_rows():
+    with pytest.raises(UserError, match="2 rows of features and 3 of labels"):
         replace(make_split(), features=csr_array((2, 4), dtype=np.float32))
 
 
 @pytest.mark.parametrize("shape", [(0,), (2,), (2, 3)])
-def test_split_wants_pairs_of_two(shape):
-    with pytest.raises(UserError, match=r"must have shape \(pairs, 2\), got \(\d"):
+def test_split_refuses_pairs_of_another_shape(shape):
+    with pytest.raises(UserError, match=r"filter_pairs .*\(pairs, 2\), got \(\d"):
         replace(make_split(), filter_pairs=np.zeros(shape, np.int64))
 
 
 @pytest.mark.parametrize("pair", [(3, 0), (-1, 0), (0, 5), (0, -1)])
-def test_split_wants_pairs_inside(pair):
-    message = rf"Filter pair \({pair[0]}, {pair[1]}\) lies outside 3 points × 5 labels"
+def test_split_refuses_pairs_outside_the_matrix(pair):
+    message = rf"filter pair \({pair[0]}, {pair[1]}\) .* 3 points × 5 labels"
     with pytest.raises(UserError, match=message):
         make_split(pairs=((0, 0), pair))
 
@@ -65,7 +65,7 @@ def test_take_selects_rows_in_order_with_their_pairs():
     assert len(taken) == 2
 
 
-def test_take_nothing_or_all():
+def test_take_may_select_no_points_or_all():
     split = make_split()
     assert len(split.take(np.empty(0, np.int64))) == 0
     assert split.take(np.empty(0, np.int64)).filter_pairs.shape == (0, 2)
@@ -73,7 +73,7 @@ def test_take_nothing_or_all():
     assert make_split(pairs=()).take(np.array([1])).filter_pairs.shape == (0, 2)
 
 
-def test_take_leaves_the_split_alone():
+def test_take_does_not_change_the_split():
     split = make_split()
     taken = split.take(np.array([2, 0]))
     taken.labels.data[:] = 9
@@ -82,21 +82,19 @@ def test_take_leaves_the_split_alone():
 
 
 @pytest.mark.parametrize("rows", [[1, 0, 1], [2, -1]])
-def test_take_wants_distinct_rows(rows):
+def test_take_refuses_repeated_rows(rows):
     with pytest.raises(ValueError, match=f"Expected distinct rows, got {rows[0]} twice"):
         make_split().take(np.array(rows))
 
 
-def test_data_knows_its_sizes():
+def test_data_reports_its_sizes():
     assert (make_data().num_labels, make_data().num_tokens) == (5, 4)
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
 @pytest.mark.parametrize(("labels", "tokens"), [(6, 4), (5, 3)])
-def test_data_wants_splits_over_the_same_labels_and_tokens(part, labels, tokens):
-    message = (
-        f"tiny: the {part} split has {labels} labels and {tokens} tokens, but the label texts have 5 labels"
-    )
+def test_data_refuses_splits_with_other_labels_or_tokens(part, labels, tokens):
+    message = f"tiny: the {part} split has {labels} labels and {tokens} tokens, .* 5 labels and 4 tokens"
     with pytest.raises(UserError, match=message):
         make_data(**{part: make_split(labels=labels, tokens=tokens)})
 
@@ -105,10 +103,10 @@ def test_data_wants_splits_over_the_same_labels_and_tokens(part, labels, tokens)
     ("field", "message"),
     [
         ("label_names", "tiny: expected 5 label names, found 1"),
-        ("vocabulary", "tiny: expected 4 vocabulary entries, found 1"),
+        ("vocabulary", r"tiny: expected 4 vocabulary .*found 1"),
     ],
 )
-def test_data_wants_as_many_names_as_things(field, message):
+def test_data_refuses_a_wrong_number_of_names(field, message):
     with pytest.raises(UserError, match=message):
         make_data(**{field: ("one",)})
     assert getattr(make_data(**{field: ()}), field) == ()
@@ -124,7 +122,7 @@ def make_metadata(anchors=6, **changes):
 
 
 @pytest.mark.parametrize("part", ["train", "test", "labels"])
-def test_metadata_wants_a_row_per_point_and_label(part):
+def test_data_refuses_metadata_with_other_rows(part):
     links = {"links": make_metadata(**{part: csr_array((7, 6), dtype=np.float32)})}
     with pytest.raises(UserError, match=rf"tiny: expected \d rows in the {part} part .* links, found 7"):
         make_data(metadata=links)

@@ -18,7 +18,7 @@ SMALL = Sizes(
     tokens_per_point=10.0,
     tokens_per_label=6.0,
 )
-# The shape of LF-AmazonTitles-131K, of every number an eighth.
+# An eighth of LF-AmazonTitles-131K.
 LARGER = Sizes(
     train_points=294_805 // 8,
     test_points=20_000,
@@ -54,7 +54,7 @@ def small():
 
 
 @pytest.mark.parametrize("sizes", [LARGER, DENSE], ids=["131k", "1.3m"])
-def test_means_are_those_asked_for(sizes):
+def test_means_match_the_requested_sizes(sizes):
     planted = PlantedTopics(sizes, 3)
     (features, labels), (test_features, test_labels) = train_of(planted), whole(planted.test_points())
     texts = texts_of(planted)
@@ -69,12 +69,12 @@ def test_means_are_those_asked_for(sizes):
     assert texts.nnz / sizes.labels == pytest.approx(sizes.tokens_per_label, rel=0.02)
 
 
-def test_frequencies_have_the_long_tail_of_amazontitles():
+def test_label_frequencies_have_the_tail_of_amazontitles():
     _, labels = train_of(PlantedTopics(LARGER, 3))
     frequency = np.sort(labels.sum(axis=0))[::-1]
     assert frequency.min() >= 1  # every label has a training point
     assert 0.55 < (frequency < 5).mean() < 0.7
-    # The fewest labels that make up a fifth, two fifths … of all entries (DECAF, figure 4: 3, 8, 14, 21 %).
+    # Shares of labels, from frequent to rare, with a fifth of all entries each (DECAF Fig. 4: 3, 8, 14, 21 %)
     share = np.searchsorted(np.cumsum(frequency) / frequency.sum(), [0.2, 0.4, 0.6, 0.8]) / len(frequency)
     np.testing.assert_allclose(np.diff(share, prepend=0), [0.03, 0.08, 0.14, 0.21], atol=0.05)
 
@@ -95,7 +95,7 @@ def test_rows_are_canonical_and_of_unit_norm(small):
 # --- structure ------------------------------------------------------------------------------------------
 
 
-def test_labels_of_a_point_are_of_one_topic_or_those_beside_it(small):
+def test_labels_of_a_point_come_from_neighbouring_topics(small):
     _, labels = train_of(small)
     for row in range(200):
         topics = small.topic_of[labels.indices[labels.indptr[row] : labels.indptr[row + 1]]]
@@ -113,7 +113,7 @@ def test_neighbours_in_the_label_graph_share_topics(small):
     assert np.isin(steps, [0, 1, 2, SMALL.topics - 1, SMALL.topics - 2]).all()
 
 
-def test_the_nearest_label_text_is_often_right_but_not_always(small):
+def test_nearest_label_text_is_often_but_not_always_right(small):
     features, labels = whole(small.test_points())
     nearest = np.asarray((features @ texts_of(small).T).todense()).argmax(axis=1)
     precision = labels[np.arange(SMALL.test_points), nearest].mean()
@@ -124,7 +124,7 @@ def test_the_nearest_label_text_is_often_right_but_not_always(small):
 # --- seeds ----------------------------------------------------------------------------------------------
 
 
-def test_equal_seeds_equal_numbers_and_other_seeds_others(small):
+def test_numbers_depend_on_the_seed(small):
     same, other = PlantedTopics(SMALL, 0), PlantedTopics(SMALL, 1)
     for first, second, third in zip(*map(train_of, (small, same, other)), strict=True):
         assert (first != second).nnz == 0
@@ -132,14 +132,14 @@ def test_equal_seeds_equal_numbers_and_other_seeds_others(small):
     assert (texts_of(small) != texts_of(same)).nnz == 0
 
 
-def test_blocks_do_not_repeat_each_other():
-    """Three blocks of points, of which all but the first labels are drawn anew."""
+def test_blocks_differ():
+    """The data has three blocks of points, and each block draws its own labels."""
     blocks = [labels for _, labels in PlantedTopics(LARGER, 0).train_points()]
     assert len(blocks) == 3
     assert (blocks[0] != blocks[1]).nnz > blocks[0].nnz
 
 
-def test_test_points_are_not_training_points(small):
+def test_test_points_differ_from_training_points(small):
     train, test = train_of(small)[0], whole(small.test_points())[0]
     assert (train[: SMALL.test_points] != test).nnz > test.nnz
 
@@ -153,16 +153,13 @@ def test_test_points_are_not_training_points(small):
         ({"labels": 0}, r"data\.sizes\.labels must be ≥ 1, got 0"),
         ({"tokens_per_label": 0.5}, r"data\.sizes\.tokens_per_label must be ≥ 1, got 0\.5"),
         ({"labels_per_point": float("nan")}, r"data\.sizes\.labels_per_point must be ≥ 1, got nan"),
-        ({"train_points": 299}, r"labels: expected at most 299 \(train_points, .*own\), got 300"),
-        ({"topics": 151}, r"topics: expected at most 150 \(half of labels\), got 151"),
-        (
-            {"labels_per_point": 10.1},
-            r"labels_per_point: expected at most 10 \(half of the labels of a topic\)",
-        ),
-        ({"tokens_per_point": 251.0}, r"tokens_per_point: expected at most 250 \(a quarter of tokens\)"),
+        ({"train_points": 299}, r"data\.sizes\.labels: .*at most 299 \(train_points.*\), got 300"),
+        ({"topics": 151}, r"data\.sizes\.topics: .*at most 150 .*, got 151"),
+        ({"labels_per_point": 10.1}, r"data\.sizes\.labels_per_point: .*at most 10 .*, got 10\.1"),
+        ({"tokens_per_point": 251.0}, r"data\.sizes\.tokens_per_point: .*at most 250 .*, got 251"),
     ],
 )
-def test_sizes_that_cannot_be_are_refused(change, message):
+def test_impossible_sizes_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         replace(SMALL, **change)
 
@@ -186,7 +183,7 @@ def test_sizes_that_cannot_be_are_refused(change, message):
     ],
     ids=["two labels", "one topic", "two topics", "a point per label"],
 )
-def test_extreme_sizes_that_can_be(sizes):
+def test_extreme_sizes_are_accepted(sizes):
     planted = PlantedTopics(sizes, 0)
     _, labels = train_of(planted)
     assert labels.sum(axis=0).min() >= 1

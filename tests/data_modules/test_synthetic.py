@@ -45,7 +45,7 @@ def data(tmp_path_factory):
     return make(tmp_path_factory.mktemp("cache")).read()
 
 
-def test_what_is_read_is_what_was_planted(data):
+def test_read_returns_the_planted_data(data):
     planted = PlantedTopics(SIZES, 0)
     assert data.name == "synthetic"
     for split, points in ((data.train, planted.train_points()), (data.test, planted.test_points())):
@@ -59,7 +59,7 @@ def test_what_is_read_is_what_was_planted(data):
     assert (data.label_features != texts).nnz == 0
 
 
-def test_files_are_of_the_split_format_and_written_once(tmp_path):
+def test_files_have_the_split_format_and_are_written_once(tmp_path):
     module = make(tmp_path)
     module.read()
     (folder,) = tmp_path.glob("synthetic-*")
@@ -70,7 +70,7 @@ def test_files_are_of_the_split_format_and_written_once(tmp_path):
     assert (folder / "trn_X_Y.txt").stat().st_mtime_ns == before
 
 
-def test_other_seeds_and_sizes_are_other_files(tmp_path):
+def test_data_depends_on_seed_and_sizes(tmp_path):
     names = {make(tmp_path, **change).read().fingerprint for change in ({}, {"seed": 1}, {"tokens": 601})}
     assert len(names) == 3
 
@@ -79,7 +79,7 @@ def hashes(folder):
     return [hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES]
 
 
-def test_equal_bytes_in_another_process_on_any_number_of_threads(tmp_path):
+def test_files_are_equal_in_every_process_with_any_number_of_threads(tmp_path):
     script = (
         "import sys; from pathlib import Path; from data_modules.planted import Sizes; "
         "from data_modules.synthetic import Synthetic; "
@@ -95,8 +95,8 @@ def test_equal_bytes_in_another_process_on_any_number_of_threads(tmp_path):
 
 
 @pytest.mark.usefixtures("one_thread")
-def test_it_can_be_learned(data, toy, tmp_path):
-    """Trained for seconds, the recipe finds far more than the most frequent labels would."""
+def test_recipe_learns_the_planted_structure(data, toy, tmp_path):
+    """A few seconds of training give much better results than predicting the most frequent label."""
     work = toy.workspace(tmp_path, data=data)
     stage = toy.stage(max_epochs=4, batch_size=100, lr=0.04)
     recipe = toy.recipe(

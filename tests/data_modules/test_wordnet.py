@@ -1,6 +1,7 @@
 import hashlib
 import io
 import lzma
+import re
 import tarfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,11 +14,11 @@ from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.text.vectorizer import WordVectorizer
 
-# --- the rules, on an archive of a few synsets ------------------------------------------------------------
+# --- rules of the data set, on an archive with few synsets ------------------------------------------------
 
 
 def ids(in_test: bool, letter: str = "v") -> list[str]:
-    """The first ten ids of a split, by a second route to the hash."""
+    """Return the first ten ids of a split, with another implementation of the hash."""
     candidates = [f"{letter}{offset:08}" for offset in range(100)]
     hashed = [int(hashlib.sha256(name.encode()).hexdigest()[:16], 16) for name in candidates]
     return [name for name, value in zip(candidates, hashed, strict=True) if (value / 2**64 < 0.3) is in_test][
@@ -29,7 +30,7 @@ TRAIN, TEST = ids(in_test=False), ids(in_test=True)
 
 
 def line(synset: str, *pointers: tuple[str, str], words: tuple[str, ...] = (), gloss: str = "") -> str:
-    """A line of wndb(5WN); by default the synset's only word is its own id and the gloss is empty."""
+    """Return a line of wndb(5WN); by default the only word is the synset's id, and the gloss is empty."""
     words = words or (synset,)
     listed = "".join(f"{word} 0 " for word in words)
     pointed = "".join(f"{symbol} {target[1:]} {target[0]} 0000 " for symbol, target in pointers)
@@ -68,7 +69,7 @@ def read(path: Path, *lines: str) -> XCData:
 
 
 def labelled(data: XCData, split: Split) -> dict[str, set[str]]:
-    """Points and labels by id, which is their only token."""
+    """Return the labels of each point by id; the id is the only token of a point or label."""
     points = [data.vocabulary[token] for token in split.features.indices]
     assert len(points) == len(split)
     return {
@@ -90,14 +91,14 @@ def test_targets_of_label_pointers_are_labels(tmp_path: Path, symbol: str):
 
 
 @pytest.mark.parametrize("symbol", ["~", "~i", "%m", "%s", "%p", "-c", "-r", "-u"])
-def test_targets_of_other_pointers_are_not(tmp_path: Path, symbol: str):
+def test_targets_of_other_pointers_are_no_labels(tmp_path: Path, symbol: str):
     a, b, c = TRAIN[:3]
     data = read(tmp_path, line(a, (symbol, b), ("&", c)), line(b), line(c))
 
     assert labelled(data, data.train) == {a: {c}}
 
 
-def test_hypernyms_of_hypernyms_are_labels_and_no_further(tmp_path: Path):
+def test_hypernyms_of_hypernyms_are_the_most_distant_labels(tmp_path: Path):
     a, b, c, d, e = TRAIN[:5]
     lines = line(a, ("@i", b)), line(b, ("@", c), ("&", e)), line(c, ("@", d)), line(d), line(e)
     data = read(tmp_path, *lines)
@@ -112,7 +113,7 @@ def test_reciprocal_pairs_go_from_the_larger_id_to_the_smaller(tmp_path: Path):
     assert labelled(data, data.train) == {a: {c}, b: {a}}
 
 
-def test_a_point_is_not_its_own_label(tmp_path: Path):
+def test_point_is_not_its_own_label(tmp_path: Path):
     a, b, c = TRAIN[:3]
     own_grandparent = line(b, ("@", c)), line(c, ("@", b))
     data = read(tmp_path, line(a, ("$", a), ("$", b)), *own_grandparent)
@@ -133,7 +134,7 @@ def test_self_pairs_are_filtered_in_both_splits(tmp_path: Path):
     np.testing.assert_array_equal(data.test.filter_pairs, [[sorted([t, u]).index(t), column[t]]])
 
 
-def test_labels_unseen_in_training_and_points_left_without_are_dropped(tmp_path: Path):
+def test_labels_without_training_points_and_points_without_labels_are_dropped(tmp_path: Path):
     a, seen, unseen = TRAIN[:3]
     t, u = TEST[:2]
     lines = line(a, ("&", seen)), line(seen), line(unseen)
@@ -143,7 +144,7 @@ def test_labels_unseen_in_training_and_points_left_without_are_dropped(tmp_path:
     np.testing.assert_array_equal(data.test.labels.toarray(), [[1]])
 
 
-def test_pointers_to_other_parts_of_speech_count_only_if_these_are_chosen(tmp_path: Path):
+def test_pointers_to_unselected_parts_of_speech_are_ignored(tmp_path: Path):
     a, b = TRAIN[:2]
     noun = ids(in_test=False, letter="n")[0]
     members = {"data.verb": [line(a, ("+", noun), ("&", b)), line(b)], "data.noun": [line(noun)]}
@@ -173,29 +174,25 @@ def test_texts_are_words_and_gloss_without_markers_and_underscores(tmp_path: Pat
 # --- errors -------------------------------------------------------------------------------------------------
 
 
-def test_archive_is_missing(tmp_path: Path):
-    with pytest.raises(
-        UserError, match=r"none\.tar\.xz: expected WordNet's archive, found no such file; reinst"
-    ):
+def test_missing_archive_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=r"none\.tar\.xz: .*no such file.*data\.archive"):
         module(tmp_path / "none.tar.xz").read()
 
 
-def test_archive_is_damaged(tmp_path: Path):
+def test_damaged_archive_is_refused(tmp_path: Path):
     archive = tmp_path / "wordnet.tar.xz"
     intact = write_archive(archive, {"data.verb": [line(TRAIN[0])] * 999}).read_bytes()
-    cut_tar = lzma.compress(lzma.decompress(intact)[:5000])
+    truncated_tar = lzma.compress(lzma.decompress(intact)[:5000])
     flipped = intact[:100] + bytes([intact[100] ^ 255]) + intact[101:]
-    for damaged in (b"", intact[:-20], flipped, b"not xz", lzma.compress(b"not tar" * 99), cut_tar):
+    for damaged in (b"", intact[:-20], flipped, b"not xz", lzma.compress(b"not tar" * 99), truncated_tar):
         archive.write_bytes(damaged)
-        with pytest.raises(UserError, match=r"expected an intact tar\.xz, found: "):
+        with pytest.raises(UserError, match=r"wordnet\.tar\.xz: .*intact tar\.xz"):
             module(archive).read()
 
 
-def test_data_file_is_missing(tmp_path: Path):
+def test_missing_data_file_is_refused(tmp_path: Path):
     archive = write_archive(tmp_path / "wordnet.tar.xz", {"data.verb": [line(TRAIN[0])], "README": []})
-    with pytest.raises(
-        UserError, match=r"expected data\.noun in the archive, found README, data\.verb; rein"
-    ):
+    with pytest.raises(UserError, match=r"wordnet\.tar\.xz: .*data\.noun.*README, data\.verb"):
         module(archive, ("verb", "noun")).read()
 
 
@@ -218,40 +215,32 @@ GOOD = line(TRAIN[0], ("&", TRAIN[1]))
         GOOD[:30],
     ],
 )
-def test_synset_cannot_be_parsed(tmp_path: Path, bad: str):
-    with pytest.raises(
-        UserError, match=r"data\.verb, line 3: expected a synset in the format wndb\(5WN\), found"
-    ):
+def test_synset_in_another_format_is_refused(tmp_path: Path, bad: str):
+    with pytest.raises(UserError, match=rf"data\.verb, line 3: .*wndb\(5WN\).*{re.escape(bad[:5])}"):
         read(tmp_path, GOOD, bad, line(TRAIN[1]))
 
 
-def test_synset_is_not_utf8(tmp_path: Path):
+def test_synset_that_is_not_utf8_is_refused(tmp_path: Path):
     body = f"{GOOD}\n".encode() + line(TRAIN[1], gloss="né").encode("latin-1")
     archive = write_archive(tmp_path / "wordnet.tar.xz", {"data.verb": body})
-    with pytest.raises(UserError, match=r"data\.verb, line 2: expected a synset"):
+    with pytest.raises(UserError, match=r"data\.verb, line 2: .*synset"):
         module(archive).read()
 
 
-def test_pointer_leads_nowhere(tmp_path: Path):
-    with pytest.raises(
-        UserError, match=f"expected synset {TRAIN[1]}, to which {TRAIN[0]} points, found none"
-    ):
+def test_pointer_without_target_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match=f"expected synset {TRAIN[1]}, .*{TRAIN[0]}"):
         read(tmp_path, GOOD)
 
 
-def test_statistics_differ(tmp_path: Path):
+def test_different_statistics_are_refused(tmp_path: Path):
     archive = write_archive(tmp_path / "wordnet.tar.xz", {"data.verb": [GOOD, line(TRAIN[1])]})
     assert len(module(archive, train_points=1, test_points=0, labels=1).read().train) == 1
-    with pytest.raises(UserError, match="tiny: expected 7 labels, found 1 in"):
+    with pytest.raises(UserError, match=r"tiny: expected 7 labels, found 1 in .*wordnet\.tar\.xz"):
         module(archive, train_points=1, labels=7).read()
 
 
-def test_unknown_names():
-    with pytest.raises(
-        UserError, match="parts_of_speech: expected some of noun, verb, adj, adv, found verbs"
-    ):
+def test_unknown_parts_of_speech_and_statistics_are_refused():
+    with pytest.raises(UserError, match=r"data\.parts_of_speech: .*noun, verb, adj, adv, found verbs"):
         module(EMBEDDED_ARCHIVE, ("verbs",))
-    with pytest.raises(
-        UserError, match="statistics: expected some of train_points, test_points, labels, found l"
-    ):
+    with pytest.raises(UserError, match=r"data\.statistics: .*train_points, test_points, labels, found l;"):
         module(EMBEDDED_ARCHIVE, l=1)

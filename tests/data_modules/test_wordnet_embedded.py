@@ -33,7 +33,7 @@ def wordnet_40k() -> XCData:
 
 
 def assert_statistics(data: XCData, labels_per_point: float, points_per_label: float, rare: float) -> None:
-    """The exact numbers of points and labels stand in the YAML files, and reading checks them."""
+    """Check means and shares; reading itself checks the exact sizes from the YAML files."""
     frequency = data.train.labels.sum(axis=0)
     assert data.train.labels.nnz / len(data.train) == pytest.approx(labels_per_point, abs=0.05)
     assert data.train.labels.nnz / data.num_labels == pytest.approx(points_per_label, abs=0.1)
@@ -45,22 +45,22 @@ def assert_statistics(data: XCData, labels_per_point: float, points_per_label: f
         assert split.labels[tuple(split.filter_pairs.T)].sum() == 0
 
 
-def test_statistics_of_8k(wordnet_8k: XCData):
+def test_statistics_of_wordnet_8k(wordnet_8k: XCData):
     assert_statistics(wordnet_8k, labels_per_point=1.5, points_per_label=3.7, rare=0.81)
 
 
 @pytest.mark.slow
-def test_statistics_of_40k(wordnet_40k: XCData):
+def test_statistics_of_wordnet_40k(wordnet_40k: XCData):
     assert_statistics(wordnet_40k, labels_per_point=2.5, points_per_label=4.8, rare=0.81)
 
 
-def test_texts_of_8k(wordnet_8k: XCData):
+def test_label_texts_of_wordnet_8k(wordnet_8k: XCData):
     assert "breathe, take a breath, respire, suspire" in wordnet_8k.label_names
     assert not any("_" in name or "(p)" in name for name in wordnet_8k.label_names)
     assert {"breathe", "x", "quickly"} < set(wordnet_8k.vocabulary)
 
 
-def test_there_is_a_text_for_each_point(wordnet_8k: XCData):
+def test_point_texts_has_a_text_per_point(wordnet_8k: XCData):
     texts = configured("lf_wordnet_8k").point_texts()
 
     for split, found in ((wordnet_8k.train, texts.train), (wordnet_8k.test, texts.test)):
@@ -70,7 +70,7 @@ def test_there_is_a_text_for_each_point(wordnet_8k: XCData):
             assert words <= set(re.findall(r"\w+", found[point].lower()))
 
 
-def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):
+def test_order_of_parts_of_speech_does_not_change_the_data(wordnet_8k: XCData):
     reordered = WordNet(
         name=wordnet_8k.name,
         propensity_a=0.55,
@@ -82,8 +82,8 @@ def test_two_reads_and_any_order_of_parts_give_equal_data(wordnet_8k: XCData):
     assert reordered.read().fingerprint == wordnet_8k.fingerprint
 
 
-@pytest.mark.parametrize("layout", ["split", "old", "json", "texts"])
-def test_an_export_is_read_back_as_equal_data(wordnet_8k, tmp_path, layout):
+@pytest.mark.parametrize("layout", ["split", "single_file", "json", "texts"])
+def test_converted_data_set_is_read_back_equal(wordnet_8k, tmp_path, layout):
     main(["convert", "lf_wordnet_8k", str(tmp_path / "mine"), "--layout", layout])
 
     found = open_source(str(tmp_path / "mine"), cache=tmp_path / "cache").read()

@@ -35,8 +35,8 @@ def module(path: Path | str, **changes: object) -> XCRepository:
     return XCRepository(**arguments)
 
 
-@pytest.mark.parametrize("layout", ["split", "old", "json", "texts"])
-def test_a_folder_is_read_like_the_data_that_it_was_written_from(tmp_path, layout):
+@pytest.mark.parametrize("layout", ["split", "single_file", "json", "texts"])
+def test_written_folder_is_read_back_equal(tmp_path, layout):
     write_folder(DATA, tmp_path / "mine", layout, texts=PointTexts(TRAIN, TEST))
 
     assert module(tmp_path / "mine").read().fingerprint == DATA.fingerprint
@@ -44,21 +44,21 @@ def test_a_folder_is_read_like_the_data_that_it_was_written_from(tmp_path, layou
 
 
 @pytest.mark.parametrize("layout", ["json", "texts"])
-def test_texts_of_points_are_there_in_layouts_of_texts(tmp_path, layout):
+def test_point_texts_returns_the_texts_of_text_layouts(tmp_path, layout):
     write_folder(DATA, tmp_path / "mine", layout, texts=PointTexts(TRAIN, TEST))
 
     found = module(tmp_path / "mine").point_texts()
     assert (tuple(found.train), tuple(found.test)) == (TRAIN, TEST)
 
 
-def test_features_are_no_texts(tmp_path):
+def test_point_texts_is_none_for_sparse_features(tmp_path):
     write_folder(DATA, tmp_path / "mine", "split")
 
     assert module(tmp_path / "mine").point_texts() is None
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate"])
-def test_a_command_reads_a_folder(tmp_path, command):
+def test_config_of_a_command_reads_a_folder(tmp_path, command):
     write_folder(DATA, tmp_path / "mine", "json", texts=PointTexts(TRAIN, TEST))
     overrides = [
         "data=xc_folder",
@@ -77,7 +77,7 @@ def test_a_command_reads_a_folder(tmp_path, command):
     assert (tmp_path / "converted").is_dir()
 
 
-def test_fields_choose_the_texts_of_records(tmp_path):
+def test_fields_select_the_texts_of_records(tmp_path):
     write_folder(DATA, tmp_path / "mine", "json", texts=PointTexts(TRAIN, TEST))
 
     assert module(tmp_path / "mine", fields=["uid"], text=WordVectorizer(min_df=1)).read().vocabulary == (
@@ -87,7 +87,7 @@ def test_fields_choose_the_texts_of_records(tmp_path):
     )
 
 
-def test_the_path_may_be_relative_or_begin_with_the_home(tmp_path, monkeypatch):
+def test_path_may_be_relative_or_start_with_the_home(tmp_path, monkeypatch):
     write_folder(DATA, tmp_path / "mine", "split")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -101,29 +101,27 @@ def test_files_are_converted_once(tmp_path, monkeypatch):
     write_folder(DATA, tmp_path / "mine", "texts", texts=PointTexts(TRAIN, TEST))
     module(tmp_path / "mine").read()
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")}
-    monkeypatch.setattr(WordVectorizer, "weigh", None)
+    monkeypatch.setattr(WordVectorizer, "fit_transform", None)
     module(tmp_path / "mine").read()
 
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "converted").rglob("*.npy")} == before
     assert len(before) > 0
 
 
-def test_a_missing_folder_says_so(tmp_path):
-    with pytest.raises(
-        UserError, match=r"none: expected the folder of a data set, found nothing; correct the path"
-    ):
+def test_missing_folder_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"none: .*folder"):
         module(tmp_path / "none").read()
 
 
-def test_mistakes_are_found_before_anything_is_read(tmp_path):
-    with pytest.raises(UserError, match="layout: expected one of split, old, json, texts, found xml"):
+def test_unknown_layout_and_empty_fields_are_refused_before_reading(tmp_path):
+    with pytest.raises(UserError, match=r"layout: .*split.* found xml"):
         module(tmp_path / "none", layout="xml")
-    with pytest.raises(UserError, match=r"data\.fields: expected some fields"):
+    with pytest.raises(UserError, match=r"data\.fields: "):
         module(tmp_path / "none", fields=[])
 
 
-def test_statistics_are_checked(tmp_path):
+def test_different_statistics_are_refused(tmp_path):
     write_folder(DATA, tmp_path / "mine", "split")
 
-    with pytest.raises(UserError, match=r"mine: expected 4 labels, found 3 in .*mine; use the files"):
+    with pytest.raises(UserError, match=r"mine: expected 4 labels, found 3 in .*mine"):
         module(tmp_path / "mine", statistics={"labels": 4}).read()

@@ -1,4 +1,4 @@
-"""The commands that are killed: what they are, what they leave, and in which stage a kill met them."""
+"""The commands for the fault tests: how to run them, their results, and the stage that a kill interrupted."""
 
 import re
 from collections.abc import Sequence
@@ -8,34 +8,41 @@ from pathlib import Path
 from tests.faults.forked import fork_script, log_of
 
 _SIZES = {"train_points": 600, "test_points": 100, "labels": 150, "tokens": 400, "topics": 20}
-_STAGES = ("surrogate", "shortlister", "ranker", "encoder", "joint")
-SYNTHETIC = (
+_SHARED = (
     "data=synthetic",
     *(f"data.sizes.{name}={value}" for name, value in _SIZES.items()),
-    "num_trees=1",
     "num_threads=1",
     "encoder.dim=16",
     "progress=quiet",
+)
+
+
+def _stages(*names: str) -> tuple[str, ...]:
+    return tuple(f"stages.{name}.{value}" for name in names for value in ("batch_size=64", "max_epochs=3"))
+
+
+SYNTHETIC = (
+    *_SHARED,
+    "num_trees=1",
     "shortlister.beam_size=8",
     "ranker.top_k=40",
-    *(f"stages.{stage}.batch_size=64" for stage in _STAGES),
-    *(f"stages.{stage}.max_epochs=3" for stage in _STAGES),
+    *_stages("surrogate", "shortlister", "ranker"),
 )
 _SHORT = (*SYNTHETIC, *(f"stages.{stage}.max_epochs=1" for stage in ("surrogate", "shortlister", "ranker")))
-# What a draft, an unfinished folder, a lock or a scratch folder is called.
+# Names of drafts, unfinished folders, locks and temporary folders.
 _LEFT_BEHIND = re.compile(r"\.partial$|\.lock(\.|$)|^\..+\.\d+$|^xcgraph-")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Command:
-    """What is killed and given again.
+    """A command that is killed and repeated.
 
     Attributes:
-        name: for people.
-        script: the console script without ``xcgraph-``.
-        arguments: of the script.
-        results: patterns of the files that must come out equal to the bit.
-        before: runs that must be there first, as arguments of xcgraph-train.
+        name: name in tables.
+        script: name of the console script without ``xcgraph-``.
+        arguments: arguments of the script.
+        results: patterns of the files that must be equal to the bit.
+        before: runs that the command needs, as arguments of xcgraph-train.
     """
 
     name: str
@@ -45,21 +52,21 @@ class Command:
     before: Sequence[tuple[str, ...]] = ()
 
     def prepare(self, folder: Path) -> None:
-        """Make a folder with what the command reads and a place for temporary files, to be copied."""
+        """Make a folder with the inputs of the command and a folder for temporary files."""
         (folder / "tmp").mkdir(parents=True)
         for arguments in self.before:
             if fork_script("train", arguments, folder).wait():
-                raise RuntimeError(f"{self.name}: preparing it failed, see {log_of(folder)}.")
+                raise RuntimeError(f"{self.name}: the preparation failed, see {log_of(folder)}.")
 
     def found(self, folder: Path) -> dict[str, bytes]:
-        """Return the content of the results that lie in finished places, by a name without times."""
+        """Return the content of the results in finished folders, by path without times."""
         files = (path for pattern in self.results for path in sorted(folder.glob(pattern)))
         whole = (path for path in files if path.is_file() and _is_finished(path))
         return {_without_times(path.relative_to(folder)): path.read_bytes() for path in whole}
 
 
 def _is_finished(path: Path) -> bool:
-    """A run that was killed leaves its folder without metrics.json; the next run has a folder of its own."""
+    """Return whether the run of a file ended: a killed run leaves its folder without metrics.json."""
     run = path.parents[2] if path.parents[1].name == "stages" else path.parent
     return not (run / "config.yaml").exists() or (run / "metrics.json").exists()
 
@@ -71,17 +78,19 @@ def _without_times(path: Path) -> str:
 _RUN = ("metrics.json", "predictions.npz", "stages/graph/matrix.npz")
 
 
-def _training(name: str, *changes: str) -> Command:
+def _training(experiment: str, arguments: Sequence[str] = SYNTHETIC) -> Command:
     results = tuple(f"runs/Synthetic/*/*/{file}" for file in _RUN)
-    return Command(name=name, script="train", arguments=(*SYNTHETIC, *changes), results=results)
+    name = f"train {experiment.rpartition('/')[2]}"
+    arguments = (*arguments, f"experiment={experiment}")
+    return Command(name=name, script="train", arguments=arguments, results=results)
 
 
 COMMANDS = (
-    _training("train eclare", "experiment=eclare"),
-    _training("train decaf", "experiment=decaf"),
-    _training("train ramen", "experiment=ramen"),
-    _training("train eclare_regularized", "experiment=eclare_regularized"),
-    _training("train joint", "experiment=joint"),
+    _training("eclare"),
+    _training("decaf"),
+    _training("ramen", (*_SHARED, *_stages("encoder"))),
+    _training("ablation/eclare_regularized"),
+    _training("joint", (*_SHARED, *_stages("joint"))),
     Command(
         name="graph",
         script="train",
@@ -118,9 +127,9 @@ COMMANDS = (
 
 
 def stage_of(folder: Path, before: set[Path]) -> str:
-    """Say what a killed command was at, by what it has left beside the files that were there before."""
-    scratch = folder / "tmp"
-    new = [path for path in folder.rglob("*") if path not in before and scratch not in path.parents]
+    """Return the stage that a killed command was in, judged by the files that it added."""
+    temporary = folder / "tmp"
+    new = [path for path in folder.rglob("*") if path not in before and temporary not in path.parents]
     unfinished = [path for path in new if path.name.endswith(".partial")]
     if unfinished:
         found = max(unfinished, key=lambda path: path.stat().st_mtime_ns)
@@ -143,9 +152,9 @@ def _stage_name(folder: Path) -> str:
 
 
 def left_behind(folder: Path) -> list[str]:
-    """List drafts, unfinished folders, locks and scratch folders; a complete command leaves none.
+    """List drafts, unfinished folders, locks and temporary folders, which a complete command removes.
 
-    The folder of a run that was killed stays as it was: a lock that tells whose it was, or a draft.
+    The folder of a killed run is left as it is and may keep a lock or a draft.
     """
     found = (path for path in folder.rglob("*") if _LEFT_BEHIND.search(path.name))
     return sorted(path.relative_to(folder).as_posix() for path in found if not _is_of_killed_run(path))

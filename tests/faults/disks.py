@@ -1,11 +1,12 @@
-"""Give commands a disk that becomes full or is read-only; then room, and the same commands once more.
+"""Run commands on a full or a read-only disk; then add space and run them again.
 
     python -m tests.faults.disks --sizes 6
 
-Each command runs in a small tmpfs, once for each of some sizes between nothing and what it needs, so that the
-disk is full at one writer after another; and once on a tmpfs that is read-only. Each time it has to say so in
-one sentence, without a traceback and without drafts or half-written results. Given room, the same command has
-to end with the same bytes as one that always had room. It needs a mount namespace: ``unshare -rm``.
+Each command runs in a small tmpfs, with several sizes between zero and the size that it needs, so that the
+disk becomes full in different writers. It also runs once on a read-only tmpfs. Each time the command must
+report the disk in one sentence, without a traceback, and leave no drafts or partial results. With enough
+space, the same command must then produce the same bytes as a run that always had enough space. The script
+needs a mount namespace: ``unshare -rm``.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from tests.faults.forked import fork_script, load_libraries, log_of
 
 INSIDE = ("unshare", "--map-root-user", "--mount")
 _PLENTY = 256 * 1024
-# A sweep says it of each cell that failed.
+# A sweep prints the sentence for each cell that failed.
 _SENTENCE = re.compile(
     r"(?:^|(?<=failed, see error\.txt there: ))"
     r"(?:The disk is full|Cannot write (?:the output|to the artifact folder)).*$",
@@ -37,13 +38,13 @@ _SENTENCE = re.compile(
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A command on a disk that did not take all.
+    """A command on a full or a read-only disk.
 
     Attributes:
-        command: its name.
-        disk: what was wrong with the disk.
-        said: the sentence.
-        difference: what is not as it should be; empty if all is.
+        command: name of the command.
+        disk: the fault of the disk.
+        said: sentence that the command printed.
+        difference: first difference from the expected behaviour; empty if there is none.
     """
 
     command: str
@@ -53,10 +54,10 @@ class Trial:
 
 
 class Disk:
-    """A tmpfs.
+    """A mounted tmpfs.
 
     Args:
-        place: where it is mounted.
+        place: mount point.
     """
 
     def __init__(self, place: Path) -> None:
@@ -64,12 +65,12 @@ class Disk:
         _call("mount", "-t", "tmpfs", "-o", f"size={_PLENTY}k", "none", str(place))
 
     def used(self) -> int:
-        """Return how much is on it, in KiB."""
+        """Return the used space in KiB."""
         state = os.statvfs(self.place)
         return (state.f_blocks - state.f_bfree) * state.f_frsize // 1024
 
-    def become(self, options: str) -> None:
-        """Change how it is mounted."""
+    def remount(self, options: str) -> None:
+        """Change the mount options."""
         _call("mount", "-o", f"remount,{options}", str(self.place))
 
     def __enter__(self) -> "Disk":
@@ -84,7 +85,7 @@ def _call(*command: str) -> None:
 
 
 def try_disks(command: Command, sizes: int, place: Path) -> Iterator[Trial]:
-    """Run a command on disks of so many sizes, and on one that is read-only."""
+    """Run a command on disks of several sizes, and on a read-only disk."""
     template = place.with_name(f"{command.name} before")
     command.prepare(template)
     with Disk(place) as disk:
@@ -106,18 +107,20 @@ def _try(
     template, place = places
     with Disk(place) as disk:
         shutil.copytree(template, place, dirs_exist_ok=True)
-        disk.become("ro" if room is None else f"size={max(disk.used() + room, 4)}k")
+        disk.remount("ro" if room is None else f"size={max(disk.used() + room, 4)}k")
         log_of(place).write_text("")
         status = fork_script(command.script, command.arguments, place).wait()
         said = log_of(place).read_text("utf-8")
-        difference = _told(status, said) or _half_written(command.found(place), expected, place)
-        disk.become(f"rw,size={_PLENTY}k")
+        difference = _check_message(status, said) or _half_written(command.found(place), expected, place)
+        disk.remount(f"rw,size={_PLENTY}k")
         if not difference:
             status = fork_script(command.script, command.arguments, place).wait()
             equal = status == 0 and command.found(place) == expected
             left = left_behind(place)
             difference = (
-                "" if equal and not left else f"given room: status {status}, equal {equal}, left {left}"
+                ""
+                if equal and not left
+                else f"with enough space: status {status}, equal {equal}, left behind {left}"
             )
     sentence = _SENTENCE.search(said)
     return Trial(
@@ -128,16 +131,16 @@ def _try(
     )
 
 
-def _told(status: int, said: str) -> str:
+def _check_message(status: int, said: str) -> str:
     if status == 0:
-        return "it ended well"
+        return "exit status 0"
     if "Traceback" in said or "Logging error" in said or _SENTENCE.search(said) is None:
         return f"status {status}: {said[-2000:]}"
     return ""
 
 
 def _half_written(found: dict[str, bytes], expected: dict[str, bytes], place: Path) -> str:
-    """Unfinished stages may stay, for the same command goes on in them; drafts and broken results may not."""
+    """Describe drafts and broken results. Unfinished stages may stay: the repeated command continues them."""
     broken = [name for name, content in found.items() if content != expected.get(name)]
     drafts = [name for name in left_behind(place) if "/artifacts/" not in name and "/converted/" not in name]
     drafts += [name for name in left_behind(place) if not name.endswith(".partial")]
@@ -145,19 +148,28 @@ def _half_written(found: dict[str, bytes], expected: dict[str, bytes], place: Pa
 
 
 def table(trials: Sequence[Trial]) -> Table:
-    """Lay out the trials."""
-    shown = Table("command", "disk", "said", "given room")
+    """Return a table of the trials."""
+    shown = Table("command", "disk", "message", "with enough space")
     for trial in trials:
         shown.add_row(trial.command, trial.disk, trial.said, trial.difference or "equal")
     return shown
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Enter from the console."""
+    """Run the script."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.disks", description=__doc__)
-    parser.add_argument("--sizes", type=int, default=6, metavar="N", help="of each command (default: 6)")
+    parser.add_argument(
+        "--sizes", type=int, default=6, metavar="N", help="number of sizes for each command (default: 6)"
+    )
     names = [command.name for command in COMMANDS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {names}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"names of commands, from {names}",
+    )
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if not options.inside:
@@ -171,7 +183,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         trials = [trial for command in commands for trial in try_disks(command, options.sizes, place)]
     Console(width=200).print(table(trials))
     wrong = [trial for trial in trials if trial.difference]
-    sys.stdout.write(f"{len(trials)} disks, {len(wrong)} of them not as they should be.\n")
+    sys.stdout.write(f"{len(trials)} disks, {len(wrong)} with unexpected behaviour.\n")
     sys.exit(bool(wrong))
 
 

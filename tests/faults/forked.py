@@ -1,4 +1,4 @@
-"""Console scripts in processes that are forked with all libraries loaded: kills fall into the work itself."""
+"""Run console scripts in forks with all libraries loaded, so that kills interrupt the work itself."""
 
 import contextlib
 import ctypes
@@ -14,29 +14,31 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPTS = ("train", "data", "report", "export")
+# The scripts import these when they need them.
+_LATE = ("train_job", "sources", "statistics", "report.report", "saved_runs.sources", "predict.from_run")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
 def load_libraries() -> None:
-    """Import what the scripts import; nothing is computed, so that no thread is there to be forked."""
-    for script in SCRIPTS:
-        importlib.import_module(f"xcgraph.cli.{script}")
+    """Import all libraries of the scripts. Nothing is computed because threads must not be forked."""
+    for script in (*SCRIPTS, *_LATE):
+        importlib.import_module(f"xcgraph.{script}" if "." in script else f"xcgraph.cli.{script}")
 
 
 @dataclass(frozen=True)
 class Forked:
-    """A console script that runs in a process group of its own.
+    """A console script in its own process group.
 
     Attributes:
-        pid: of process and group.
-        started: when, by the monotonic clock.
+        pid: id of the process and of its group.
+        started: start time on the monotonic clock.
     """
 
     pid: int
     started: float
 
     def kill_after(self, seconds: float) -> bool:
-        """Kill the whole group so many seconds after its start; return False if it ended before."""
+        """Kill the whole group some seconds after its start; return False if it ended earlier."""
         while (left := self.started + seconds - time.monotonic()) > 0:
             if os.waitpid(self.pid, os.WNOHANG)[0]:
                 return False
@@ -45,30 +47,30 @@ class Forked:
         return os.WIFSIGNALED(os.waitpid(self.pid, 0)[1])
 
     def wait(self) -> int:
-        """Wait for the end; return the exit status."""
+        """Wait until the script ends; return its exit status."""
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
 def log_of(folder: Path) -> Path:
-    """Return where the output of a folder's scripts goes: beside it, for its disk may be full."""
+    """Return the log of a folder's scripts, beside the folder because its disk may be full."""
     return folder.with_name(f"{folder.name}.log")
 
 
 def fork_script(script: str, arguments: Sequence[str], folder: Path) -> Forked:
-    """Start a script in a folder; what it prints is added to :func:`log_of` the folder."""
+    """Start a script in a folder; its output is appended to :func:`log_of` the folder."""
     pid = os.fork()
     if pid:
-        with contextlib.suppress(OSError):  # it has done so itself, or has ended
+        with contextlib.suppress(OSError):  # the child has set it already, or has ended
             os.setpgid(pid, pid)
         return Forked(pid, time.monotonic())
     try:
         _become(script, arguments, folder)
     finally:
-        os._exit(70)  # never back into the caller's code
+        os._exit(70)  # never return into the code of the caller
 
 
 def _become(script: str, arguments: Sequence[str], folder: Path) -> None:
-    os.setpgid(0, 0)  # no session of its own, which Linux may schedule apart from the caller's
+    os.setpgid(0, 0)  # no new session: Linux may schedule sessions separately
     ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
     os.chdir(folder)
     tempfile.tempdir = str(folder / "tmp")

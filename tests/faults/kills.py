@@ -1,11 +1,11 @@
-"""Kill commands at random moments, give them again, and compare with commands that nobody disturbed.
+"""Kill commands at random times, repeat them, and compare the results with those of undisturbed commands.
 
     python -m tests.faults.kills --kills 24 --seed 0
 
-Each kill is SIGKILL to the whole process group, at a moment drawn uniformly from the time that the command
-takes undisturbed. The same command then has to end with the same bytes and to leave nothing half-written;
-the folder of a run that was killed stays as it was. A table tells of each kill; the exit status is 1 if one
-made a difference. ``--only`` takes some commands.
+Each kill sends SIGKILL to the whole process group, at a time drawn uniformly from the duration of an
+undisturbed run. The same command must then end with the same bytes and leave nothing half-written. The folder
+of a killed run stays as it was. The script prints a table of all kills. Its exit status is 1 if a kill made a
+difference. ``--only`` selects commands.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from tests.faults.forked import fork_script, load_libraries, log_of
 
 @dataclass(frozen=True, kw_only=True)
 class Kill:
-    """One kill and what came of it.
+    """A kill and its effect.
 
     Attributes:
-        command: its name.
-        seconds: after the start.
-        stage: in which it fell.
-        difference: what is not as in the undisturbed run; empty if all is.
+        command: name of the command.
+        seconds: time of the kill after the start.
+        stage: stage that the kill interrupted.
+        difference: difference from the undisturbed run; empty if there is none.
     """
 
     command: str
@@ -44,12 +44,12 @@ class Kill:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What a command leaves that nobody killed.
+    """The results of a command that was not killed.
 
     Attributes:
-        before: a folder as it was before.
-        seconds: that it took.
-        results: content by name.
+        before: copy of the folder before the command.
+        seconds: duration of the command.
+        results: content of each result by name.
     """
 
     before: Path
@@ -61,7 +61,7 @@ def run_undisturbed(command: Command, folder: Path) -> Undisturbed:
     """Run a command to its end.
 
     Raises:
-        RuntimeError: it failed, or left other things than results.
+        RuntimeError: the command failed, or left other files than results.
     """
     before = folder.with_name(f"{folder.name}-before")
     command.prepare(before)
@@ -74,11 +74,11 @@ def run_undisturbed(command: Command, folder: Path) -> Undisturbed:
     return Undisturbed(before, seconds, results)
 
 
-def kill_once(command: Command, expected: Undisturbed, folder: Path, draw: random.Random) -> Kill | None:
-    """Kill a command once and give it again; None if it ended before it was killed."""
+def kill_once(command: Command, expected: Undisturbed, folder: Path, rng: random.Random) -> Kill | None:
+    """Kill a command once and repeat it; return None if it ended before the kill."""
     shutil.copytree(expected.before, folder)
     before = set(folder.rglob("*"))
-    seconds = draw.uniform(0, expected.seconds)
+    seconds = rng.uniform(0, expected.seconds)
     if not fork_script(command.script, command.arguments, folder).kill_after(seconds):
         return None
     stage = stage_of(folder, before)
@@ -97,8 +97,8 @@ def _difference(status: int, found: dict[str, bytes], expected: dict[str, bytes]
 
 
 def kill_commands(commands: Sequence[Command], kills: int, seed: int, root: Path) -> Iterator[Kill]:
-    """Kill each command in turn until there are so many kills; a run's folder goes when all was well."""
-    draw = random.Random(seed)
+    """Kill each command in turn until there are enough kills; keep only folders that show a difference."""
+    rng = random.Random(seed)
     undisturbed: dict[str, Undisturbed] = {}
     done = 0
     while done < kills:
@@ -107,7 +107,7 @@ def kill_commands(commands: Sequence[Command], kills: int, seed: int, root: Path
             folder = root / command.name.replace(" ", "-")
             undisturbed[command.name] = run_undisturbed(command, folder)
         folder = root / f"kill-{done}"
-        outcome = kill_once(command, undisturbed[command.name], folder, draw)
+        outcome = kill_once(command, undisturbed[command.name], folder, rng)
         if outcome is not None:
             done += 1
             yield outcome
@@ -116,20 +116,31 @@ def kill_commands(commands: Sequence[Command], kills: int, seed: int, root: Path
 
 
 def table(kills: Sequence[Kill]) -> Table:
-    """Lay out the kills by command."""
-    shown = Table("command", "killed after", "in", "given again")
+    """Return a table of the kills, sorted by command."""
+    shown = Table("command", "killed after", "stage", "repeated")
     for kill in sorted(kills, key=lambda kill: (kill.command, kill.seconds)):
         shown.add_row(kill.command, f"{kill.seconds:.1f} s", kill.stage, kill.difference or "equal")
     return shown
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Enter from the console."""
+    """Run the script."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults.kills", description=__doc__)
-    parser.add_argument("--kills", type=int, default=24, metavar="N", help="in all (default: 24)")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments (default: 0)")
+    parser.add_argument(
+        "--kills", type=int, default=24, metavar="N", help="number of kills in total (default: 24)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, help="random seed for the times of the kills (default: 0)"
+    )
     names = [command.name for command in COMMANDS]
-    parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=f"of {names}")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=names,
+        default=names,
+        metavar="NAME",
+        help=f"names of commands, from {names}",
+    )
     options = parser.parse_args(arguments)
     load_libraries()
     root = Path(tempfile.mkdtemp(prefix="kills-"))

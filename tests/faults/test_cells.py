@@ -1,4 +1,4 @@
-"""Cells of a sweep that run out of memory or diverge: each is a sentence at the end, and the rest goes on."""
+"""Cells of a sweep that run out of memory or diverge: the sweep lists each with its error and continues."""
 
 import math
 import re
@@ -10,7 +10,7 @@ from xcgraph.saved_runs.replay import replay
 LARGE = 10**12  # 4 TB for the embedding of one token
 
 
-def test_cells_that_fail_are_listed_and_the_rest_goes_on(tmp_path, monkeypatch):
+def test_failed_cells_are_listed_and_other_cells_finish(tmp_path, monkeypatch):
     dims, rates = f"encoder.dim=16,{LARGE}", "stages.surrogate.lr=0.01,1e30"
     status, _, errors = Console(tmp_path).run("xcgraph-train", "-m", *SMALL, dims, rates)
 

@@ -1,4 +1,4 @@
-"""The scripted kills and disks, with a few of each; the documentation has the whole tables."""
+"""A few of the scripted kills and disk faults; docs/reliability.md has the whole tables."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def run(module, *arguments):
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900, check=False)
 
 
-def test_what_lies_about_is_left_behind_unless_it_is_in_the_folder_of_a_run_that_was_killed(tmp_path):
+def test_left_behind_lists_temporary_files_except_in_folders_of_killed_runs(tmp_path):
     for run, files in {"killed": (), "done": ("metrics.json",)}.items():
         (tmp_path / run / ".hydra").mkdir(parents=True)
         for file in (*files, f"{run}.lock", ".config.yaml.17"):
@@ -28,7 +28,7 @@ def test_what_lies_about_is_left_behind_unless_it_is_in_the_folder_of_a_run_that
 
 
 @pytest.mark.slow
-def test_killed_commands_end_as_if_undisturbed():
+def test_repeated_command_after_a_kill_gives_the_same_results():
     done = run("kills", "--kills", "3", "--only", "train eclare", "report", "sweep")
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -36,10 +36,10 @@ def test_killed_commands_end_as_if_undisturbed():
 
 
 @pytest.mark.slow
-def test_commands_say_what_is_wrong_with_the_disk_and_go_on_when_it_is_mended():
+def test_command_reports_full_disk_and_continues_when_it_has_space():
     if subprocess.run([*INSIDE, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("no mount namespace here")
+        pytest.skip("mount namespaces are not available")
     done = run("disks", "--sizes", "2", "--only", "train eclare", "export")
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "6 disks, 0 of them not as they should be" in done.stdout
+    assert "6 disks, 0 with unexpected behaviour" in done.stdout

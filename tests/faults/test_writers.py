@@ -1,4 +1,4 @@
-"""Every writer says which file it could not write, and leaves none: here each file may have 4,000 bytes."""
+"""A writer whose file exceeds a limit of 4,000 bytes names the file in its error and leaves no file."""
 
 import contextlib
 import errno
@@ -41,9 +41,9 @@ WRITERS = {
     "sparse matrix": lambda folder: save_csr(folder / "a.npz", MATRIX),
     "checkpoint": lambda folder: save_tensors(folder / "a.ckpt", {"a": torch.from_numpy(NUMBERS)}),
     "stored rows": write_stored_csr,
-    "split format": lambda folder: write_rows(folder / "a.txt", MATRIX),
-    "split format, gzip": lambda folder: write_rows(folder / "a.txt.gz", MATRIX),
-    "old format": lambda folder: write_points(folder / "a.txt", MATRIX, LABELS),
+    "layout split": lambda folder: write_rows(folder / "a.txt", MATRIX),
+    "layout split, gzip": lambda folder: write_rows(folder / "a.txt.gz", MATRIX),
+    "layout single_file": lambda folder: write_points(folder / "a.txt", MATRIX, LABELS),
     "portable model": write_tensors,
     "report": lambda folder: write_files(folder, {"a.md": "a", "a.html": "a" * 10_000}),
     "picture": lambda folder: plot_label_frequency(np.arange(50), "a", folder / "a.png"),
@@ -52,7 +52,7 @@ WRITERS = {
 
 @contextlib.contextmanager
 def small_files():
-    """Let no file of this process grow beyond the limit; Python ignores the signal that tells of it."""
+    """Limit the size of every file of this process; Python ignores the signal SIGXFSZ."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (LIMIT, before[1]))
     try:
@@ -63,21 +63,21 @@ def small_files():
 
 @pytest.mark.parametrize("writer", WRITERS)
 def test_writer_names_the_file_and_leaves_nothing(writer, tmp_path):
-    roomy, tight = tmp_path / "roomy", tmp_path / "tight"
-    roomy.mkdir()
-    tight.mkdir()
-    WRITERS[writer](roomy)  # which also compiles what numba keeps in files
-    assert max(path.stat().st_size for path in roomy.iterdir()) > LIMIT
+    unlimited, limited = tmp_path / "unlimited", tmp_path / "limited"
+    unlimited.mkdir()
+    limited.mkdir()
+    WRITERS[writer](unlimited)  # also compiles loops, which numba writes to files
+    assert max(path.stat().st_size for path in unlimited.iterdir()) > LIMIT
 
     with small_files(), pytest.raises(OSError, match="File too large") as error:
-        WRITERS[writer](tight)
+        WRITERS[writer](limited)
 
     assert error.value.errno == errno.EFBIG
-    assert str(error.value.filename).startswith(str(tight / "a"))
-    assert list(tight.iterdir()) == []
+    assert str(error.value.filename).startswith(str(limited / "a"))
+    assert list(limited.iterdir()) == []
 
 
-def test_build_that_found_no_room_goes_on_when_there_is(tmp_path):
+def test_interrupted_build_continues_when_there_is_space(tmp_path):
     store = ArtifactStore(tmp_path)
 
     def build(folder):

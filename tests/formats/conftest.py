@@ -1,4 +1,4 @@
-"""A data set of a few texts, and folders to write it to and to read it from."""
+"""A dataset of a few texts, and a folder in which tests write and read files."""
 
 import gzip
 from dataclasses import dataclass, replace
@@ -25,13 +25,13 @@ TEXT = WordVectorizer(min_df=1)
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder of files that a test writes."""
+    """A folder in which a test writes files."""
 
     path: Path
     cache: ArtifactStore
 
     def write(self, name: str, *lines: str | bytes, encoding: str = "utf-8") -> Path:
-        """Write lines, compressed if the name says so."""
+        """Write lines, compressed if the name ends with ``.gz``."""
         coded = (line if isinstance(line, bytes) else line.encode(encoding) for line in lines)
         content = b"".join(line + b"\n" for line in coded)
         file = self.path / name
@@ -40,7 +40,7 @@ class Folder:
         return file
 
     def write_split(self, **changes: tuple[str, ...]) -> None:
-        """Write a small data set of the split layout; a change replaces the lines of ``NAME.txt``."""
+        """Write a small dataset in the layout ``split``; a change replaces the lines of ``NAME.txt``."""
         files = {
             "trn_X_Xf": ("3 2", "0:1 1:0.5", "1:2", "0:1"),
             "trn_X_Y": ("3 4", "0:1", "1:1 3:1", "2:1"),
@@ -52,9 +52,9 @@ class Folder:
             self.write(f"{stem}.txt", *lines)
 
     def read(self, **changes: object) -> XCData:
-        """Read what has been written."""
-        how = {"layout": None, "text": TEXT, "propensity_a": 0.55, "propensity_b": 1.5, **changes}
-        return read_folder(self.path, name="drinks", cache=self.cache, **how)
+        """Read the folder as a dataset."""
+        options = {"layout": None, "text": TEXT, "propensity_a": 0.55, "propensity_b": 1.5, **changes}
+        return read_folder(self.path, name="drinks", cache=self.cache, **options)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def cache(tmp_path: Path) -> ArtifactStore:
 
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
-    """Return where a test writes one text."""
+    """Return the path at which a test writes one text file."""
     return tmp_path / "source.txt"
 
 
@@ -76,7 +76,7 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def data() -> XCData:
-    """What the texts above say, with filter pairs."""
+    """Return the dataset of the texts above, with filter pairs."""
     data = from_texts(
         LabelledTexts(TRAIN_TEXTS, TRAIN_LABELS),
         LabelledTexts(TEST_TEXTS, TEST_LABELS),

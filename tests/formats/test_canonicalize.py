@@ -29,8 +29,8 @@ def as_lists(part):
     ]
 
 
-def naive(rows, merge):
-    mended, unsorted_rows, repeated, zeros = [], 0, 0, 0
+def canonicalize_naively(rows, merge):
+    canonical, unsorted_rows, repeated, zeros = [], 0, 0, 0
     for row in rows:
         merged = {}
         for index, value in row:
@@ -42,8 +42,8 @@ def naive(rows, merge):
         kept = sorted((index, value) for index, value in merged.items() if value != 0)
         zeros += len(merged) - len(kept)
         unsorted_rows += [index for index, _ in row] != sorted(index for index, _ in row)
-        mended.append(kept)
-    return mended, (unsorted_rows, repeated, zeros)
+        canonical.append(kept)
+    return canonical, (unsorted_rows, repeated, zeros)
 
 
 # Small whole numbers: their sums are exact, in any order.
@@ -54,15 +54,15 @@ rows_of_entries = st.lists(
 
 @given(rows_of_entries, st.sampled_from(["sum", "max"]))
 @settings(deadline=None, max_examples=300)
-def test_rows_are_those_of_a_naive_version(rows, merge):
+def test_rows_match_naive_version(rows, merge):
     part = canonicalize_rows(make_entries(rows), merge)
     found = as_lists(part), (part.unsorted_rows, part.repeated_entries, part.zero_entries)
-    assert found == naive(rows, merge)
+    assert found == canonicalize_naively(rows, merge)
 
 
 @given(rows_of_entries)
 @settings(deadline=None)
-def test_summed_rows_are_those_of_scipy(rows):
+def test_summed_rows_match_scipy(rows):
     entries = make_entries(rows)
     pointers = np.append(0, entries.ends)
     expected = csr_array(
@@ -76,7 +76,7 @@ def test_summed_rows_are_those_of_scipy(rows):
     np.testing.assert_array_equal(part.values, expected.data)
 
 
-def test_repeated_values_are_added_in_the_order_of_the_file():
+def test_repeated_values_are_added_in_file_order():
     """In float32 2²⁴ + 1 + 1 is 2²⁴, and 1 + 1 + 2²⁴ is 2²⁴ + 2."""
     large = 2.0**24
     for row, expected in (([(3, large), (3, 1), (3, 1)], large), ([(3, 1), (3, 1), (3, large)], large + 2)):
@@ -85,7 +85,7 @@ def test_repeated_values_are_added_in_the_order_of_the_file():
         ]
 
 
-def test_long_row_is_added_in_the_order_of_the_file():
+def test_long_row_is_added_in_file_order():
     rng = np.random.default_rng(0)
     row = list(zip(rng.integers(0, NUM_COLUMNS, 500).tolist(), rng.random(500, np.float32), strict=True))
     totals = {}
@@ -94,7 +94,7 @@ def test_long_row_is_added_in_the_order_of_the_file():
     assert as_lists(canonicalize_rows(make_entries([row]), "sum")) == [sorted(totals.items())]
 
 
-def test_good_rows_stay_where_they_are():
+def test_canonical_rows_are_not_copied():
     entries = make_entries([[(0, 1), (2, 3)], [], [(5, -1)]])
     part = canonicalize_rows(entries, "sum")
     assert np.shares_memory(part.values, entries.values)

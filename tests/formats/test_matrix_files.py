@@ -6,14 +6,20 @@ import pytest
 from scipy.sparse import coo_array, csr_array, load_npz, save_npz
 
 from xcgraph.errors import UserError
-from xcgraph.formats.matrix_files import FileMatrix, binary_labels, read_matrix, write_predictions
+from xcgraph.formats.matrix_files import (
+    FileMatrix,
+    binary_labels,
+    read_matrix,
+    read_num_rows,
+    write_predictions,
+)
 
 DENSE = np.array([[0, 2, 0, 0.25], [0, 0, 0, 0], [1, 0, 0, 3]], np.float32)
 
 
 @pytest.mark.parametrize("kind", ["csr", "csc", "coo", "bsr", "dia"])
 @pytest.mark.parametrize("as_array", [False, True])
-def test_every_format_of_scipy_reads_as_canonical_rows(folder, kind, as_array):
+def test_every_scipy_format_is_read_as_canonical_rows(folder, kind, as_array):
     matrix = csr_array(DENSE)
     save_npz(folder.path / "m.npz", getattr(matrix if as_array else matrix.tocsr(), f"to{kind}")())
     found, source = read_matrix(folder.path / "m.npz", folder.cache)
@@ -34,7 +40,7 @@ def test_values_become_float32(folder, dtype):
 
 @pytest.mark.parametrize(("merge", "expected"), [("sum", [[0, 5]]), ("max", [[0, 3]])])
 @pytest.mark.parametrize("matrix", ["coo", "csr"])
-def test_entries_that_are_there_twice_are_merged_and_zeros_dropped(folder, merge, expected, matrix):
+def test_repeated_entries_are_merged_and_zeros_dropped(folder, merge, expected, matrix):
     twice = {
         "coo": coo_array(([2.0, 0.0, 3.0], ([0, 0, 0], [1, 0, 1])), shape=(1, 2)),
         "csr": csr_array(([2.0, 0.0, 3.0], [1, 0, 1], [0, 3]), shape=(1, 2)),
@@ -46,7 +52,7 @@ def test_entries_that_are_there_twice_are_merged_and_zeros_dropped(folder, merge
     assert found.nnz == 1
 
 
-def test_one_file_may_be_read_in_both_ways(folder):
+def test_one_file_can_be_read_with_either_merge(folder):
     save_npz(folder.path / "m.npz", csr_array(([2.0, 3.0], [1, 1], [0, 2]), shape=(1, 2)))
 
     for merge, expected in (("sum", 5), ("max", 3), ("sum", 5)):
@@ -54,7 +60,7 @@ def test_one_file_may_be_read_in_both_ways(folder):
         assert found.data.tolist() == [expected]
 
 
-def test_an_npz_is_memory_mapped_and_converted_once(folder, monkeypatch):
+def test_npz_is_memory_mapped_and_converted_once(folder, monkeypatch):
     save_npz(folder.path / "m.npz", csr_array(DENSE))
     first = read_matrix(folder.path / "m.npz", folder.cache).matrix
     monkeypatch.setattr("xcgraph.formats.matrix_files.load_coo", None)
@@ -65,10 +71,24 @@ def test_an_npz_is_memory_mapped_and_converted_once(folder, monkeypatch):
     np.testing.assert_array_equal(second.toarray(), DENSE)
 
 
-def test_text_is_read_as_rows(folder):
+def test_text_file_is_read_as_rows(folder):
     path = folder.write("m.txt.gz", "1 3", "2:0.5 0:1")
 
     np.testing.assert_array_equal(read_matrix(path, folder.cache).matrix.toarray(), [[1, 0, 0.5]])
+
+
+def test_num_rows_is_read_without_conversion(folder):
+    save_npz(folder.path / "m.npz", csr_array(DENSE))
+    text = folder.write("m.txt.gz", "7 3", "2:0.5 0:1")
+
+    assert read_num_rows(folder.path / "m.npz") == 3
+    assert read_num_rows(text) == 7
+    assert list(folder.cache.root.iterdir()) == []
+
+
+def test_num_rows_of_file_without_header_is_refused(folder):
+    with pytest.raises(UserError, match=r"m\.txt, line 1: .*'rows columns'.* found '0:1'"):
+        read_num_rows(folder.write("m.txt", "0:1"))
 
 
 def broken_npz():
@@ -80,12 +100,12 @@ def broken_npz():
     }
     pickled = io.BytesIO()
     np.savez(pickled, format=np.array([print], object))
-    arrays, strange = io.BytesIO(), io.BytesIO()
+    arrays, outside = io.BytesIO(), io.BytesIO()
     np.savez(arrays, a=np.ones(3))
-    np.savez(strange, format=np.array(b"csr"), **indices)
-    falling = io.BytesIO()
+    np.savez(outside, format=np.array(b"csr"), **indices)
+    descending = io.BytesIO()
     np.savez(
-        falling,
+        descending,
         format=np.array(b"csr"),
         **{**indices, "indptr": np.array([1 << 40, 1]), "indices": np.zeros(1, int)},
     )
@@ -104,12 +124,12 @@ def broken_npz():
     return {
         "text": b"1 2\n0:1\n",
         "empty": b"",
-        "cut": intact.getvalue()[:-50],
+        "truncated": intact.getvalue()[:-50],
         "zip": packed.getvalue(),
         "arrays": arrays.getvalue(),
         "pickle": pickled.getvalue(),
-        "index outside": strange.getvalue(),
-        "row pointers outside": falling.getvalue(),
+        "index outside": outside.getvalue(),
+        "row pointers outside": descending.getvalue(),
         "values that are text": text.getvalue(),
         "too many columns": wide.getvalue(),
         "too many rows": deep.getvalue(),
@@ -117,29 +137,27 @@ def broken_npz():
 
 
 @pytest.mark.parametrize("kind", broken_npz())
-def test_an_npz_that_is_no_sparse_matrix(folder, kind):
+def test_npz_without_valid_sparse_matrix_is_refused(folder, kind):
     (folder.path / "Y.trn.npz").write_bytes(broken_npz()[kind])
 
-    with pytest.raises(
-        UserError, match=r"Y\.trn\.npz: expected a sparse matrix as scipy\.sparse\.save_npz writes"
-    ):
+    with pytest.raises(UserError, match=r"Y\.trn\.npz: .*sparse matrix as scipy"):
         read_matrix(folder.path / "Y.trn.npz", folder.cache)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_an_npz_with_values_that_are_no_numbers(folder, value):
+def test_npz_with_infinite_values_is_refused(folder, value):
     save_npz(folder.path / "m.npz", csr_array([[value, 1.0]]))
 
-    with pytest.raises(UserError, match="expected finite values, found NaN or infinity"):
+    with pytest.raises(UserError, match=r"m\.npz: .*finite values, found NaN or infinity"):
         read_matrix(folder.path / "m.npz", folder.cache)
 
 
-def test_an_npz_that_is_not_there(folder):
-    with pytest.raises(UserError, match="expected a regular file, found none"):
+def test_missing_npz_is_refused(folder):
+    with pytest.raises(UserError, match=r"none\.npz: .*regular file, found nothing"):
         read_matrix(folder.path / "none.npz", folder.cache)
 
 
-def test_labels_of_value_1_stay_as_they_are(folder, caplog):
+def test_labels_of_value_1_are_not_copied(folder, caplog):
     path = folder.write("Y.txt", "2 3", "0:1 2:1", "")
     matrix = read_matrix(path, folder.cache).matrix
     values = matrix.data
@@ -148,7 +166,7 @@ def test_labels_of_value_1_stay_as_they_are(folder, caplog):
     assert not caplog.records
 
 
-def test_other_relevances_become_1_with_a_warning(folder, caplog):
+def test_relevances_become_1_with_a_warning(folder, caplog):
     path = folder.write("Y.txt", "2 3", "0:1 2:0.5", "1:3")
     labels = binary_labels(read_matrix(path, folder.cache))
 
@@ -159,18 +177,16 @@ def test_other_relevances_become_1_with_a_warning(folder, caplog):
 def test_negative_labels_are_refused(folder):
     path = folder.write("Y.txt", "2 3", "0:1", "1:1 2:-1")
 
-    with pytest.raises(
-        UserError, match=r"Y\.txt: expected labels with positive values, found -1\.0 for label 2 of point 1"
-    ):
+    with pytest.raises(UserError, match=r"Y\.txt: .*positive values, found -1\.0 for label 2 of point 1"):
         binary_labels(read_matrix(path, folder.cache))
 
 
-def test_predictions_are_written_for_evaluation_and_as_text(tmp_path):
+def test_predictions_are_written_as_npz_or_text(tmp_path):
     scores = csr_array(DENSE)
     write_predictions(tmp_path / "p.npz", scores)
     write_predictions(tmp_path / "p.txt", scores)
 
     np.testing.assert_array_equal(load_npz(tmp_path / "p.npz").toarray(), DENSE)
     assert (tmp_path / "p.txt").read_text() == "3 4\n1:2 3:0.25\n\n0:1 3:3\n"
-    with pytest.raises(UserError, match=r"expected a name that ends with \.npz, \.txt or \.txt\.gz"):
+    with pytest.raises(UserError, match=r"p\.csv: .*\.npz, \.txt or \.txt\.gz, found p\.csv"):
         write_predictions(tmp_path / "p.csv", scores)

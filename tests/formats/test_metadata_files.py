@@ -16,7 +16,7 @@ def read(folder, train=2, test=1, labels=1):
     return read_metadata(FolderFiles(folder.path), folder.cache, counts)
 
 
-def test_graphs_are_found_by_their_names(folder):
+def test_graphs_are_found_by_file_names(folder):
     folder.write("hyper_link_trn_X_Y.txt.gz", "2 3", "0:1", "2:1")
     folder.write("hyper_link_lbl_X_Y.txt", "1 3", "1:1")
     save_npz(folder.path / "category_trn_X_Y.npz", csr_array([[1.0, 0], [0, 1]]))
@@ -32,37 +32,35 @@ def test_graphs_are_found_by_their_names(folder):
     assert isinstance(found["category"].train.data.base, np.memmap)
 
 
-def test_a_linkers_predictions_are_left_out_with_a_warning(folder, caplog):
+def test_graph_without_training_file_is_ignored_with_a_warning(folder, caplog):
     folder.write("category_renee_tst_X_Y.txt", "1 3", "0:0.5")
 
     assert read(folder) == {}
-    assert "category_renee is left out, for it has no category_renee_trn_X_Y.txt" in caplog.text
+    assert "category_renee is ignored because there is no category_renee_trn_X_Y.txt" in caplog.text
 
 
-def test_a_narrow_npz_is_widened_to_the_anchors_of_the_others(folder):
+def test_narrow_npz_is_widened_to_the_anchors_of_other_files(folder):
     folder.write("links_trn_X_Y.txt", "2 3", "0:1", "2:1")
     save_npz(folder.path / "links_lbl_X_Y.npz", csr_array([[0, 1.0]]))
 
     assert read(folder)["links"].labels.shape == (1, 3)
 
 
-def test_anchors_have_to_agree(folder):
+def test_different_numbers_of_anchors_are_refused(folder):
     folder.write("links_trn_X_Y.txt", "2 3", "0:1", "2:1")
     folder.write("links_lbl_X_Y.txt", "1 4", "0:1")
 
-    with pytest.raises(
-        UserError, match=r"links_lbl_X_Y\.txt: expected 3 anchors, as links_trn_X_Y\.txt has, found"
-    ):
+    with pytest.raises(UserError, match=r"links_lbl_X_Y\.txt: .*3 anchors, .*links_trn_X_Y\.txt, found 4"):
         read(folder)
 
 
 @pytest.mark.parametrize("part", ["train", "test", "labels"])
-def test_rows_have_to_agree_with_the_data_set(folder, part):
+def test_wrong_number_of_rows_is_refused(folder, part):
     for stem, rows in (("trn", 2), ("tst", 1), ("lbl", 1)):
         folder.write(f"links_{stem}_X_Y.txt", f"{rows} 3", *[""] * rows)
 
     assert list(read(folder)) == ["links"]
-    with pytest.raises(UserError, match=rf"links_..._X_Y\.txt: expected 7 rows, as {part}\.txt has, found"):
+    with pytest.raises(UserError, match=rf"links_..._X_Y\.txt: .*7 rows, .*{part}\.txt, found \d"):
         read(folder, **{part: 7})
 
 

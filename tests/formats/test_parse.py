@@ -68,34 +68,34 @@ exponents = st.one_of(
 @example("9007199254740993")
 @example("0.1")
 @settings(deadline=None, max_examples=1000)
-def test_value_is_that_of_python(text):
+def test_value_matches_python(text):
     assert_as_python(text)
 
 
 def exactly(number: Fraction) -> str:
-    """Write a fraction whose denominator is a power of two, with all its digits."""
+    """Return all digits of a fraction whose denominator is a power of two."""
     twos = number.denominator.bit_length() - 1
     return f"{number.numerator * 5**twos}e-{twos}"
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(-3, 3), st.integers(15, 60))
 @settings(deadline=None, max_examples=1000)
-def test_value_beside_the_middle_of_two_float32_is_that_of_python(number, aside, place):
-    """Where rounding is hardest: a middle, or a number that differs from one in a late digit."""
+def test_value_near_the_midpoint_of_two_float32_matches_python(number, shift, place):
+    """Rounding is hardest at a midpoint, and for numbers that differ from it in a late digit."""
     towards_zero = np.nextafter(np.float32(number), np.float32(0))
-    middle = (Fraction(number) + Fraction(float(towards_zero))) / 2
-    moved = middle * (1 + Fraction(aside, 10**place))
-    assert_as_python(exactly(middle))
+    midpoint = (Fraction(number) + Fraction(float(towards_zero))) / 2
+    moved = midpoint * (1 + Fraction(shift, 10**place))
+    assert_as_python(exactly(midpoint))
     assert_as_python(f"{moved.numerator * 10**60 // moved.denominator}e-60")
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False), st.integers(15, 22), st.booleans())
 @settings(deadline=None, max_examples=1000)
-def test_middle_of_two_float32_cut_to_a_few_digits_is_that_of_python(number, num_digits, as_whole):
-    """So few that float64's nearest is the middle itself: being off by float64's last bit would tell."""
-    middle = (Decimal(number) + Decimal(float(np.nextafter(np.float32(number), np.float32(0))))) / 2
-    text = f"{middle:.{num_digits - 1}e}"
-    if as_whole:
+def test_midpoint_of_two_float32_with_few_digits_matches_python(number, num_digits, as_integer):
+    """With few digits, the nearest float64 is the midpoint; an error in its last bit changes the result."""
+    midpoint = (Decimal(number) + Decimal(float(np.nextafter(np.float32(number), np.float32(0))))) / 2
+    text = f"{midpoint:.{num_digits - 1}e}"
+    if as_integer:
         mantissa, _, exponent = text.partition("e")
         text = f"{mantissa.replace('.', '')}e{int(exponent) - num_digits + 1}"
     assert_as_python(text)
@@ -105,13 +105,13 @@ def test_middle_of_two_float32_cut_to_a_few_digits_is_that_of_python(number, num
     st.floats(allow_nan=False, allow_infinity=False), st.sampled_from(["%r", "%.9g", "%.17g", "%.25e", "%f"])
 )
 @settings(deadline=None, max_examples=500)
-def test_printed_float64_is_read_as_python_reads_it(number, how):
+def test_printed_float64_matches_python(number, how):
     assert_as_python(how % number)
 
 
 @given(st.integers(0, 2**32 - 1))
 @settings(deadline=None, max_examples=500)
-def test_printed_float32_comes_back_to_the_bit(bits):
+def test_printed_float32_round_trips_to_the_bit(bits):
     number = np.uint32(bits).view(np.float32)
     if np.isfinite(number):
         for text in (str(number), f"{number:.9g}", str(Decimal(float(number)))):
@@ -121,12 +121,12 @@ def test_printed_float32_comes_back_to_the_bit(bits):
 @pytest.mark.parametrize(
     "number", [FLOAT32.smallest_subnormal, FLOAT32.smallest_normal, FLOAT32.max, FLOAT32.eps]
 )
-def test_limits_of_float32(number):
+def test_float32_limits_are_read_exactly(number):
     for sign in ("", "-"):
         assert parse_value(f"{sign}{number}") == float(f"{sign}{number}")
 
 
-def test_long_columns_of_numbers_as_scikit_learn_reads_them(tmp_path):
+def test_many_values_match_scikit_learn(tmp_path):
     rng = np.random.default_rng(0)
     rows = [
         " ".join(f"{column}:{value:.{rng.integers(1, 20)}g}" for column, value in enumerate(row))
@@ -149,7 +149,7 @@ blanks = st.text(" \t", min_size=1, max_size=3)
 
 @st.composite
 def lines_of_rows(draw, heads=NOTHING):
-    """A line as people write it: with blanks of all kinds, and with either line end."""
+    """Generate a line with all kinds of blanks and either line end."""
     parts = [draw(heads)]
     for index, value in draw(st.lists(entry, max_size=5)):
         parts += [draw(blanks), f"{index}:{value}"]
@@ -171,7 +171,7 @@ def as_lists(entries):
 
 @given(st.lists(lines_of_rows(), max_size=8))
 @settings(deadline=None)
-def test_rows_are_those_of_a_naive_parser(lines):
+def test_rows_match_naive_parser(lines):
     (entries,) = parse_rows("".join(lines).encode(), 100)
     assert as_lists(entries) == naive_rows(lines)
 
@@ -181,25 +181,25 @@ some_labels = st.lists(st.integers(0, 9).map(str), max_size=4).map(",".join)
 
 @given(st.lists(lines_of_rows(some_labels), max_size=8))
 @settings(deadline=None)
-def test_points_are_those_of_a_naive_parser(lines):
+def test_points_match_naive_parser(lines):
     features, labels = parse_points("".join(lines).encode(), 100, 10)
     assert as_lists(features) == naive_rows(lines)
     heads = [line.replace("\t", " ").rstrip("\r\n").partition(" ")[0] for line in lines]
     assert as_lists(labels) == [[(int(label), 1.0) for label in head.split(",") if label] for head in heads]
 
 
-def test_rows_keep_the_order_and_the_repetitions_of_the_text():
+def test_rows_keep_order_and_repetitions():
     (entries,) = parse_rows(b"3:1 1:0 3:2\n\n2:-0\n", 4)
     assert as_lists(entries) == [[(3, 1.0), (1, 0.0), (3, 2.0)], [], [(2, 0.0)]]
     assert [array.dtype for array in entries[:3]] == [np.int64, np.int32, np.float32]
 
 
-def test_largest_numbers_of_columns():
+def test_largest_column_is_parsed():
     (entries,) = parse_rows(b"2147483646:1 0000000000000000000007:1\n", 2**31 - 1)
     assert entries.indices.tolist() == [2**31 - 2, 7]
 
 
-def test_no_lines():
+def test_empty_text_has_no_rows():
     (entries,) = parse_rows(b"", 4)
     assert [len(array) for array in entries] == [0, 0, 0]
 
@@ -221,7 +221,7 @@ PAIR = "index:value with a whole number as index"
             for value in ("1_0", "0x10", "1,5", "1.2.3", "1f", "1:2", "1;", "１", "1\v", "1\r2")
         ),
         *(
-            (f"1:{value}", "a value in float32's range")
+            (f"1:{value}", "a value in the range of float32")
             for value in ("1e39", "-1e39", "1e400", "3.4028236e38")
         ),
         *((index, "index:value") for index in ("1", "12345678901")),
@@ -233,7 +233,7 @@ PAIR = "index:value with a whole number as index"
     ],
 )
 @pytest.mark.parametrize("before", ["", "0:1 ", "0:1\n\n  2:1\t"])
-def test_what_is_wrong_with_a_token(token, expected, before):
+def test_wrong_token_is_reported_with_its_position(token, expected, before):
     text = f"{before}{token} 3:1\n0:1\n".encode()
     with pytest.raises(ParseError) as caught:
         parse_rows(text, 4)
@@ -243,18 +243,18 @@ def test_what_is_wrong_with_a_token(token, expected, before):
     assert error.position == start
     assert token.encode()[start - len(before) :].startswith(error.found)
     assert error.found
-    assert error.mend
+    assert error.remedy
 
 
 @pytest.mark.parametrize(
     ("line", "position", "expected"),
     [
-        ("0:1", 0, "labels with commas between them"),
-        ("1,,2 0:1", 2, "labels with commas between them"),
-        ("1, 2 0:1", 2, "labels with commas between them"),
-        (",1 0:1", 0, "labels with commas between them"),
-        ("1;2 0:1", 0, "labels with commas between them"),
-        ("a 0:1", 0, "labels with commas between them"),
+        ("0:1", 0, "labels separated by commas"),
+        ("1,,2 0:1", 2, "labels separated by commas"),
+        ("1, 2 0:1", 2, "labels separated by commas"),
+        (",1 0:1", 0, "labels separated by commas"),
+        ("1;2 0:1", 0, "labels separated by commas"),
+        ("a 0:1", 0, "labels separated by commas"),
         ("0,5 0:1", 2, "a label from 0 to 4"),
         ("-1 0:1", 0, "a label from 0 to 4"),
         ("0,-1 0:1", 2, "a label from 0 to 4"),
@@ -263,19 +263,17 @@ def test_what_is_wrong_with_a_token(token, expected, before):
         ("1 2 0:1", 2, "index:value"),
         (" 1,2 0:1", 1, PAIR),
         ("1 0:1 3:1", 6, "an index from 0 to 2"),
-        ("1 0:1e40", 4, "a value in float32's range"),
+        ("1 0:1e40", 4, "a value in the range of float32"),
     ],
 )
-def test_what_is_wrong_with_a_point(line, position, expected):
+def test_wrong_point_is_reported_with_its_position(line, position, expected):
     with pytest.raises(ParseError) as caught:
         parse_points(f"0 1:1\n{line}\n".encode(), 3, 5)
     assert (caught.value.position, caught.value.expected) == (len("0 1:1\n") + position, expected)
 
 
-def test_error_names_what_it_found():
-    with pytest.raises(
-        ParseError, match=r"at byte 4: expected a finite number as value, found b'2:x'; correct the line"
-    ):
+def test_error_names_position_and_token():
+    with pytest.raises(ParseError, match=r"at byte 4: .*finite number as value, found b'2:x'"):
         parse_rows(b"0:1 2:x\n", 3)
 
 
@@ -283,8 +281,8 @@ def test_error_names_what_it_found():
 
 
 @pytest.mark.parametrize("separator", [" ", "\n"])
-def test_a_file_of_nothing_but_rare_values_takes_no_longer(separator):
-    """Python reads what the compiled parser leaves open; it did so from the text's start for each of them."""
+def test_many_rare_values_take_linear_time(separator):
+    """Python parses the values that the compiled parser cannot, without a search from the start for each."""
     count = 30_000
     text = (separator.join(["0:1e-300"] * count) + "\n").encode()
     started = time.process_time()

@@ -11,7 +11,7 @@ from xcgraph.text.wordpiece import WordPieceVectorizer
 LINES = {"train": ["red wine", "tea"], "test": ["wine of china"], "labels": ["wine", "tea"]}
 
 
-class Counting(WordVectorizer):
+class CountingVectorizer(WordVectorizer):
     calls: ClassVar = []
 
     def fit_transform(self, *args, **kwargs):
@@ -27,7 +27,7 @@ def files(folder):
 @pytest.mark.parametrize(
     "text", [WordVectorizer(min_df=1), WordPieceVectorizer(vocabulary_size=60, min_df=1)], ids=str
 )
-def test_features_are_those_of_the_texts_in_memory(folder, files, text):
+def test_features_match_texts_in_memory(folder, files, text):
     found = read_features(files, text, folder.cache)
     expected = text.fit_transform(LINES["train"], LINES["test"], label_texts=LINES["labels"])
 
@@ -38,16 +38,16 @@ def test_features_are_those_of_the_texts_in_memory(folder, files, text):
         assert isinstance(matrix.data.base, np.memmap)
 
 
-def test_features_are_made_once_for_each_text_and_content(folder, files):
+def test_features_are_computed_once_per_vectorizer_and_content(folder, files):
     for min_df, calls in ((1, 1), (1, 1), (2, 2), (1, 2)):
-        read_features(files, Counting(min_df=min_df), folder.cache)
-        assert len(Counting.calls) == calls
+        read_features(files, CountingVectorizer(min_df=min_df), folder.cache)
+        assert len(CountingVectorizer.calls) == calls
     folder.write("test.txt", "tea of china")
-    read_features(files, Counting(min_df=1), folder.cache)
-    assert len(Counting.calls) == 3
+    read_features(files, CountingVectorizer(min_df=1), folder.cache)
+    assert len(CountingVectorizer.calls) == 3
 
 
-def test_what_was_odd_is_said_once_at_every_reading(folder, files, caplog):
+def test_note_is_logged_once_at_each_read(folder, files, caplog):
     files["test"] = TextLines(folder.write("test.txt", "thé", "tea", "tè", encoding="latin-1"))
     for _ in range(2):
         read_features(files, WordPieceVectorizer(vocabulary_size=60, min_df=1), folder.cache)

@@ -11,7 +11,7 @@ from xcgraph.formats import write
 from xcgraph.formats.sparse_text import read_points, read_rows
 from xcgraph.formats.write import RowsWriter, write_points, write_rows
 
-# Any bits but those of zeros, infinities and NaN.
+# The bits of every float32 except zeros, infinities and NaN.
 ONE = st.just(int(np.float32(1).view(np.uint32)))
 finite_bits = st.integers(1, 0x7F7F_FFFF) | st.integers(0x8000_0001, 0xFF7F_FFFF)
 ON_ONE_FOLDER = settings(
@@ -46,20 +46,20 @@ def make_matrix(rows=40, columns=300, seed=0):
 
 @given(matrices(), st.sampled_from(["rows.txt", "rows.txt.gz"]))
 @ON_ONE_FOLDER
-def test_rows_come_back_to_the_bit(tmp_path, cache, matrix, name):
+def test_rows_round_trip_to_the_bit(tmp_path, cache, matrix, name):
     write_rows(tmp_path / name, matrix)
     assert_same(read_rows(tmp_path / name, cache), matrix)
 
 
 @given(st.integers(0, 5).flatmap(lambda rows: st.tuples(matrices(rows=rows), matrices(ONE, rows=rows))))
 @ON_ONE_FOLDER
-def test_points_come_back_to_the_bit(tmp_path, cache, points):
+def test_points_round_trip_to_the_bit(tmp_path, cache, points):
     write_points(tmp_path / "points.txt", *points)
     for found, expected in zip(read_points(tmp_path / "points.txt", cache), points, strict=True):
         assert_same(found, expected)
 
 
-def test_text_of_rows(tmp_path):
+def test_rows_are_written_with_fewest_digits(tmp_path):
     values = np.array([[1, 0, -2.5], [0, 0, 0], [1e-5, 100, 1e20], [10.05, 1 / 3, 0]], np.float32)
     write_rows(tmp_path / "rows.txt", csr_array(values))
     assert (tmp_path / "rows.txt").read_text() == (
@@ -67,27 +67,27 @@ def test_text_of_rows(tmp_path):
     )
 
 
-def test_text_of_points(tmp_path):
+def test_points_without_labels_start_with_a_space(tmp_path):
     features = csr_array(np.array([[0.5, 0], [0, 1], [0, 0], [0, 0]], np.float32))
     labels = csr_array(np.array([[1, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 0]], np.float32))
     write_points(tmp_path / "points.txt", features, labels)
     assert (tmp_path / "points.txt").read_text() == "4 2 3\n0,2 0:0.5\n 1:1\n1 \n \n"
 
 
-def test_columns_of_every_number_of_digits(tmp_path):
+def test_column_numbers_of_every_length_are_written(tmp_path):
     columns = [0, 9, 10, 99, 100, 12345, 10**9 - 1, 10**9, 2**31 - 2]
     write_rows(tmp_path / "rows", csr_array((np.ones(9), columns, [0, 9]), shape=(1, 2**31 - 1)))
     assert (tmp_path / "rows").read_text() == "1 2147483647\n" + " ".join(f"{c}:1" for c in columns) + "\n"
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int64, np.float64])
-def test_other_types_are_written_as_float32(tmp_path, cache, dtype):
+def test_other_dtypes_are_written_as_float32(tmp_path, cache, dtype):
     matrix = csr_array(make_matrix() > 0.5, dtype=dtype)
     write_rows(tmp_path / "rows", matrix)
     np.testing.assert_array_equal(read_rows(tmp_path / "rows", cache).toarray(), matrix.toarray())
 
 
-def test_rows_are_brought_into_canonical_form_and_the_matrix_is_left_alone(tmp_path):
+def test_rows_are_written_in_canonical_form_without_changing_the_matrix(tmp_path):
     parts = np.array([2.0, 1.0, 3.0, 0.0], np.float32), np.array([3, 1, 3, 0], np.int32), np.array([0, 4])
     matrix = csr_array(tuple(part.copy() for part in parts), shape=(1, 4))
     write_rows(tmp_path / "rows", matrix)
@@ -97,7 +97,7 @@ def test_rows_are_brought_into_canonical_form_and_the_matrix_is_left_alone(tmp_p
 
 
 @pytest.mark.parametrize("entries_per_block", [1, 7, 100])
-def test_blocks_make_no_difference(tmp_path, monkeypatch, entries_per_block):
+def test_block_size_does_not_change_the_file(tmp_path, monkeypatch, entries_per_block):
     features, labels = make_matrix(), csr_array(make_matrix(seed=1) > 0, dtype=np.float32)
     for name in ("whole", "blocks"):
         write_rows(tmp_path / name, features)
@@ -107,13 +107,13 @@ def test_blocks_make_no_difference(tmp_path, monkeypatch, entries_per_block):
     assert (tmp_path / "whole-points").read_bytes() == (tmp_path / "blocks-points").read_bytes()
 
 
-def test_memory_mapped_rows_are_written_again_as_they_were(tmp_path, cache):
+def test_memory_mapped_rows_are_written_identically(tmp_path, cache):
     write_rows(tmp_path / "first", make_matrix())
     write_rows(tmp_path / "second", read_rows(tmp_path / "first", cache))
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
-def test_gzip_holds_no_time_and_no_name(tmp_path, monkeypatch):
+def test_gzip_file_depends_on_content_only(tmp_path, monkeypatch):
     matrix = make_matrix()
     write_rows(tmp_path / "rows", matrix)
     write_rows(tmp_path / "rows.txt.gz", matrix)
@@ -125,23 +125,23 @@ def test_gzip_holds_no_time_and_no_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e39])
-def test_values_that_are_not_finite(tmp_path, value):
+def test_infinite_value_is_refused_and_leaves_no_file(tmp_path, value):
     matrix = csr_array(np.array([[1.0], [value]]))
-    with pytest.raises(ValueError, match="Expected finite values, found"), np.errstate(over="ignore"):
+    with pytest.raises(ValueError, match=r"finite values, found (nan|-?inf)"), np.errstate(over="ignore"):
         write_rows(tmp_path / "rows", matrix)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_points_whose_labels_cannot_be_written(tmp_path):
+def test_wrong_labels_are_refused_and_leave_no_file(tmp_path):
     features = make_matrix(rows=3)
-    with pytest.raises(ValueError, match=r"Expected labels of 3 points, found 4\."):
+    with pytest.raises(ValueError, match=r"3 points, found 4\b"):
         write_points(tmp_path / "points", features, make_matrix(rows=4))
-    with pytest.raises(ValueError, match=r"Expected 1 as the value of each label, found 2\.0\."):
+    with pytest.raises(ValueError, match=r"Expected 1 .*label, found 2\.0"):
         write_points(tmp_path / "points", features, csr_array(np.array([[1], [2], [3]], np.float32)))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_writer_takes_rows_in_parts(tmp_path):
+def test_writer_accepts_rows_in_parts(tmp_path):
     matrix = make_matrix()
     write_rows(tmp_path / "whole", matrix)
     with RowsWriter(tmp_path / "parts", rows=40, columns=300) as writer:
@@ -151,14 +151,14 @@ def test_writer_takes_rows_in_parts(tmp_path):
     assert (tmp_path / "whole").read_bytes() == (tmp_path / "parts").read_bytes()
 
 
-def test_writer_that_gets_other_rows_than_announced(tmp_path):
+def test_writer_refuses_wrong_number_of_rows_or_columns(tmp_path):
     def write_as(rows, columns):
         with RowsWriter(tmp_path / "rows", rows=rows, columns=columns) as writer:
             writer.append(make_matrix())
 
-    with pytest.raises(ValueError, match=r"Expected 41 rows, found 40\."):
+    with pytest.raises(ValueError, match=r"41 rows, found 40\b"):
         write_as(41, 300)
-    with pytest.raises(ValueError, match=r"Expected 7 columns, found 300\."):
+    with pytest.raises(ValueError, match=r"7 columns, found 300\b"):
         write_as(40, 7)
     assert list(tmp_path.iterdir()) == []
 
@@ -170,7 +170,7 @@ def test_interrupted_write_leaves_the_old_file(tmp_path, name, monkeypatch):
     monkeypatch.setattr(write, "_ENTRIES_PER_BLOCK", 100)
     broken = make_matrix(seed=1)
     broken.data[-1] = np.nan
-    with pytest.raises(ValueError, match="Expected finite values, found nan"):
+    with pytest.raises(ValueError, match="finite values, found nan"):
         write_rows(tmp_path / name, broken)
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_bytes() == before

@@ -1,1 +1,1 @@
-"""Hostile input for everything that reads a file: ``python -m tests.fuzz --help``."""
+"""Fuzz everything that reads a file: ``python -m tests.fuzz --help``."""

@@ -19,20 +19,20 @@ from .runner import FailureError, Runner, Tally, limit_memory
 TARGETS = {target.name: target for target in (*FILES, *MODELS)}
 
 
-def counts(inputs, names):
-    """Share inputs among targets."""
-    whole = sum(TARGETS[name].share for name in names)
-    return {name: -(-inputs * TARGETS[name].share // whole) for name in names}
+def share_inputs(inputs, names):
+    """Divide the number of inputs among the targets."""
+    total_share = sum(TARGETS[name].share for name in names)
+    return {name: -(-inputs * TARGETS[name].share // total_share) for name in names}
 
 
 def work(options, scratch):
-    """Fuzz in this process, from where an earlier one ended; write down how far it came."""
+    """Fuzz in this process, starting where an earlier process ended, and record the progress."""
     limit_memory()
     logging.getLogger("xcgraph").setLevel(logging.ERROR)
     started = time.perf_counter()
     runner, progress = Runner(scratch, Path(options.failures)), scratch / "progress.json"
     done = json.loads(progress.read_text()) if progress.exists() else {}
-    goals = counts(options.inputs, options.targets)
+    goals = share_inputs(options.inputs, options.targets)
     tallies = {name: Tally(**done.get(name, {})) for name in goals}
     for name in goals:
         runner.warm_up(TARGETS[name])
@@ -46,19 +46,19 @@ def work(options, scratch):
 
 
 def supervise(options):
-    """Fuzz in a child; where it dies, keep what it was reading, and go on behind that."""
-    place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    with TemporaryDirectory(prefix="xcgraph-fuzz-", dir=place) as folder:
+    """Fuzz in a child process. If it dies, keep its input and continue after that input."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    with TemporaryDirectory(prefix="xcgraph-fuzz-", dir=memory) as folder:
         scratch, progress = Path(folder), Path(folder) / "progress.json"
         while status := _in_child(lambda: work(options, scratch)):
             if status > 0:
-                raise SystemExit(f"The child left with status {status}.")
+                raise SystemExit(f"The child process ended with status {status}.")
             _note_death(status, scratch, progress, Path(options.failures))
         return json.loads(progress.read_text())
 
 
 def _in_child(job):
-    """Do something in a copy of this process; return its exit status, negative if a signal ended it."""
+    """Run a function in a fork of this process; return its exit status, negative if a signal ended it."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -74,11 +74,13 @@ def _note_death(status, scratch, progress, failures):
     about = json.loads((scratch / "about.json").read_text())
     target = failures / about["target"] / f"{about['seed']}-{about['number']}"
     shutil.copytree(scratch / "input", target, dirs_exist_ok=True)
-    (target / "error.txt").write_text(f"the process died of signal {-status}\n")
+    (target / "error.txt").write_text(f"signal {-status} ended the process\n")
     done = json.loads(progress.read_text()) if progress.exists() else {}
     before = done.get(about["target"], {"read": 0, "refused": 0, "failed": 0, "seconds": 0.0, "kinds": {}})
     counted = before["read"] + before["refused"] + before["failed"]
-    before["refused"] += about["number"] - counted  # since the last note; none of them has failed
+    before["refused"] += (
+        about["number"] - counted
+    )  # inputs since progress was last recorded; none of them failed
     before["failed"] += 1
     kind = f"signal {-status}"
     before["kinds"][kind] = before["kinds"].get(kind, 0) + 1
@@ -86,7 +88,7 @@ def _note_death(status, scratch, progress, failures):
 
 
 def report(done, seconds):
-    """Say what came of it, as a table."""
+    """Return the results as a table."""
     lines = ["| reader | inputs | read | refused | failed |", "|---|---|---|---|---|"]
     for name, tally in done.items():
         inputs = tally["read"] + tally["refused"] + tally["failed"]
@@ -104,25 +106,27 @@ def report(done, seconds):
 
 
 def replay(folder):
-    """Read a kept input again, under the same limits."""
+    """Read an input that was kept, under the same limits."""
     with TemporaryDirectory() as scratch:
         runner = Runner(Path(scratch), Path(scratch))
         try:
             read = runner.attempt(TARGETS[folder.resolve().parent.name], folder.resolve())
         except FailureError as error:
             raise SystemExit(str(error)) from None
-    sys.stdout.write("read\n" if read else "refused in a sentence\n")
+    sys.stdout.write("read\n" if read else "refused with an error message\n")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--inputs", type=int, default=100_000, help="in all (default: 100000)")
-    parser.add_argument("--seconds", type=float, default=math.inf, help="of the clock, to end sooner")
+    parser.add_argument(
+        "--inputs", type=int, default=100_000, help="number of inputs in total (default: 100000)"
+    )
+    parser.add_argument("--seconds", type=float, default=math.inf, help="maximum duration in seconds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--targets", nargs="+", choices=TARGETS, default=list(TARGETS))
-    parser.add_argument("--failures", default="fuzz-failures", help="folder for inputs that fail")
-    parser.add_argument("--json", help="file to add the counts to, as a line")
-    parser.add_argument("--replay", metavar="FOLDER", type=Path, help="an input that has failed")
+    parser.add_argument("--failures", default="fuzz-failures", help="folder that keeps failing inputs")
+    parser.add_argument("--json", help="file to which to append the counts as one line")
+    parser.add_argument("--replay", metavar="FOLDER", type=Path, help="folder of an input that failed")
     options = parser.parse_args()
     if options.replay:
         replay(options.replay)

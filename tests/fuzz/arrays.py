@@ -1,4 +1,4 @@
-"""Arrays in files, and what a stranger could make of them: npy, npz, safetensors, pickles."""
+"""Generate damaged and malicious array files: npy, npz, safetensors, pickles."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import numpy as np
 
 from .mutate import mutate_bytes, mutate_json
 
-PLANTED = "planted"  # a folder that exists once a pickle has been opened; see runner.py
+PLANTED = "planted"  # the folder that an opened pickle creates; see runner.py
 _DTYPES = (
     "?",
     "i1",
@@ -33,14 +33,14 @@ _SIZES = (0, 1, 2, 3, 1000, 10**6, 10**9, 2**31, 2**40, 2**62, 2**63, 2**64, -1)
 
 
 class Planted:
-    """Leaves a trace if anybody unpickles it."""
+    """Creates a folder when it is unpickled."""
 
     def __reduce__(self):
         return (exec, (f"import os; os.makedirs({PLANTED!r}, exist_ok=True)",))
 
 
 def pickled_npy():
-    """An array of objects; to read it is to run what it holds."""
+    """Return an array of objects; reading it runs code."""
     return npy_bytes(np.array([Planted()], object), allow_pickle=True)
 
 
@@ -51,7 +51,7 @@ def npy_bytes(array, *, allow_pickle=False):
 
 
 def lying_npy(rng):
-    """Declare a shape and a type that the bytes behind do not have."""
+    """Return a header whose shape and type do not match the bytes after it."""
     shape = tuple(rng.choice(_SIZES) for _ in range(rng.choice((0, 1, 1, 1, 2, 3, 40))))
     described = {"descr": rng.choice(_DTYPES), "fortran_order": rng.random() < 0.2, "shape": shape}
     header = (
@@ -64,12 +64,12 @@ def lying_npy(rng):
 
 
 def change_array(array, rng):
-    """Give another array: other values, type, length or number of axes."""
+    """Return a different array: with other values, type, length or number of axes."""
     array = np.array(array)
     how = rng.randrange(7)
     if how <= 2 and array.size and array.dtype.kind in "iuf":
         flat = array.reshape(-1).copy()
-        with np.errstate(over="ignore"):  # a half cannot hold the largest numbers
+        with np.errstate(over="ignore"):  # float16 cannot hold the largest numbers
             flat[rng.randrange(flat.size)] = _number(flat.dtype, rng)
         return flat.reshape(array.shape)
     if how == 3:
@@ -77,7 +77,7 @@ def change_array(array, rng):
             warnings.simplefilter("ignore")
             try:
                 return array.astype(rng.choice(_DTYPES))
-            except (ValueError, TypeError, RuntimeError):  # the last for texts too short for a date
+            except (ValueError, TypeError, RuntimeError):  # RuntimeError: a text is too short for a date
                 return array
     if how == 4:
         return array[: rng.randrange(len(array) + 1)] if array.ndim else array[None]
@@ -94,7 +94,7 @@ def _number(dtype, rng):
 
 
 def npz_bytes(members, rng=None):
-    """Zip arrays, or bytes as they are."""
+    """Zip arrays, and bytes unchanged."""
     file = io.BytesIO()
     how = zipfile.ZIP_STORED if rng is None or rng.random() < 0.5 else zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(file, "w", how) as archive:
@@ -104,7 +104,7 @@ def npz_bytes(members, rng=None):
 
 
 def mutate_npz(arrays, rng):
-    """Change the arrays of an npz file, what they declare, or its bytes."""
+    """Change the arrays of an npz file, their headers, or its bytes."""
     members = {f"{name}.npy": array for name, array in arrays.items()}
     for _ in range(rng.choice((1, 1, 2, 3))):
         name = rng.choice(list(members))
@@ -128,7 +128,7 @@ def mutate_npz(arrays, rng):
 
 
 def mutate_safetensors(content, rng):
-    """Change header or bytes of a safetensors file."""
+    """Change the header or the bytes of a safetensors file."""
     if rng.random() < 0.3:
         return mutate_bytes(content, rng, content)
     (size,) = struct.unpack("<Q", content[:8])
@@ -138,7 +138,7 @@ def mutate_safetensors(content, rng):
 
 
 def set_tensor(content, rng):
-    """Change a value in the arrays of a safetensors file, which stays one."""
+    """Change a value in the arrays of a safetensors file and keep the file valid."""
     (size,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + size])
     name = rng.choice([name for name in header if name != "__metadata__"])

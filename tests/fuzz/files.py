@@ -1,4 +1,4 @@
-"""Targets: the readers of data sets."""
+"""Fuzz targets: the readers of datasets."""
 
 import gzip
 from pathlib import Path
@@ -67,7 +67,7 @@ SPLIT = {
     "filter_labels_train.txt": b"0 1\n",
     "category_trn_X_Y.txt": b"3 2\n0:1\n0:1 1:1\n1:1\n",
 }
-OLD = {"train.txt": POINTS, "test.txt": b"1 4 3\n0 1:1\n"}
+SINGLE_FILE = {"train.txt": POINTS, "test.txt": b"1 4 3\n0 1:1\n"}
 JSON = {"trn.json": POINTS_JSON, "tst.json": POINTS_JSON, "lbl.json": LABELS_JSON}
 TEXTS = {
     "trn_X.txt": b"red apple\ngreen pear\nsweet\n",
@@ -77,11 +77,11 @@ TEXTS = {
     "Y.tst.npz": npz_bytes({f"{name}.npy": array for name, array in COO.items()}),
 }
 _UNITS = (b"0:1 ", b"\n", b"a\n", b"0", b"[],", b"1e-300\n")
-_BOMB = 96 << 20  # bytes unpacked
+_BOMB_SIZE = 96 << 20  # unpacked, in bytes
 
 
 def text_maker(name, seeds):
-    """Draw a text file: changed, perhaps packed; seldom a bomb or deep brackets."""
+    """Return a generator of changed text files; some are compressed, a few are bombs or deeply nested."""
 
     def make(rng):
         content = rng.choice(seeds)
@@ -95,7 +95,7 @@ def text_maker(name, seeds):
         if chance < 0.001:
             content = content + deep(rng)
         elif chance < 0.00102:
-            return {name: gzip.compress(content) + bomb(rng.choice(_UNITS), _BOMB)}
+            return {name: gzip.compress(content) + bomb(rng.choice(_UNITS), _BOMB_SIZE)}
         elif chance < 0.1:
             content = pack(content, rng)
         return {name: content}
@@ -108,8 +108,8 @@ def make_npz(rng):
 
 
 def make_folder(rng):
-    """Draw a data set of any layout in which one or two files are changed."""
-    files = dict(rng.choice((SPLIT, SPLIT, OLD, JSON, TEXTS)))
+    """Generate a dataset of a random layout with one or two changed files."""
+    files = dict(rng.choice((SPLIT, SPLIT, SINGLE_FILE, JSON, TEXTS)))
     for name in rng.sample(list(files), rng.choice((1, 1, 2))):
         if name.endswith(".npz"):
             files[name] = mutate_npz(rng.choice((CSR, COO)), rng)
@@ -125,7 +125,7 @@ def _store(work: Path):
     return ArtifactStore(work / "cache")
 
 
-def read_data_set(folder, work):
+def read_dataset(folder, work):
     data = read_folder(
         folder,
         name="x",
@@ -135,7 +135,7 @@ def read_data_set(folder, work):
         propensity_a=0.55,
         propensity_b=1.5,
     )
-    data.fingerprint  # noqa: B018 - it goes through all there is
+    data.fingerprint  # noqa: B018 - reads all matrices
 
 
 def _read_metadata(folder, work):
@@ -170,12 +170,12 @@ TARGETS = (
         text_maker("p.txt", [PAIRS]),
         lambda folder, _: read_filter_pairs(folder / "p.txt", (3, 3)),
     ),
-    Target("names", 8, text_maker("n.txt", [NAMES]), lambda folder, _: read_names(folder / "n.txt")),
+    Target("names", 8, text_maker("n.txt", [NAMES]), lambda folder, _: read_names(folder / "n.txt", 4)),
     Target(
         "texts with ids",
         6,
         text_maker("t.raw.txt", [b"1->red apple\n2->pear\n"]),
-        lambda folder, _: list(TextLines(folder / "t.raw.txt")),
+        lambda folder, _: list(TextLines(folder / "t.raw.txt", 2)),
     ),
     Target(
         "JSON texts",
@@ -198,5 +198,5 @@ TARGETS = (
         },
         _read_metadata,
     ),
-    Target("data set", 10, make_folder, read_data_set),
+    Target("data set", 10, make_folder, read_dataset),
 )

@@ -1,4 +1,4 @@
-"""Targets: what opens models, runs, caches and lines that came from somebody else."""
+"""Fuzz targets: the readers of models, runs, caches and lines from untrusted sources."""
 
 import hashlib
 import io
@@ -16,7 +16,7 @@ from xcgraph.formats.folder import read_folder
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.predict.folder import save_model
-from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
+from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.predictor import Predictor
 from xcgraph.predict.stream import answers, batches_of_lines, parse_line
 from xcgraph.runs.folder import LeftOut, read_run
@@ -60,7 +60,7 @@ LINES = (
 
 
 def make_model(seed, *, pieces=False):
-    """A model without training: two trees, one of them without a ranker's block of its own."""
+    """Build an untrained model with two trees; the second one has no ranker."""
     rng = np.random.default_rng(seed)
 
     def floats(*shape):
@@ -68,11 +68,13 @@ def make_model(seed, *, pieces=False):
 
     def scoring(count, top_k, link="logistic"):
         graph = rng.random((count, count)) * (rng.random((count, count)) < 0.5)
-        block = (
-            Block(keep=floats(DIM), weight=floats(DIM, DIM), bias=floats(DIM)) if link == "logistic" else None
+        form = (
+            {"keep": floats(DIM), "weight": floats(DIM, DIM), "bias": floats(DIM), "activation": "relu"}
+            if link == "logistic"
+            else {"activation": "unit_norm"}
         )
         return Scoring(
-            encoder=PointEncoder(embedding=floats(TOKENS, DIM), block=block),
+            encoder=PointEncoder(embedding=floats(TOKENS, DIM), **form),
             vectors=floats(count, DIM),
             bias=-0.5,
             link=link,
@@ -96,13 +98,13 @@ def make_model(seed, *, pieces=False):
         views=(),
         shares=np.empty((LABELS, 0), np.float32),
     )
-    cutter = _pieces() if pieces else NgramTokenizer(3, 5)
+    tokenizer = _pieces() if pieces else NgramTokenizer(3, 5)
     return PortableModel(
         data="toy",
         trees=(ranked,) if pieces else (ranked, nearest),
         label_names=tuple(f"label {number} ☃" for number in range(LABELS)),
         vocabulary=VOCABULARY,
-        vectorizer=FittedVectorizer(VOCABULARY, np.ones(TOKENS, np.float32), cutter),
+        vectorizer=FittedVectorizer(VOCABULARY, np.ones(TOKENS, np.float32), tokenizer),
     )
 
 
@@ -131,7 +133,7 @@ def model_files(*, pieces):
 
 
 def mutate_file(name, content, rng):
-    """Change a file as its kind allows."""
+    """Change a file in a way that suits its format."""
     if name.endswith(".safetensors"):
         return set_tensor(content, rng) if rng.random() < 0.6 else mutate_safetensors(content, rng)
     if name.endswith(".npz"):
@@ -153,7 +155,7 @@ def mutate_file(name, content, rng):
 
 
 def forge(files, manifest, rng):
-    """Change files of a folder, and make its checksums right again, as a stranger could."""
+    """Change files of a folder and correct its checksums, as an attacker could."""
     files = dict(files)
     for name in rng.sample(list(files), rng.choice((1, 1, 2))):
         files[name] = planted_pickle() if rng.random() < 0.01 else mutate_file(name, files[name], rng)
@@ -161,7 +163,7 @@ def forge(files, manifest, rng):
 
 
 def forge_sums(files, manifest):
-    """Make the checksums of a manifest right, if it still is one."""
+    """Correct the checksums in a manifest, if it is still readable."""
     try:
         described = json.loads(files[manifest])
         described["files"] = {
@@ -178,12 +180,12 @@ def _make_model(rng):
 
 def ask_model(folder, _work):
     predictor = Predictor.load(folder)
-    most = min(3, predictor.model.top_k)
+    top_k = min(3, predictor.model.top_k)
     bags = [{0: 1.0}, {}, *([{"red": 1.0}] if predictor.model.vocabulary else [])]
     texts = ["red apple", ""] if predictor.model.vectorizer is not None else []
-    predictor.predict([*bags, *texts] * 2, most)
+    predictor.predict([*bags, *texts] * 2, top_k)
     lines = [parse_line(b'{"features": {"0": 1}}', 1, predictor, is_json=True)]
-    for answer in answers(lines, predictor, most, explain=True):
+    for answer in answers(lines, predictor, top_k, explain=True):
         json.dumps(answer, ensure_ascii=False).encode()
 
 
@@ -203,14 +205,14 @@ def _answer_lines(folder, _work):
 
 @cache
 def cache_files(layout):
-    """What reading leaves in a cache, with the key that the same files lead to."""
+    """Return the cache that reading a dataset leaves, under the keys of its files."""
     with TemporaryDirectory() as folder:
         _read_cached(Path(folder), layout)
         return files_of(Path(folder) / "cache")
 
 
 def _read_cached(folder, layout):
-    """Read the same files as always; what differs is the cache beside them."""
+    """Read unchanged files with the cache in the folder."""
     (folder / "source").mkdir()
     files = {"m.txt": ROWS} if layout == "rows" else JSON
     for name, content in files.items():
@@ -218,12 +220,12 @@ def _read_cached(folder, layout):
     store = ArtifactStore(folder / "cache")
     if layout == "rows":
         matrix = read_rows(folder / "source" / "m.txt", store)
-        if matrix.shape[1] <= 10_000_000:  # more are refused where a data set is made of matrices
+        if matrix.shape[1] <= 10_000_000:  # a dataset refuses more columns
             matrix @ np.ones(matrix.shape[1], np.float32)
         return
     text = {"layout": None, "text": WordVectorizer(min_df=1), "propensity_a": 0.5, "propensity_b": 1.5}
     data = read_folder(folder / "source", name="x", cache=store, **text)
-    data.fingerprint  # noqa: B018 - it goes through all there is
+    data.fingerprint  # noqa: B018 - reads all matrices
     data.vectorizer.transform(["red apple"])
 
 
@@ -274,7 +276,7 @@ def _checkpoint():
 
 
 def _load_tensors(folder, _work):
-    from xcgraph.training.checkpoints import load_tensors  # brings Lightning, which takes seconds
+    from xcgraph.training.checkpoints import load_tensors  # imports Lightning, which takes seconds
 
     load_tensors(folder / "w.ckpt")
 

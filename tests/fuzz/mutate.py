@@ -1,4 +1,4 @@
-"""From a file that is right to one that is not: bytes, numbers, lines, JSON, compression."""
+"""Damage valid files: change bytes, numbers, lines, JSON values or compression."""
 
 import copy
 import gzip
@@ -56,14 +56,14 @@ _DIGITS = re.compile(rb"\d+(?:\.\d+)?")
 
 
 def mutate_bytes(content, rng, other=b""):
-    """Change a file in one to four places, whatever it is."""
+    """Change any file in one to four places."""
     for _ in range(rng.choice((1, 1, 1, 2, 2, 3, 4))):
         content = rng.choice(_BYTES)(content, rng, other)
     return content
 
 
 def pack(content, rng):
-    """Compress a file, most often well, else with damage."""
+    """Compress a file; half of the results are damaged."""
     packed = gzip.compress(content, 1, mtime=0)
     if rng.random() < 0.5:
         return packed
@@ -73,7 +73,7 @@ def pack(content, rng):
 
 @cache
 def bomb(unit, size):
-    """Compress ``unit``, repeated up to ``size`` bytes: a thousandth of it."""
+    """Compress ``unit`` repeated to about ``size`` bytes; the result is a thousand times smaller."""
     packer = zlib.compressobj(1, zlib.DEFLATED, 31)
     block = unit * max(1, (1 << 20) // len(unit))
     parts = [packer.compress(block) for _ in range(size // len(block))]
@@ -119,7 +119,7 @@ def _append_self(content, _rng, _other):
 
 
 def _repeat(content, rng, _other):
-    """Repeat a piece up to thousands of times: long lines, many lines, deep brackets."""
+    """Repeat a piece up to thousands of times, which makes long lines, many lines or deep brackets."""
     start = _place(content, rng)
     piece = content[start : start + rng.choice((1, 1, 2, 4, 20))]
     return content[:start] + piece * rng.choice((2, 10, 100, 3000)) + content[start:]
@@ -134,7 +134,7 @@ def _change_number(content, rng, _other):
 
 
 def _change_header(content, rng, _other):
-    """Lie about counts: the numbers of the first line."""
+    """Replace numbers in the first line, which declare counts."""
     first, line_end, rest = content.partition(b"\n")
     return (
         _DIGITS.sub(lambda found: rng.choice((found.group(), rng.choice(NUMBERS))), first) + line_end + rest
@@ -163,7 +163,7 @@ _BYTES = (
 
 
 def mutate_json(content, rng):
-    """Put something else somewhere into a JSON document; the document stays one, most often."""
+    """Replace values in a JSON document; the document usually stays valid JSON."""
     try:
         tree = json.loads(content)
     except (ValueError, RecursionError):
@@ -178,7 +178,7 @@ def mutate_json(content, rng):
             del parent[key]
         elif how < 0.2 and isinstance(parent, dict):
             parent[rng.choice(("../x", "", "x" * 300, "\ud800", "..", "/dev/zero"))] = parent[key]
-        elif how < 0.4:  # a value from elsewhere
+        elif how < 0.4:  # a value from another place
             other, other_key = rng.choice(places)
             parent[key] = copy.deepcopy(other[other_key])
         else:
@@ -190,7 +190,7 @@ def mutate_json(content, rng):
 
 
 def deep(rng):
-    """Nest brackets, around as deep as Python goes and far deeper."""
+    """Nest brackets close to Python's limit or far deeper."""
     depth = rng.choice((100, 900, 940, 960, 980, 990, 1000, 100_000))
     return rng.choice((b"[" * depth + b"]" * depth, b'{"a":' * depth + b"1" + b"}" * depth))
 

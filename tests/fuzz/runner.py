@@ -1,4 +1,4 @@
-"""One input after the other, under limits of time and memory; what fails is kept."""
+"""Run targets on inputs, under limits of time and memory, and keep the inputs that fail."""
 
 import contextlib
 import json
@@ -18,25 +18,25 @@ from xcgraph.memory import peak_memory_mib
 from .arrays import PLANTED
 from .target import Target
 
-SECONDS = 5  # of this process, for one input
-DEAD_SECONDS = 30  # likewise, where no Python runs that could be interrupted: the process is ended
-WAITING_SECONDS = 300  # of the clock, for something that never comes
-_WARM_UP = 12  # inputs without a limit, in which loops are compiled
-MEMORY_MIB = 512  # more than before, for one input
-_ADDRESS_SPACE = 8 << 30  # more than at the start
+SECONDS = 5  # maximum CPU time for one input
+DEAD_SECONDS = 30  # CPU time after which the process is ended, in case no Python code can be interrupted
+WAITING_SECONDS = 300  # maximum wall-clock time for one input
+_WARM_UP = 12  # inputs without limits at the start, during which loops are compiled
+MEMORY_MIB = 512  # maximum growth of peak memory for one input
+_ADDRESS_SPACE = 8 << 30  # maximum growth of the address space in total
 
 
 class TooSlowError(Exception):
-    """An input took too long."""
+    """Reading an input took too long."""
 
 
 class FailureError(Exception):
-    """An input led to something else than success or a sentence."""
+    """Reading an input neither succeeded nor raised a UserError."""
 
 
 @dataclass
 class Tally:
-    """What came of the inputs of one target, and the processor's time that they took."""
+    """The results of the inputs of one target, and their CPU time."""
 
     read: int = 0
     refused: int = 0
@@ -50,7 +50,7 @@ class Tally:
 
 
 def limit_memory():
-    """Let no allocation take the machine's memory; what it refuses counts as a failure."""
+    """Limit the address space; an allocation beyond it counts as a failure."""
     used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + _ADDRESS_SPACE, resource.RLIM_INFINITY))
 
@@ -58,7 +58,7 @@ def limit_memory():
 @contextlib.contextmanager
 def limit_time():
     def stop(*_):
-        raise TooSlowError("it takes too long")
+        raise TooSlowError("reading took too long")
 
     timers = {
         signal.ITIMER_VIRTUAL: (signal.SIGVTALRM, SECONDS, stop),
@@ -78,11 +78,11 @@ def limit_time():
 
 
 class Runner:
-    """Gives inputs to targets, in a folder of its own.
+    """Runs targets on inputs in a folder of its own.
 
     Args:
-        scratch: an empty folder, best in memory.
-        failures: where failing inputs are kept.
+        scratch: an empty folder, preferably in memory.
+        failures: folder that keeps failing inputs.
     """
 
     def __init__(self, scratch: Path, failures: Path) -> None:
@@ -91,7 +91,7 @@ class Runner:
         self._peak = peak_memory_mib()
 
     def warm_up(self, target: Target) -> None:
-        """Have the loops compiled that a target runs."""
+        """Run a target without limits, which compiles its loops."""
         for number in range(_WARM_UP):
             self.write(target.make(Random(f"warm {target.name} {number}")), {})
             with contextlib.suppress(Exception), contextlib.chdir(self._work):
@@ -99,7 +99,7 @@ class Runner:
         self._peak = peak_memory_mib()
 
     def run(self, target: Target, seed: int, number: int, tally: Tally) -> None:
-        """Make an input, give it, and count what came of it."""
+        """Generate an input, read it, and count the result."""
         files = target.make(Random(f"{seed} {target.name} {number}"))
         self.write(files, {"target": target.name, "seed": seed, "number": number})
         started = time.process_time()
@@ -112,12 +112,12 @@ class Runner:
             tally.failed += 1
             kind = str(error).splitlines()[0]
             tally.kinds[kind] = tally.kinds.get(kind, 0) + 1
-            if tally.kinds[kind] <= 3:  # more of a kind teach nothing
+            if tally.kinds[kind] <= 3:  # three inputs of the same error are enough
                 self.keep(target.name, f"{seed}-{number}", str(error))
         tally.seconds += time.process_time() - started
 
     def write(self, files, about):
-        """Write an input; if reading it ends this process, it is what the parent finds."""
+        """Write an input. If reading it ends this process, the parent process keeps it."""
         for folder in (self._input, self._work):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -128,10 +128,10 @@ class Runner:
         (self._input.parent / "about.json").write_text(json.dumps(about))
 
     def attempt(self, target, folder):
-        """Read an input; True if it was read, False if it was refused.
+        """Read an input; return True if that succeeded and False if it raised a UserError.
 
         Raises:
-            FailureError: anything else.
+            FailureError: anything else happened, or the read took too much memory.
         """
         self._work.mkdir(parents=True, exist_ok=True)
         try:
@@ -172,7 +172,7 @@ class Runner:
 
 
 def _kind(error):
-    """Name an error by its type and the line of ours that it passed last."""
+    """Return the type of an error and the last line of xcgraph in its traceback."""
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if "/src/xcgraph/" in frame.filename
     ]

@@ -1,4 +1,4 @@
-"""Something that reads files."""
+"""A reader under test."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ from random import Random
 
 @dataclass(frozen=True)
 class Target:
-    """A reader, and what makes inputs for it.
+    """A reader, and a function that generates inputs for it.
 
     Attributes:
-        name: of the reader.
-        share: of all inputs, beside the shares of others.
-        make: draws an input: the content of each file by its name.
-        read: reads them: the folder that has them, and one to work in. Allowed are success and UserError.
+        name: name of the reader.
+        share: relative share of the inputs that this target gets.
+        make: function that generates a random input: the content of each file by its name.
+        read: function that reads the input, given its folder and a working folder. It may succeed or raise
+            UserError.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""A small share of hostile inputs with the other tests, and proof that the runner sees what is wrong."""
+"""A few fuzz inputs for each target, and tests that the runner detects bad readers."""
 
 import pickle
 import time
@@ -18,7 +18,7 @@ INPUTS = 25
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_hostile_input_is_read_or_refused_in_a_sentence(name, tmp_path):
+def test_hostile_input_is_read_or_refused_with_user_error(name, tmp_path):
     runner, tally = Runner(tmp_path / "scratch", tmp_path / "failures"), Tally()
 
     runner.warm_up(TARGETS[name])
@@ -29,10 +29,10 @@ def test_hostile_input_is_read_or_refused_in_a_sentence(name, tmp_path):
     assert tally.inputs == INPUTS
 
 
-def read_badly(how):
+def make_bad_reader(how):
     def read(_folder, work):
         if how == "raises":
-            raise ValueError("no sentence")
+            raise ValueError("not a UserError")
         if how == "is slow":
             while True:
                 pass
@@ -44,8 +44,8 @@ def read_badly(how):
             try:
                 raise MemoryError
             except MemoryError as error:
-                raise UserError("it is damaged") from error
-        if how == "says too much":
+                raise UserError("damaged") from error
+        if how == "has a long message":
             raise UserError("x" * 5000)
         if how == "opens a pickle":
             pickle.loads(planted_pickle())
@@ -63,17 +63,17 @@ def read_badly(how):
         ("is slow", "TooSlowError at"),
         ("waits", "TooSlowError at"),
         ("takes memory", "memory: "),
-        ("was out of memory", "MemoryError behind: it is damaged"),
-        ("says too much", "a message of 5000 characters"),
+        ("was out of memory", "MemoryError behind: damaged"),
+        ("has a long message", "a message of 5000 characters"),
         ("opens a pickle", "a planted pickle was opened"),
         ("leaves", "SystemExit at"),
     ],
 )
-def test_a_bad_reader_is_noticed_and_its_input_kept(how, found, tmp_path, monkeypatch):
+def test_bad_reader_is_detected_and_its_input_kept(how, found, tmp_path, monkeypatch):
     short = {"is slow": "SECONDS", "waits": "WAITING_SECONDS"}.get(how)
     if short is not None:
         monkeypatch.setattr(limits, short, 0.2)
-    target = Target("bad", 1, lambda rng: {"a/b": rng.randbytes(3)}, read_badly(how))
+    target = Target("bad", 1, lambda rng: {"a/b": rng.randbytes(3)}, make_bad_reader(how))
     runner, tally = Runner(tmp_path / "scratch", tmp_path / "failures"), Tally()
 
     runner.run(target, 7, 0, tally)
@@ -82,13 +82,13 @@ def test_a_bad_reader_is_noticed_and_its_input_kept(how, found, tmp_path, monkey
     kept = tmp_path / "failures" / "bad" / "7-0"
     assert (kept / "error.txt").read_text().startswith(found)
     assert len((kept / "a" / "b").read_bytes()) == 3
-    if how != "takes memory":  # of which this process has reached its peak
+    if how != "takes memory":  # the peak of this process cannot be exceeded again
         with pytest.raises(FailureError):
             runner.attempt(target, kept)
 
 
-def test_a_good_reader_counts_as_such(tmp_path):
+def test_good_reader_is_counted_as_read(tmp_path):
     runner, tally = Runner(tmp_path / "scratch", tmp_path / "failures"), Tally()
-    runner.run(Target("good", 1, lambda _: {}, read_badly("")), 0, 0, tally)
+    runner.run(Target("good", 1, lambda _: {}, make_bad_reader("")), 0, 0, tally)
 
     assert (tally.read, tally.refused, tally.failed) == (1, 0, 0)

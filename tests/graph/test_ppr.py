@@ -16,14 +16,14 @@ ALL = {"num_neighbors": 1000, "head_label_threshold": 10_000}
 
 
 def random_labels(num_points=200, num_labels=60, seed=0):
-    """Label 0 is on about every second point, the last labels on hardly any."""
+    """Return random labels: about half of the points have label 0, hardly any have the last labels."""
     rng = np.random.default_rng(seed)
     rows = [np.unique((num_labels * rng.random(3) ** 2.5).astype(int)) for _ in range(num_points)]
     return binary_rows([row.tolist() for row in rows], num_labels)
 
 
 def closed_form(labels, restart_prob):
-    """r · P · (I − (1 − r) P)⁻¹, with 1 on the diagonal of labels without points."""
+    """Return r · P · (I − (1 − r) P)⁻¹, with 1 on the diagonal for labels without points."""
     dense = labels.toarray().astype(float)
     counts = dense.sum(axis=0)
     with np.errstate(invalid="ignore"):
@@ -35,7 +35,7 @@ def closed_form(labels, restart_prob):
 
 @pytest.mark.parametrize("restart_prob", [0.1, 0.5, 0.8, 1.0])
 @pytest.mark.parametrize("labels", [TINY, random_labels()], ids=["tiny", "random"])
-def test_as_the_closed_form(labels, restart_prob):
+def test_graph_matches_the_closed_form(labels, restart_prob):
     builder: LabelGraph = PageRankGraph(restart_prob=restart_prob, tolerance=1e-9, **ALL)
     found = builder.build(labels, None, seed=0)
     expected = symmetric_normalize(csr_array(closed_form(labels, restart_prob)))
@@ -43,10 +43,10 @@ def test_as_the_closed_form(labels, restart_prob):
     assert found.dtype == np.float32
 
 
-def test_off_the_diagonal_as_torch_geometric_has_it():
-    """Its walk is over the graph of labels and points and may restart at either: (1 − α)² = 1 − r.
+def test_graph_matches_torch_geometric_off_the_diagonal():
+    """Torch Geometric walks over labels and points and can restart at both, so (1 − α)² = 1 − r.
 
-    There, a label is reached in an even number of half steps: α Σ_j (1 − r)^j P^j, from j = 0.
+    Its walk reaches labels in an even number of half steps: α Σ_j (1 − r)^j P^j, from j = 0.
     """
     labels, restart_prob = random_labels(), 0.64
     points, num_labels = labels.shape
@@ -70,13 +70,13 @@ def test_off_the_diagonal_as_torch_geometric_has_it():
     )
 
 
-def test_is_what_long_walks_come_to():
+def test_graph_matches_long_random_walks():
     walk = RandomWalkGraph(walk_length=100_000, restart_prob=0.5, num_neighbors=3).build(TINY, None, seed=0)
     rank = PageRankGraph(restart_prob=0.5, num_neighbors=3).build(TINY, None, seed=0)
     np.testing.assert_allclose(rank.toarray(), walk.toarray(), atol=0.02)
 
 
-def test_smaller_tolerance_means_smaller_error_and_more_work():
+def test_smaller_tolerance_gives_smaller_error_and_more_edges():
     exact = symmetric_normalize(csr_array(closed_form(random_labels(), 0.8))).toarray()
     graphs = [
         PageRankGraph(tolerance=tolerance, **ALL).build(random_labels(), None, 0)
@@ -98,6 +98,6 @@ def test_smaller_tolerance_means_smaller_error_and_more_work():
         ("num_neighbors", 0, "at least 1, found 0"),
     ],
 )
-def test_values_out_of_range(key, value, rule):
+def test_values_out_of_range_are_refused(key, value, rule):
     with pytest.raises(UserError, match=f"graph.{key} must .*{rule}"):
         PageRankGraph(**{key: value})

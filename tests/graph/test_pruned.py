@@ -9,7 +9,7 @@ from xcgraph.sparse import binary_rows, symmetric_normalize
 
 
 def random_weights(num_labels=40, seed=0):
-    """Eighths, so that many weigh the same; the labels from 35 on have none, and 34 none for itself."""
+    """Return weights in eighths, many of them equal. Labels from 35 on have no weights, 34 no own weight."""
     rng = np.random.default_rng(seed)
     dense = rng.integers(1, 9, (num_labels, num_labels)) / 8 * (rng.random((num_labels, num_labels)) < 0.3)
     dense[35:] = dense[34, 34] = 0
@@ -22,8 +22,8 @@ def random_vectors(num_labels=40, seed=1):
     return vectors
 
 
-def twin(config, weights, vectors):
-    """Filter, then rank, one label at a time."""
+def reference(config, weights, vectors):
+    """Prune one label at a time: filter by similarity, then rank."""
     num_labels, graph = len(weights), np.zeros_like(weights)
     for label in range(num_labels):
         graph[label, label] = weights[label, label] or 1
@@ -51,33 +51,34 @@ def twin(config, weights, vectors):
         PrunedGraph(min_similarity=-1.0),
         PrunedGraph(min_similarity=1.0),
     ],
+    ids=["default", "few_neighbors", "similar", "any_similarity", "equal"],
 )
 def test_equals_a_plain_twin(config, with_vectors):
     weights, vectors = random_weights(), random_vectors() if with_vectors else None
     graph = config.prune(40, config.texts(vectors, 40), lambda rows: csr_array(weights[rows]))
-    np.testing.assert_allclose(graph.toarray(), twin(config, weights, vectors), rtol=1e-6)
+    np.testing.assert_allclose(graph.toarray(), reference(config, weights, vectors), rtol=1e-6)
     assert graph.dtype == np.float32
     assert graph.has_sorted_indices
 
 
 @pytest.mark.parametrize("size", [1, 7, 40, 1000])
-def test_blocks_make_no_difference(monkeypatch, size):
-    config, weights, asked = PrunedGraph(num_neighbors=3), random_weights(), []
+def test_prune_ignores_the_block_size(monkeypatch, size):
+    config, weights, requested = PrunedGraph(num_neighbors=3), random_weights(), []
 
-    def weigh(rows):
-        asked.append(rows)
+    def row_weights(rows):
+        requested.append(rows)
         return csr_array(weights[rows])
 
-    whole = config.prune(40, config.texts(random_vectors(), 40), weigh).toarray()
-    asked.clear()
+    whole = config.prune(40, config.texts(random_vectors(), 40), row_weights).toarray()
+    requested.clear()
     monkeypatch.setattr(pruned, "_ROWS_PER_BLOCK", size)
     np.testing.assert_array_equal(
-        config.prune(40, config.texts(random_vectors(), 40), weigh).toarray(), whole
+        config.prune(40, config.texts(random_vectors(), 40), row_weights).toarray(), whole
     )
-    assert len(asked) == -(-40 // size)
+    assert len(requested) == -(-40 // size)
 
 
-def test_no_labels():
+def test_prune_accepts_no_labels():
     config = PrunedGraph()
     assert config.prune(0, config.texts(None, 0), lambda _: csr_array((0, 0))).shape == (0, 0)
 
@@ -90,12 +91,12 @@ def test_head_labels_lose_their_entries():
     np.testing.assert_array_equal(whole.toarray(), labels.toarray())
 
 
-def test_entries_become_ones():
+def test_without_head_labels_sets_entries_to_one():
     labels = csr_array(np.array([[2.5, 0], [0, 1]], np.float32))
     assert PrunedGraph().without_head_labels(labels).toarray().tolist() == [[1, 0], [0, 1]]
 
 
-def test_cosine_as_numpy_has_it():
+def test_cosine_matches_numpy():
     vectors = random_vectors()
     texts = PrunedGraph().texts(vectors, 40)
     for first, second in [(0, 1), (3, 3), (5, 20)]:
@@ -105,7 +106,7 @@ def test_cosine_as_numpy_has_it():
     assert cosine(texts, 7, 7) == cosine(texts, 7, 0) == 0
 
 
-def test_vectors_must_be_one_per_label():
+def test_wrong_number_of_label_vectors_is_refused():
     with pytest.raises(ValueError, match="Expected 5 label vectors, got 4"):
         PrunedGraph().texts(np.zeros((4, 2), np.float32), 5)
 
@@ -119,6 +120,6 @@ def test_vectors_must_be_one_per_label():
         ("min_similarity", float("nan"), r"in \[-1, 1\], found nan"),
     ],
 )
-def test_values_out_of_range(key, value, rule):
+def test_values_out_of_range_are_refused(key, value, rule):
     with pytest.raises(UserError, match=f"graph.{key} must .*{rule}"):
         PrunedGraph(**{key: value})

@@ -17,7 +17,7 @@ TINY = binary_rows([[0, 1], [1, 2], [0, 1, 2], [3], [1], []], 5)
 
 
 def random_labels(num_points=200, num_labels=60, seed=0):
-    """Label 0 is on about every second point, the last labels on hardly any."""
+    """Return random labels: about half of the points have label 0, hardly any have the last labels."""
     rng = np.random.default_rng(seed)
     rows = [np.unique((num_labels * rng.random(3) ** 2.5).astype(int)) for _ in range(num_points)]
     return binary_rows([row.tolist() for row in rows], num_labels)
@@ -36,8 +36,8 @@ def cosine(vectors, first, second):
     return one @ other / norms if norms else 0.0
 
 
-def twin(config, labels, vectors, seed):
-    """RandomWalkGraph.build by lists and dictionaries: filter first, then rank."""
+def reference(config, labels, vectors, seed):
+    """Do the same as RandomWalkGraph.build with lists and dictionaries: filter first, then rank."""
     dense = labels.toarray() > 0
     dense[:, dense.sum(axis=0) > config.head_label_threshold] = False
     points_of = [np.flatnonzero(column).tolist() for column in dense.T]
@@ -81,6 +81,7 @@ def assert_same_bits(found, expected):
         RandomWalkGraph(walk_length=30, head_label_threshold=20, min_similarity=0.2),
         RandomWalkGraph(walk_length=1, num_neighbors=100),
     ],
+    ids=["default", "no_restart", "always_restart", "pruned", "one_step"],
 )
 @pytest.mark.parametrize("with_vectors", [False, True])
 def test_equals_a_plain_twin(config, with_vectors):
@@ -93,15 +94,15 @@ def test_equals_a_plain_twin(config, with_vectors):
 
     assert graph.dtype == np.float32
     assert graph.has_sorted_indices
-    assert_same_bits(graph, twin(config, labels, vectors, seed=3))
+    assert_same_bits(graph, reference(config, labels, vectors, seed=3))
 
 
 @pytest.mark.parametrize("restart_prob", [0.3, 0.8])
-def test_long_walk_visits_as_often_as_the_chain_says(restart_prob):
+def test_long_walk_matches_the_stationary_distribution(restart_prob):
     walk_length = 200_000
     dense = TINY.toarray()[:, :4]
     hop = (dense / dense.sum(axis=0)).T @ (dense / np.maximum(dense.sum(axis=1, keepdims=True), 1))
-    share = np.eye(4)  # of walks from each label, where they stand; after many steps it stays as it is
+    share = np.eye(4)  # share of the walks from each label at each label; it converges
     for _ in range(100):
         share = (restart_prob * np.eye(4) + (1 - restart_prob) * share) @ hop
     expected = np.eye(5)
@@ -109,18 +110,19 @@ def test_long_walk_visits_as_often_as_the_chain_says(restart_prob):
 
     graph = RandomWalkGraph(walk_length=walk_length, restart_prob=restart_prob).build(TINY, None, seed=0)
 
-    # Two steps d apart depend on each other by at most (1 − restart_prob)^d, so that the standard error of a
+    # The correlation of two steps d apart is at most (1 − restart_prob)^d. Therefore the standard error of a
     # label's share of visits is at most √(¼ / walk_length · (2 − restart_prob) / restart_prob). Normalising
-    # divides by √(row sum · column sum) = √(1 · column sum). Five standard errors; steps 0 to 99 are noise.
+    # divides by √(row sum · column sum) = √(1 · column sum). The tolerance is five standard errors. The first
+    # 100 steps, before convergence, are negligible.
     standard_error = np.sqrt(0.25 / walk_length * (2 - restart_prob) / restart_prob)
     tolerance = 5 * standard_error / np.sqrt(expected[:4, :4].sum(axis=0).min())
     normalized = symmetric_normalize(csr_array(expected)).toarray()
-    # An isolated label has G = walk_length or 1 on its diagonal: normalised, both are 1.
+    # An isolated label has walk_length or 1 on the diagonal of G. After normalisation, both are 1.
     np.testing.assert_allclose(graph.toarray(), normalized, atol=tolerance)
     assert tolerance < 0.02
 
 
-def test_one_and_two_threads_give_equal_bits():
+def test_number_of_threads_does_not_change_the_bits():
     labels, threads = random_labels(), numba.get_num_threads()
     graphs = []
     try:
@@ -132,7 +134,7 @@ def test_one_and_two_threads_give_equal_bits():
     assert_same_bits(*graphs)
 
 
-def test_only_the_seed_decides():
+def test_graph_depends_only_on_the_seed():
     labels, walk = random_labels(), RandomWalkGraph(walk_length=20)
     first = walk.build(labels, None, seed=0)
     np.random.seed(int.from_bytes(os.urandom(4), "little"))  # noqa: NPY002
@@ -141,7 +143,7 @@ def test_only_the_seed_decides():
     assert (walk.build(labels, None, seed=2**64 - 1) != first).nnz > 0
 
 
-def test_index_width_and_order_of_the_labels_do_not_matter():
+def test_graph_ignores_the_index_type():
     labels = random_labels()
     wide = csr_array(
         (labels.data, labels.indices.astype(np.int64), labels.indptr.astype(np.int64)), shape=labels.shape
@@ -149,8 +151,8 @@ def test_index_width_and_order_of_the_labels_do_not_matter():
     assert_same_bits(RandomWalkGraph().build(wide, None, 0), RandomWalkGraph().build(labels, None, 0))
 
 
-def test_head_labels_keep_only_themselves_and_hide_no_others():
-    # Label 0 has 4 points; point 3 has no other label, so that no walk may reach it.
+def test_head_labels_are_isolated_and_do_not_affect_other_edges():
+    # Label 0 has 4 points. Point 3 has no other label, so no walk must reach it.
     labels = binary_rows([[0, 1], [0, 1, 2], [0, 2], [0]], 3)
     graph = RandomWalkGraph(head_label_threshold=3).build(labels, None, seed=0).toarray()
     assert graph[0].tolist() == [1, 0, 0]
@@ -160,18 +162,18 @@ def test_head_labels_keep_only_themselves_and_hide_no_others():
     assert RandomWalkGraph(head_label_threshold=4).build(labels, None, seed=0).toarray()[0, 1] > 0
 
 
-def test_labels_of_head_points_only_and_without_points_are_isolated():
+def test_labels_with_head_labels_only_or_without_points_are_isolated():
     labels = binary_rows([[0], [0], [0, 1]], 3)
     graph = RandomWalkGraph(head_label_threshold=2).build(labels, None, seed=0)
     np.testing.assert_array_equal(graph.toarray(), np.eye(3))
 
 
-def test_no_points_at_all():
+def test_graph_without_points_is_the_identity():
     graph = RandomWalkGraph().build(csr_array((0, 3), dtype=np.float32), None, seed=0)
     np.testing.assert_array_equal(graph.toarray(), np.eye(3))
 
 
-def test_dissimilar_labels_are_no_neighbours():
+def test_dissimilar_labels_are_not_neighbours():
     labels = binary_rows([[0, 1, 2, 3]] * 5, 4)
     vectors = np.array([[1, 0], [3, 0.1], [-1, 0.5], [0, 0]], np.float32)
     edges = RandomWalkGraph().build(labels, vectors, seed=0).toarray() > 0
@@ -183,31 +185,31 @@ def test_dissimilar_labels_are_no_neighbours():
     assert edges.all()
 
 
-def test_pruned_neighbours_leave_their_place_to_others():
+def test_pruned_neighbours_are_replaced_by_others():
     labels = random_labels()
     vectors = np.random.default_rng(2).standard_normal((60, 4)).astype(np.float32)
     walk = RandomWalkGraph(walk_length=200, num_neighbors=4)
     full, pruned = walk.build(labels, None, 0), walk.build(labels, vectors, 0)
-    most = np.diff(pruned.indptr)[:3]
-    assert most.tolist() == np.diff(full.indptr)[:3].tolist() == [5, 5, 5]
+    row_sizes = np.diff(pruned.indptr)[:3]
+    assert row_sizes.tolist() == np.diff(full.indptr)[:3].tolist() == [5, 5, 5]
 
 
 @pytest.mark.parametrize("num_neighbors", [1, 2, 5, 1000])
-def test_num_neighbors_limits_each_row(num_neighbors):
+def test_num_neighbors_limits_the_edges_of_each_row(num_neighbors):
     graph = RandomWalkGraph(num_neighbors=num_neighbors).build(random_labels(), None, seed=0)
     assert np.diff(graph.indptr).max() == min(num_neighbors + 1, 60) or num_neighbors == 1000
     assert np.diff(graph.indptr).max() <= num_neighbors + 1
     assert (graph.diagonal() > 0).all()
 
 
-def test_fewer_neighbours_are_a_subset_of_more():
+def test_fewer_neighbours_are_a_subset_of_more_neighbours():
     few, many = (
         RandomWalkGraph(num_neighbors=count).build(random_labels(), None, seed=0) for count in (3, 10)
     )
     assert ((few.toarray() > 0) <= (many.toarray() > 0)).all()
 
 
-def test_vectors_must_be_one_per_label():
+def test_wrong_number_of_label_vectors_is_refused():
     with pytest.raises(ValueError, match="Expected 5 label vectors, got 4"):
         RandomWalkGraph().build(TINY, np.zeros((4, 2), np.float32), seed=0)
 
@@ -223,6 +225,6 @@ def test_vectors_must_be_one_per_label():
         ("min_similarity", -1.1, r"in \[-1, 1\], found -1.1"),
     ],
 )
-def test_values_out_of_range(key, value, rule):
+def test_values_out_of_range_are_refused(key, value, rule):
     with pytest.raises(UserError, match=f"graph.{key} must .*{rule}"):
         replace(RandomWalkGraph(), **{key: value})

@@ -19,17 +19,17 @@ def make_split(labels, pairs=NO_PAIRS):
 
 def random_split_and_scores(points=80, labels=25, seed=0):
     rng = np.random.default_rng(seed)
-    truth = random_array((points, labels), density=0.1, format="csr", rng=rng) != 0
-    # Few distinct values, so that there are ties, also at the last rank; and log-probabilities, so below 0.
+    true_labels = random_array((points, labels), density=0.1, format="csr", rng=rng) != 0
+    # Few distinct values give ties, also at the last rank. Log-probabilities are negative.
     scores = random_array((points, labels), density=0.4, format="csr", rng=rng)
     scores.data = (-rng.integers(1, 4, scores.nnz)).astype(np.float32)
     scored = np.column_stack(scores.nonzero())
     pairs = scored[rng.random(len(scored)) < 0.2]
-    return make_split(truth, np.concatenate([pairs, pairs[:5], [[0, 3]]])), csr_array(scores)
+    return make_split(true_labels, np.concatenate([pairs, pairs[:5], [[0, 3]]])), csr_array(scores)
 
 
 def rank_slowly(scores, pairs):
-    """Sort each row's stored scores by value and label after leaving out its filtered labels."""
+    """Return each row's stored labels without the filtered ones, sorted by score and then by label."""
     filtered = {(int(row), int(label)) for row, label in pairs}
     rows = [
         zip(-scores.data[start:stop], scores.indices[start:stop], strict=True)
@@ -42,19 +42,19 @@ def rank_slowly(scores, pairs):
 
 
 @pytest.mark.parametrize("chunk_rows", [1, 7, 80, 100_000])
-def test_as_sorted_lists_and_napkinxc(chunk_rows, monkeypatch):
+def test_evaluation_matches_sorted_lists_and_napkinxc(chunk_rows, monkeypatch):
     monkeypatch.setattr(evaluate, "_CHUNK_ROWS", chunk_rows)
     split, scores = random_split_and_scores()
     weights = 1 + 5 * np.random.default_rng(1).random(25)
     found = evaluate_scores(scores, split, inverse_propensity=torch.from_numpy(weights), ks=range(1, 8))
     predictions = rank_slowly(scores, split.filter_pairs)
-    truths = [row.nonzero()[0].tolist() for row in split.labels.toarray()]
+    true_lists = [row.nonzero()[0].tolist() for row in split.labels.toarray()]
     expected = {
-        "P": napkinxc.precision_at_k(truths, predictions, 7),
-        "nDCG": napkinxc.ndcg_at_k(truths, predictions, 7),
-        "PSP": napkinxc.psprecision_at_k(truths, predictions, weights, 7),
-        "PSnDCG": napkinxc.psndcg_at_k(truths, predictions, weights, 7),
-        "R": napkinxc.recall_at_k(truths, predictions, 7),
+        "P": napkinxc.precision_at_k(true_lists, predictions, 7),
+        "nDCG": napkinxc.ndcg_at_k(true_lists, predictions, 7),
+        "PSP": napkinxc.psprecision_at_k(true_lists, predictions, weights, 7),
+        "PSnDCG": napkinxc.psndcg_at_k(true_lists, predictions, weights, 7),
+        "R": napkinxc.recall_at_k(true_lists, predictions, 7),
     }
     assert found == pytest.approx(
         {f"{name}@{k}": values[k - 1] for name, values in expected.items() for k in range(1, 8)}, abs=1e-12
@@ -68,23 +68,23 @@ def test_ties_rank_by_label():
     assert found["R@3"] == 1 / 2
 
 
-def test_every_stored_score_is_a_prediction_and_no_other():
-    # Row 0 stores a log-probability of 0, which is certainty; row 1 stores one label only, and a wrong one.
+def test_only_stored_scores_are_predictions():
+    # Row 0 stores the log-probability 0, which means certainty. Row 1 stores one label, which is wrong.
     scores = csr_array((np.array([-1.0, 0.0, -9.0]), np.array([0, 1, 2]), np.array([0, 2, 3])), shape=(2, 3))
     found = evaluate_scores(scores, make_split([[0, 1, 0], [1, 1, 0]]), inverse_propensity=None, ks=(1, 3))
     assert found["P@1"] == 1 / 2
     assert found["R@3"] == 1 / 2
 
 
-def test_filtered_labels_make_way_for_the_ones_below():
+def test_filtered_labels_are_replaced_by_the_next_labels():
     scores = csr_array(np.array([[9, 8, 7, 6, 5], [9, 8, 7, 6, 5]], np.float32))
-    truth = [[1, 0, 0, 0, 1], [1, 0, 0, 0, 0]]
-    split = make_split(truth, [[0, 0], [0, 1], [0, 2], [0, 3], [0, 3]])
+    true_labels = [[1, 0, 0, 0, 1], [1, 0, 0, 0, 0]]
+    split = make_split(true_labels, [[0, 0], [0, 1], [0, 2], [0, 3], [0, 3]])
     found = evaluate_scores(scores, split, inverse_propensity=None, ks=(1,))
     assert found == {"P@1": 1.0, "nDCG@1": 1.0, "R@1": (1 / 2 + 1) / 2}
 
 
-def test_explicit_zeros_and_repeated_entries_of_the_truth():
+def test_stored_zeros_and_repeated_entries_of_labels():
     labels = csr_array(
         (np.array([1, 1, 0, 1], np.float32), np.array([2, 2, 1, 0]), np.array([0, 3, 4])), shape=(2, 3)
     )
@@ -94,7 +94,7 @@ def test_explicit_zeros_and_repeated_entries_of_the_truth():
     assert found["R@2"] == found["PSP@2"] == 1
 
 
-def test_arguments_stay_as_they_are():
+def test_evaluate_scores_does_not_change_its_arguments():
     split, scores = random_split_and_scores()
     split.labels.data[3] = 0
     matrices = (scores, split.labels)
@@ -106,7 +106,7 @@ def test_arguments_stay_as_they_are():
         np.testing.assert_array_equal(matrix.indptr, indptr)
 
 
-def test_no_scores_are_all_misses_and_no_points_are_nan():
+def test_no_scores_give_zero_and_no_points_give_nan():
     split = make_split([[1, 0], [0, 1]])
     found = evaluate_scores(csr_array((2, 2), dtype=np.float32), split, inverse_propensity=torch.ones(2))
     assert set(found.values()) == {0.0}
@@ -118,20 +118,20 @@ def test_no_scores_are_all_misses_and_no_points_are_nan():
 
 @pytest.mark.parametrize("shape", [(3, 2), (2, 3)])
 def test_scores_of_other_data_are_refused(shape):
-    message = rf"Expected scores of 2 points × 2 labels, found {shape[0]} × {shape[1]}"
+    message = rf"2 points × 2 labels, found {shape[0]} × {shape[1]}"
     with pytest.raises(UserError, match=message):
         evaluate_scores(csr_array(shape, dtype=np.float32), make_split(np.eye(2)), inverse_propensity=None)
 
 
-def test_scores_that_are_not_numbers_are_refused():
+def test_nan_scores_are_refused():
     scores = csr_array(np.array([[0.5, np.nan]], np.float32))
     with pytest.raises(UserError, match="found NaN"):
         evaluate_scores(scores, make_split([[1, 0]]), inverse_propensity=None)
 
 
-def test_training_inverse_propensity_as_napkinxc():
+def test_training_inverse_propensity_matches_napkinxc():
     split, _ = random_split_and_scores(points=200)
-    split.labels.data[::7] = 0  # an explicit zero is no label
+    split.labels.data[::7] = 0  # a stored zero is not a label
     data = XCData(
         name="tiny",
         train=split,

@@ -17,7 +17,7 @@ def scores(toy):
 
 
 @pytest.mark.parametrize("chunk_rows", [7, 100_000])
-def test_means_over_points_are_the_metrics_of_the_data_set(toy, scores, chunk_rows, monkeypatch):
+def test_means_over_points_match_evaluate_scores(toy, scores, chunk_rows, monkeypatch):
     monkeypatch.setattr(evaluate, "_CHUNK_ROWS", chunk_rows)
     weights = training_inverse_propensity(toy.data)
 
@@ -29,7 +29,7 @@ def test_means_over_points_are_the_metrics_of_the_data_set(toy, scores, chunk_ro
     )
 
 
-def test_a_point_by_hand():
+def test_point_values_match_example_by_hand():
     split = Split(csr_array((1, 2), dtype=np.float32), csr_array([[1, 0, 1.0]]), np.array([[0, 1]]))
 
     found = measure_points(
@@ -41,7 +41,7 @@ def test_a_point_by_hand():
     assert (values["PSP@1"], values["PSP@2"]) == (4, 3)
 
 
-def test_rank_points_leaves_filtered_labels_out_and_pads():
+def test_rank_points_removes_filtered_labels_and_pads():
     split = Split(csr_array((2, 2), dtype=np.float32), csr_array((2, 3)), np.array([[0, 1]]))
 
     ranked = rank_points(csr_array([[0.1, 0.9, 0.5], [0, 0, 0.3]]), split, 2)
@@ -50,5 +50,6 @@ def test_rank_points_leaves_filtered_labels_out_and_pads():
 
 
 def test_scores_of_other_data_are_refused(toy, scores):
-    with pytest.raises(UserError, match="they belong to other data"):
+    points, labels = scores.shape
+    with pytest.raises(UserError, match=f"{points} points × {labels} labels, found {points - 1} × {labels}"):
         rank_points(scores[:-1], toy.data.test, 1)

@@ -14,7 +14,7 @@ def _seed():
 
 @pytest.fixture
 def random_views():
-    """Draw the views of 5 labels, of length 4."""
+    """Return a function that draws random views of 5 labels, of length 4."""
 
     def draw(num_views, labels=5, **changes):
         return tuple(torch.randn(labels, 4, **changes) for _ in range(num_views))
@@ -33,7 +33,7 @@ def move(part, **to):
 
 
 def one_tensor(found):
-    """Join the views that some modules return."""
+    """Stack a tuple of views into one tensor."""
     return torch.stack(found, dim=1) if isinstance(found, tuple) else found
 
 

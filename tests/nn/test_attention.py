@@ -10,7 +10,7 @@ DOUBLE = {"dtype": torch.float64, "requires_grad": True}
 
 @pytest.fixture(params=[8, 1 << 17])
 def _blocks(request, monkeypatch):
-    """Two labels at a time, or all."""
+    """Blocks of two labels, or of all labels."""
     monkeypatch.setattr(row_blocks, "_BLOCK", request.param)
 
 
@@ -26,7 +26,7 @@ def naive(views, weight, bias):
 
 @pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize("num_views", [1, 2, 3])
-def test_as_its_formula(num_views, random_views):
+def test_attention_matches_formula(num_views, random_views):
     views, parameters = random_views(num_views, dtype=torch.float64), make_parameters(num_views)
     torch.testing.assert_close(attend(views, *parameters, dropout=0.0), naive(views, *parameters))
 
@@ -34,7 +34,7 @@ def test_as_its_formula(num_views, random_views):
 @pytest.mark.usefixtures("_blocks")
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
 @pytest.mark.parametrize("num_views", [1, 3])
-def test_gradient(num_views, dropout, random_views):
+def test_gradient_matches_finite_differences(num_views, dropout, random_views):
     def fused(weight, bias, *views):
         torch.manual_seed(3)  # the same coordinates are dropped
         return attend(views, weight, bias, dropout=dropout)[0]
@@ -42,7 +42,7 @@ def test_gradient(num_views, dropout, random_views):
     assert gradcheck(fused, (*make_parameters(num_views), *random_views(num_views, **DOUBLE)))
 
 
-def test_dropout_acts_on_the_scores_alone_and_keeps_their_mean():
+def test_dropout_changes_only_scores_and_keeps_their_mean():
     view, weight = torch.ones(4000, 4), torch.tensor([[[1.0] * 4, [0.0] * 4], [[0.0] * 4] * 2])
     fused, shares = attend((view, view), weight, torch.zeros(2), dropout=0.25)
     torch.testing.assert_close(fused, view)
@@ -56,7 +56,7 @@ def test_shares_pass_no_gradient(random_views):
     assert not shares.requires_grad
 
 
-def test_parameters_that_autocast_has_shortened(random_views):
+def test_bfloat16_parameters_give_float32_vectors(random_views):
     parameters = (part.detach().bfloat16() for part in make_parameters(2))
     fused, _ = attend(random_views(2), *parameters, dropout=0.0)
     assert fused.dtype == torch.float32

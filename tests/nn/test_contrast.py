@@ -16,7 +16,7 @@ NUM_ROWS, NUM_COLUMNS, NUM_TOKENS = 12, 9, 20
 
 @pytest.fixture
 def links():
-    """Row 4 has no link."""
+    """Random links; row 4 has none."""
     rng = np.random.default_rng(3)
     dense = (rng.random((NUM_ROWS, NUM_COLUMNS)) < 0.35).astype(np.float32)
     dense[4] = 0
@@ -40,8 +40,8 @@ def encoded(rows):
 
 
 @pytest.mark.parametrize(("num_positives", "num_negatives"), [(1, 1), (2, 3), (2, 12)])
-def test_loss_as_the_naive_loop(links, encoder, monkeypatch, num_positives, num_negatives):
-    """Everything but the draw is done anew, with the negatives from the dense matrix."""
+def test_loss_matches_naive_loop(links, encoder, monkeypatch, num_positives, num_negatives):
+    """The loop takes the drawn positives as given, and finds negatives in the dense matrix."""
     contrast, texts = make_contrast(links, num_positives=num_positives, num_negatives=num_negatives)
     rows = encoded([7, 0, 4, 3, 11])
     drawn = contrast.edges.draw(rows.rows, num_positives)
@@ -64,8 +64,8 @@ def test_loss_as_the_naive_loop(links, encoder, monkeypatch, num_positives, num_
     torch.testing.assert_close(found.others.vectors, torch.stack([anchors[c] for c in in_batch]))
 
 
-def test_another_true_column_is_no_negative(encoder):
-    """Row 0 is linked to all that is drawn: whatever is nearest, nothing is to be pushed away."""
+def test_linked_columns_are_no_negatives(encoder):
+    """Row 0 is linked to all drawn columns, so none of them is pushed away from it."""
     links = csr_array(np.array([[1, 1, 1], [0, 1, 0], [0, 0, 1]], np.float32))
     texts = token_bag(csr_array(np.eye(3, NUM_TOKENS, dtype=np.float32)))
     edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
@@ -76,7 +76,7 @@ def test_another_true_column_is_no_negative(encoder):
     assert rows.vectors.grad[1:].any(dim=1).all()
 
 
-def test_gradients_reach_rows_and_the_texts_that_were_drawn(links, encoder):
+def test_rows_and_drawn_texts_have_gradients(links, encoder):
     contrast, _ = make_contrast(links, margin=2.0)
     rows = encoded([7, 0])
     contrast(encoder, rows).loss.backward()
@@ -93,7 +93,7 @@ def test_precision_is_the_share_of_rows_whose_best_column_is_linked(links, encod
     assert float(found.precision()) == pytest.approx(np.mean(hits))
 
 
-def test_rows_without_links_alone(links, encoder):
+def test_batch_without_links_has_no_loss(links, encoder):
     contrast, _ = make_contrast(links)
     found = contrast(encoder, encoded([4, 4]))
     assert float(found.loss.detach()) == float(found.precision()) == 0

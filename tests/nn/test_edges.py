@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 from xcgraph.data.batching import label_sets
 from xcgraph.nn.edges import Edges
 
-# Rows 1 and 4 have no link; zeros are links that may not be drawn.
+# Rows 1 and 4 have no link; zeros are links that cannot be drawn.
 LINKS = csr_array(
     (
         np.array([1, 0, 1, 1, 0, 1, 1, 1, 1], np.float32),
@@ -25,7 +25,7 @@ def make_edges(links=LINKS):
 
 
 def drawable_of(edges):
-    """Draw so often that nothing is missed."""
+    """Return the drawn columns of each row, after enough draws to find all of them."""
     torch.manual_seed(0)
     rows = torch.arange(len(edges)).repeat(60)
     found = {row: set() for row in range(len(edges))}
@@ -35,7 +35,7 @@ def drawable_of(edges):
     return found
 
 
-def test_only_drawable_links_are_drawn_and_all_of_them():
+def test_exactly_the_drawable_links_are_drawn():
     edges = make_edges()
     assert len(edges) == 5
     assert edges.num_drawable == 7
@@ -43,7 +43,7 @@ def test_only_drawable_links_are_drawn_and_all_of_them():
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])
-def test_drawn_columns_differ_and_what_is_missing_is_minus_one(count):
+def test_drawn_columns_differ_and_missing_ones_are_minus_one(count):
     edges, rows = make_edges(), torch.tensor([3, 0, 1, 2, 0])
     for _ in range(20):
         for row, drawn in zip(rows.tolist(), edges.draw(rows, count).tolist(), strict=True):
@@ -62,7 +62,7 @@ def test_links_are_equally_likely(count):
 
 
 @pytest.mark.parametrize("columns", [[0, 1, 2, 3, 4, 5], [1, 3], [5], []])
-def test_linked_is_a_block_of_the_matrix(columns):
+def test_linked_matches_dense_matrix(columns):
     rows = [2, 0, 0, 4, 3, 1]
     dense = np.zeros(LINKS.shape, bool)
     dense[LINKS.tocoo().row, LINKS.tocoo().col] = True
@@ -70,7 +70,7 @@ def test_linked_is_a_block_of_the_matrix(columns):
     np.testing.assert_array_equal(found.numpy(), dense[np.ix_(rows, columns)])
 
 
-def test_similarity_is_the_inner_product_along_each_link():
+def test_similarity_matches_inner_products():
     vectors, others = torch.randn(5, 4), torch.randn(6, 4)
     coo, rows = LINKS.tocoo(), torch.tensor([2, 0])
     expected = [
@@ -88,7 +88,7 @@ def test_pruned_links_are_not_drawn_but_stay_linked():
     kept = torch.tensor([False, True, True, True, True, False, False, True, False])
     before = edges.linked(torch.arange(5), torch.arange(6))
     edges.keep(kept)
-    # The second and fifth may not be drawn in the first place.
+    # The second and the fifth link cannot be drawn at all.
     assert drawable_of(edges) == {0: {3, 5}, 1: set(), 2: {4}, 3: set(), 4: set()}
     assert torch.equal(edges.linked(torch.arange(5), torch.arange(6)), before)
     edges.keep(torch.ones(9, dtype=torch.bool))
@@ -103,7 +103,7 @@ def test_pruning_is_stored_with_the_weights():
     assert other.num_drawable == 0
 
 
-def test_a_graph_without_links():
+def test_graph_without_links_draws_nothing():
     edges = make_edges(csr_array((3, 4), dtype=np.float32))
     rows = torch.tensor([0, 2])
     assert edges.draw(rows, 2).tolist() == [[-1, -1], [-1, -1]]

@@ -8,7 +8,7 @@ from xcgraph.errors import UserError
 from xcgraph.nn.blocks import GatedResidualBlock, ResidualBlock
 from xcgraph.nn.encoder import BagOfTokens, Encoder, ShiftedSumOfTokens, SumOfTokens
 
-# The second text has no token, the last one a token that is stored twice.
+# The second text has no token; in the last text, one token is stored twice.
 TEXTS = csr_array(
     (
         np.array([0.6, 0.8, 2, 1, -0.5, 3], np.float32),
@@ -40,25 +40,25 @@ class Constant(Encoder):
         pass
 
 
-def test_embed_as_a_dense_product():
+def test_embed_matches_dense_product():
     encoder = make_encoder()
     expected = torch.from_numpy(TEXTS.toarray()) @ encoder.embedding.weight
     torch.testing.assert_close(encoder.embed(token_bag(TEXTS)), expected)
     assert expected[1].tolist() == [0, 0, 0]
 
 
-def test_forward_as_its_formula():
+def test_forward_matches_formula():
     encoder = make_encoder().eval()
     expected = encoder.block(encoder.embed(token_bag(TEXTS))).clamp(min=0)
     torch.testing.assert_close(encoder(token_bag(TEXTS)), expected)
     assert (expected > 0).any()
 
 
-def test_no_texts():
+def test_no_texts_give_no_vectors():
     assert make_encoder()(token_bag(csr_array((0, 6), dtype=np.float32))).shape == (0, 3)
 
 
-def test_dropout_after_the_block_in_training_only():
+def test_dropout_acts_in_training_only():
     texts = token_bag(csr_array(np.ones((300, 6), np.float32)))
     encoder = make_encoder(dropout=0.5)
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_dropout_after_the_block_in_training_only():
     assert (encoder.eval()(texts) > 0).all()
 
 
-def test_sparse_gradients_are_the_dense_ones():
+def test_sparse_gradients_match_dense_ones():
     gradients = []
     for sparse in (False, True):
         encoder = make_encoder(sparse_gradients=sparse).eval()
@@ -80,13 +80,13 @@ def test_sparse_gradients_are_the_dense_ones():
     assert sparse.coalesce().indices().tolist() == [[0, 1, 2, 3, 4]]
 
 
-def test_embeddings_start_within_one_over_the_root_of_their_length():
+def test_initial_embeddings_lie_within_inverse_root_of_dim():
     start = make_encoder(num_tokens=500, dim=16).embedding.weight.abs()
     assert 0.24 < start.max() <= 0.25
     assert start.mean().item() == pytest.approx(0.125, rel=0.05)
 
 
-def test_adopt_embedding_copies():
+def test_adopted_embedding_is_a_copy():
     encoder, trained = make_encoder(0), make_encoder(1)
     block = {name: value.clone() for name, value in encoder.block.state_dict().items()}
     encoder.adopt_embedding(trained)
@@ -100,7 +100,7 @@ def test_adopt_embedding_copies():
     assert torch.equal(encoder.embedding.weight, adopted)
 
 
-def test_frozen_embeddings_are_all_that_does_not_learn():
+def test_freezing_embeddings_leaves_the_block_trainable():
     encoder = make_encoder()
     encoder.freeze_embedding()
     assert not encoder.embed(token_bag(TEXTS)).requires_grad
@@ -110,21 +110,21 @@ def test_frozen_embeddings_are_all_that_does_not_learn():
 
 
 @pytest.mark.parametrize("block", [ResidualBlock, GatedResidualBlock])
-def test_block_is_made_of_length_and_dropout(block):
+def test_block_gets_dim_and_dropout(block):
     encoder = make_encoder(block=block, dropout=0.4)
     assert isinstance(encoder.block, block)
     assert encoder.block.linear.in_features == 3
     assert encoder.block.dropout.p == 0.4
 
 
-def test_adopt_embedding_of_its_own_kind_and_size_only():
+def test_adopting_other_embeddings_is_refused():
     with pytest.raises(TypeError, match="Expected embeddings of tokens, got a Constant"):
         make_encoder().adopt_embedding(Constant())
     with pytest.raises(RuntimeError, match="size mismatch"):
         make_encoder().adopt_embedding(make_encoder(num_tokens=7))
 
 
-def test_values_out_of_range():
+def test_values_outside_their_range_are_refused():
     with pytest.raises(UserError, match=r"encoder\.dim must be ≥ 1, got 0"):
         make_encoder(dim=0)
     with pytest.raises(UserError, match=r"must lie in \[0, 1\), got 1"):
@@ -137,7 +137,7 @@ def test_survives_copies(assert_survives, sparse):
     assert_survives(*encoders, token_bag(TEXTS))
 
 
-def test_sum_of_tokens_is_the_sum_and_dropout():
+def test_sum_of_tokens_is_a_sum_with_dropout():
     torch.manual_seed(0)
     encoder = SumOfTokens(6, dim=3, dropout=0.5)
     sums = encoder.embed(token_bag(TEXTS))
@@ -146,11 +146,11 @@ def test_sum_of_tokens_is_the_sum_and_dropout():
     assert set((dropped / sums)[[0, 2, 3]].round().flatten().tolist()) == {0, 2}
 
 
-def test_points_are_shifted_and_labels_are_not():
+def test_shift_acts_on_points_only():
     torch.manual_seed(0)
     encoder = ShiftedSumOfTokens(6, dim=3, dropout=0.5).eval()
     sums = encoder.embed(token_bag(TEXTS))
-    assert torch.equal(encoder(token_bag(TEXTS)), sums)  # where it starts
+    assert torch.equal(encoder(token_bag(TEXTS)), sums)  # o starts at 0
     encoder.shift.data = torch.tensor([1.0, -2.0, 3.0])
     assert torch.equal(encoder(token_bag(TEXTS)), sums + encoder.shift)
     assert torch.equal(encoder.embed(token_bag(TEXTS)), sums)
@@ -160,7 +160,7 @@ def test_points_are_shifted_and_labels_are_not():
     assert not encoder.shift.requires_grad
 
 
-def test_embeddings_of_tokens_are_adopted_whatever_follows_them():
+def test_embeddings_of_another_encoder_class_are_adopted():
     encoder, trained = SumOfTokens(6, dim=3), make_encoder(seed=1)
     encoder.adopt_embedding(trained)
     assert torch.equal(encoder.embedding.weight, trained.embedding.weight)

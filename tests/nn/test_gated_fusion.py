@@ -5,7 +5,7 @@ from xcgraph.nn.fusion import GatedFusion
 
 
 def make_fusion(num_views=3, seed=0):
-    """Build a fusion that has learned something."""
+    """Build a fusion with perturbed parameters."""
     torch.manual_seed(seed)
     fusion = GatedFusion(4, num_views)
     with torch.no_grad():
@@ -14,7 +14,7 @@ def make_fusion(num_views=3, seed=0):
 
 
 @pytest.mark.parametrize("num_views", [1, 2, 3])
-def test_as_its_formula(num_views, random_views):
+def test_gated_fusion_matches_formula(num_views, random_views):
     fusion, views = make_fusion(num_views), random_views(num_views)
     expected = torch.zeros(5, 4)
     for label in range(5):
@@ -23,12 +23,12 @@ def test_as_its_formula(num_views, random_views):
     torch.testing.assert_close(fusion(views), expected)
 
 
-def test_starts_at_half_of_each_view(random_views):
+def test_fresh_gates_are_one_half(random_views):
     views = random_views(2)
     torch.testing.assert_close(GatedFusion(4, 2)(views), (views[0] + views[1]) / 2)
 
 
-def test_learns_a_gate_per_view_and_coordinate(random_views):
+def test_gates_of_each_view_and_coordinate_have_gradients(random_views):
     fusion, views = make_fusion(), random_views(3, requires_grad=True)
     fusion(views).square().sum().backward()
     assert fusion.gates.shape == (3, 4)
@@ -36,7 +36,7 @@ def test_learns_a_gate_per_view_and_coordinate(random_views):
     assert all(view.grad.abs().sum() > 0 for view in views)
 
 
-def test_no_labels(random_views):
+def test_no_labels_give_no_vectors(random_views):
     assert make_fusion()(random_views(3, labels=0)).shape == (0, 4)
 
 

@@ -8,7 +8,7 @@ from xcgraph.data.batching import token_bag
 from xcgraph.nn.label_graph import Graph, Propagation
 from xcgraph.nn.label_text import FrozenLabelText, StoredTexts, TiedLabelText
 
-# Not symmetric; label 3 has no neighbour and label 1 is none.
+# Not symmetric; label 3 has no neighbours, and label 1 is no neighbour of a label.
 GRAPH = np.array([[0.5, 0, 0.25, 0], [0.1, 0, 0, 0.7], [0, 0, 1.5, 0], [0, 0, 0, 0]], np.float32)
 TEXTS = np.array([[1, 0, 0, 0.5, 0], [0, 2, 0, 0, 0], [0, 0, 0, 0, 0], [0.1, 0, 0.2, 0, 0.3]], np.float32)
 IDS = torch.tensor([3, 0, 3])
@@ -41,7 +41,7 @@ def of_rows(views, label_ids):
 
 
 @pytest.mark.parametrize("label_ids", SOME_OR_ALL)
-def test_stored_texts_by_row(label_ids):
+def test_stored_texts_are_selected_by_label(label_ids):
     found = StoredTexts(token_bag(csr_array(TEXTS)))(label_ids)
     expected = token_bag(csr_array(TEXTS if label_ids is None else TEXTS[label_ids]))
     for part in ("tokens", "weights", "offsets"):
@@ -50,7 +50,7 @@ def test_stored_texts_by_row(label_ids):
 
 @pytest.mark.parametrize("hops", [0, 1, 3])
 @pytest.mark.parametrize("label_ids", SOME_OR_ALL)
-def test_tied_and_frozen_texts_as_dense_products(label_ids, hops):
+def test_tied_and_frozen_views_match_dense_products(label_ids, hops):
     embedding = make_embedding()
     expected = dense_views(embedding.weight, hops)
     frozen = FrozenLabelText(tuple(view.detach() for view in expected))
@@ -60,7 +60,7 @@ def test_tied_and_frozen_texts_as_dense_products(label_ids, hops):
 
 
 @pytest.mark.parametrize("label_ids", [None, IDS])
-def test_tied_texts_teach_the_token_embeddings(label_ids):
+def test_tied_texts_train_the_token_embeddings(label_ids):
     embedding, weights = make_embedding(), torch.randn(4 if label_ids is None else 3, 3, 3)
     (torch.stack(make_tied(embedding)(label_ids), dim=1) * weights).sum().backward()
 
@@ -69,7 +69,7 @@ def test_tied_texts_teach_the_token_embeddings(label_ids):
     torch.testing.assert_close(embedding.weight.grad, table.grad)
 
 
-def test_only_the_texts_that_are_asked_for_are_embedded():
+def test_only_requested_texts_are_embedded():
     asked = []
 
     def embed(texts):
@@ -82,7 +82,7 @@ def test_only_the_texts_that_are_asked_for_are_embedded():
     assert asked == [3, 3, 3]
 
 
-def test_state_holds_nothing():
+def test_label_texts_have_no_state():
     assert list(make_tied(make_embedding()).state_dict()) == []
     assert list(FrozenLabelText((torch.zeros(4, 3),) * 2).state_dict()) == []
 

@@ -43,7 +43,7 @@ def encoded(rows):
     return EncodedRows(torch.tensor(rows), torch.nn.functional.normalize(torch.randn(len(rows), 6)))
 
 
-def test_sum_of_weighted_terms(encoder):
+def test_penalty_is_the_weighted_sum_of_terms(encoder):
     regularizer_weight = FixedWeight(2)
     regularizer_weight.value.copy_(torch.tensor([0.5, 2.0]))
     regularizer = make_regularizer(regularizer_weight)
@@ -59,7 +59,7 @@ def test_sum_of_weighted_terms(encoder):
     assert not torch.isclose(of_points, of_labels)
 
 
-def test_no_regularizer(encoder):
+def test_no_regularizer_has_no_penalty(encoder):
     def refuse():
         raise AssertionError("Nothing is to be computed.")
 
@@ -83,7 +83,7 @@ def drawn_pairs(edges):
 
 
 @pytest.mark.parametrize("min_similarity", [0.0, 0.4, -1.0])
-def test_pruning_keeps_edges_whose_ends_agree(encoder, min_similarity, caplog):
+def test_pruning_keeps_edges_between_similar_ends(encoder, min_similarity, caplog):
     caplog.set_level(logging.INFO)
     pruning = ScheduledPruning(warmup_epochs=2, every_epochs=3, min_similarity=min_similarity)
     regularizer = make_regularizer(pruning=pruning)
@@ -113,7 +113,7 @@ def test_pruning_keeps_edges_whose_ends_agree(encoder, min_similarity, caplog):
         assert f"keeps {len(expected)} of {links.nnz} edges" in caplog.text
 
 
-def test_an_edge_comes_back_when_its_ends_agree_again(encoder):
+def test_pruned_edge_comes_back_when_its_ends_are_similar_again(encoder):
     regularizer = make_regularizer(pruning=ScheduledPruning(warmup_epochs=0, every_epochs=1))
     anchors = encoder(token_bag(ANCHOR_TEXTS)).detach()
     away, towards = (

@@ -11,7 +11,7 @@ def refuse():
     raise AssertionError("Nothing is to be computed.")
 
 
-def test_fixed():
+def test_fixed_weight_is_constant():
     regularizer_weight = FixedWeight(3, value=0.25)
     regularizer_weight.update(refuse)
     assert regularizer_weight().tolist() == [0.25] * 3
@@ -19,7 +19,7 @@ def test_fixed():
 
 
 def run(bandit, reward, num_draws):
-    """Play; the reward is a function of λ."""
+    """Run a bandit whose reward is a function of λ."""
     for _ in range(num_draws * bandit.every_steps):
         drawn = bandit()
         bandit.update(lambda drawn=drawn: reward(drawn))
@@ -27,20 +27,20 @@ def run(bandit, reward, num_draws):
 
 
 @pytest.mark.parametrize("best", [[0.6, 0.2], [0.1, 0.5]])
-def test_bandit_finds_what_the_reward_prefers(best):
+def test_bandit_finds_the_best_weight(best):
     bandit = BanditWeight(2, start=0.3, spread=0.1, lr=0.02, every_steps=2, momentum=0.8)
     run(bandit, lambda drawn: 1 - (drawn - torch.tensor(best)).square().sum(), 4000)
     assert bandit.mean.tolist() == pytest.approx(best, abs=0.1)
 
 
-def test_bandit_stays_where_it_makes_no_difference():
+def test_bandit_stays_put_under_constant_reward():
     bandit = run(BanditWeight(2, start=0.3, lr=0.05), lambda _: torch.tensor(0.4), 50)
     assert bandit.mean.tolist() == pytest.approx([0.3, 0.3], abs=1e-5)
     assert float(bandit.baseline) == pytest.approx(0.4)
 
 
-def test_bandit_step_by_step():
-    """The rule on paper: two draws, the rewards 0.2 and then 0.5."""
+def test_bandit_matches_hand_computed_steps():
+    """The rule computed by hand: two draws, with rewards 0.2 and 0.5."""
     bandit = BanditWeight(1, start=0.4, spread=0.1, lr=0.05, every_steps=2, momentum=0.8)
     assert float(bandit()) == pytest.approx(0.4)
     bandit.update(lambda: torch.tensor(0.1))
@@ -57,7 +57,7 @@ def test_bandit_step_by_step():
     assert float(bandit.baseline) == pytest.approx(0.8 * 0.2 + 0.2 * 0.5)
 
 
-def test_gradient_is_cut_and_no_weight_falls_below_the_minimum():
+def test_gradient_is_clipped_and_weights_stay_above_the_minimum():
     bandit = BanditWeight(1, start=0.1, spread=0.1, minimum=0.1, lr=10.0, every_steps=1)
     for draw in range(50):
         assert float(bandit()) >= 0.1
@@ -66,7 +66,7 @@ def test_gradient_is_cut_and_no_weight_falls_below_the_minimum():
         assert 0.1 - 1e-6 <= float(bandit.mean) <= before + 10 + 1e-5
 
 
-def test_bandit_goes_on_from_its_state():
+def test_bandit_continues_from_its_state():
     reward = lambda drawn: drawn.sum()  # noqa: E731
     first = run(BanditWeight(2, every_steps=3), reward, 5)
     first.update(lambda: torch.tensor(0.7))
@@ -91,7 +91,7 @@ def test_bandit_goes_on_from_its_state():
         ({"momentum": 1.0}, r"regularizer_weight\.momentum must lie in \[0, 1\), got 1\.0"),
     ],
 )
-def test_value_out_of_range(change, message):
+def test_values_outside_their_range_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         BanditWeight(1, **change)
     with pytest.raises(UserError, match=r"regularizer_weight\.value must be ≥ 0, got -0\.5"):

@@ -12,7 +12,7 @@ TEXTS = ["w7 w1 w7 w3", "w5", "", "w1 w2 w3 w4 w5 w6 w8 w9"]
 
 @pytest.fixture
 def texts(tiny_model):
-    return TokenIdVectorizer(model=tiny_model, max_length=8).weigh(TEXTS, [], label_texts=[]).train
+    return TokenIdVectorizer(model=tiny_model, max_length=8).fit_transform(TEXTS, [], label_texts=[]).train
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def encoder(tiny_model):
 
 
 def one_by_one(tiny_model, pool):
-    """The model's own tokenizer and forward, text by text, without padding."""
+    """Encode each text alone with the model's own tokenizer, without padding."""
     from transformers import AutoModel, AutoTokenizer
 
     tokenizer, model = AutoTokenizer.from_pretrained(tiny_model), AutoModel.from_pretrained(tiny_model).eval()
@@ -41,7 +41,7 @@ def one_by_one(tiny_model, pool):
 @pytest.mark.parametrize(
     ("pooling", "pool"), [("mean", lambda states: states.mean(dim=0)), ("cls", lambda states: states[0])]
 )
-def test_as_the_model_itself(tiny_model, texts, pooling, pool):
+def test_vectors_match_the_model_itself(tiny_model, texts, pooling, pool):
     encoder = TransformerEncoder(8, model=tiny_model, pooling=pooling).eval()
     assert encoder.dim == 16
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_as_the_model_itself(tiny_model, texts, pooling, pool):
 
 
 def test_order_of_words_matters(tiny_model, encoder):
-    rows = TokenIdVectorizer(model=tiny_model).weigh(["w1 w2", "w2 w1"], [], label_texts=[]).train
+    rows = TokenIdVectorizer(model=tiny_model).fit_transform(["w1 w2", "w2 w1"], [], label_texts=[]).train
     with torch.no_grad():
         first, second = encoder.embed(token_bag(rows))
     assert not torch.allclose(first, second, atol=1e-3)
@@ -64,20 +64,20 @@ def test_text_without_tokens_has_a_finite_vector(texts, encoder):
     assert encoder.embed(token_bag(texts[:0])).shape == (0, 16)
 
 
-def test_dropout_is_for_points_in_training(texts, encoder):
+def test_dropout_acts_on_points_in_training_only(texts, encoder):
     assert torch.equal(encoder(token_bag(texts)), encoder.embed(token_bag(texts)))
     encoder.dropout.train()
     assert (encoder(token_bag(texts)) == 0).any()
 
 
-def test_gradients_reach_the_model_until_it_is_frozen(texts, encoder):
+def test_model_has_gradients_until_it_is_frozen(texts, encoder):
     encoder.embed(token_bag(texts)).sum().backward()
     assert encoder.model.embeddings.word_embeddings.weight.grad.any()
     encoder.freeze_embedding()
     assert not any(parameter.requires_grad for parameter in encoder.parameters())
 
 
-def test_adopted_weights_are_a_copy(tiny_model, texts, encoder):
+def test_adopted_model_is_a_copy(tiny_model, texts, encoder):
     trained = TransformerEncoder(8, model=tiny_model).eval()
     with torch.no_grad():
         trained.model.embeddings.word_embeddings.weight.mul_(2)
@@ -87,7 +87,7 @@ def test_adopted_weights_are_a_copy(tiny_model, texts, encoder):
         encoder.adopt_embedding(BagOfTokens(6, dim=16))
 
 
-def test_refused(tiny_model, tmp_path):
+def test_invalid_values_are_refused(tiny_model, tmp_path):
     for changes, message in (
         ({"pooling": "max"}, r"encoder\.pooling: expected mean or cls, got max"),
         ({"dropout": 1.5}, r"must lie in \[0, 1\), got 1\.5"),
@@ -95,5 +95,5 @@ def test_refused(tiny_model, tmp_path):
     ):
         with pytest.raises(UserError, match=message):
             TransformerEncoder(8, **{"model": tiny_model, **changes})
-    with pytest.raises(UserError, match="reads texts of at most 24 tokens, got 25: take text=token_ids"):
+    with pytest.raises(UserError, match="reads texts of at most 24 tokens, got 25: choose text=token_ids"):
         TransformerEncoder(25, model=tiny_model)

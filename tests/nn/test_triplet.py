@@ -6,7 +6,7 @@ from xcgraph.nn.triplet import TripletLoss
 
 
 def naive(scores, positives, negatives, margin, num_negatives):
-    """Triplet by triplet, as the formula says."""
+    """The formula, triplet by triplet."""
     per_positive = []
     for row, drawn in enumerate(positives.tolist()):
         rivals = sorted(
@@ -32,7 +32,7 @@ def make_case(seed, rows=6, columns=9):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("margin", "num_negatives"), [(0.3, 1), (0.3, 3), (1.0, 12), (0.0, 2)])
-def test_as_the_naive_loop(seed, margin, num_negatives):
+def test_loss_matches_naive_loop(seed, margin, num_negatives):
     case = make_case(seed)
     found = TripletLoss(margin=margin, num_negatives=num_negatives)(*case)
     assert float(found) == pytest.approx(naive(*case, margin, num_negatives), rel=1e-5, abs=1e-7)
@@ -45,14 +45,14 @@ def test_gradient_reaches_the_positive_and_its_hardest_negatives_only():
     assert scores.grad.tolist() == [[-1, 0.5, 0, 0, 0.5]]
 
 
-def test_triplets_that_keep_the_margin_cost_nothing():
+def test_triplets_beyond_the_margin_have_no_loss():
     scores = torch.tensor([[0.9, 0.59, -1.0]])
     loss = TripletLoss(margin=0.3)(scores, torch.tensor([[0]]), torch.tensor([[False, True, True]]))
     assert float(loss) == 0
 
 
 @pytest.mark.parametrize("shape", [(0, 0), (3, 0), (3, 2)])
-def test_nothing_drawn_costs_nothing_and_has_a_gradient(shape):
+def test_no_positives_give_no_loss_but_a_gradient(shape):
     scores = torch.zeros(shape, requires_grad=True)
     loss = TripletLoss()(scores, torch.full((shape[0], 2), -1), torch.ones(shape, dtype=torch.bool))
     loss.backward()
@@ -60,7 +60,7 @@ def test_nothing_drawn_costs_nothing_and_has_a_gradient(shape):
     assert not scores.grad.any()
 
 
-def test_rows_without_negatives_cost_nothing():
+def test_rows_without_negatives_have_no_loss():
     loss = TripletLoss()(
         torch.zeros(2, 3), torch.zeros(2, 1, dtype=torch.int64), torch.zeros(2, 3, dtype=torch.bool)
     )
@@ -76,6 +76,6 @@ def test_rows_without_negatives_cost_nothing():
         ({"num_negatives": 0}, r"triplets\.num_negatives must be ≥ 1, got 0"),
     ],
 )
-def test_value_out_of_range(change, message):
+def test_values_outside_their_range_are_refused(change, message):
     with pytest.raises(UserError, match=message):
         TripletLoss(**change)

@@ -1,4 +1,4 @@
-"""Small trained models of every kind, each trained once."""
+"""Small trained models of every kind; each is trained once."""
 
 from dataclasses import replace
 from functools import cache, partial
@@ -34,7 +34,7 @@ def make_recipe(toy, kind):
             "encoder": partial(BagOfTokens, dim=32, block=GatedResidualBlock),
             "propagation": Propagation(hops=0),
             "fusion": GatedFusion,
-            "label_text": trained_text,
+            "token_embeddings": trained_text,
             "block": GatedResidualBlock,
         }
         return toy.recipe(network=toy.network(**parts), graph=IdentityGraph(), num_trees=2)
@@ -48,14 +48,14 @@ def make_recipe(toy, kind):
         return toy.joint(num_models=2, game_mix=0.3)
     if kind == "ranked_ramen":
         base = toy.recipe()
-        parts = ("graph", "clustering", "tasks", "shortlister", "ranker", "stages", "num_trees")
+        parts = ("graph", "clustering", "network", "shortlister", "ranker", "stages", "num_trees")
         return RankedRamen(dual_encoder=toy.ramen(), **{part: getattr(base, part) for part in parts})
     return toy.recipe(graph=RandomWalkGraph(walk_length=40, num_neighbors=4))
 
 
 @pytest.fixture(scope="session")
 def trained(toy, tmp_path_factory):
-    """By kind, a trained model and its portable form; products are float32 throughout."""
+    """Return a function from a kind to a trained model and its portable form, with exact float32 products."""
 
     @cache
     def train(kind):

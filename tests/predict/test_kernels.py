@@ -1,4 +1,4 @@
-"""Compiled loops against scipy and the training code's own functions."""
+"""Compiled loops match scipy and the functions of the training code."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def sparse(rng, shape, density):
 
 @pytest.mark.parametrize("mix", [0.2, 0.5, 1.0])
 @pytest.mark.parametrize("top_k", [1, 7, 30])
-def test_expand_is_game(mix, top_k):
+def test_expand_matches_game(mix, top_k):
     rng = np.random.default_rng(top_k)
     scores, graph = sparse(rng, (40, 300), 0.05), sparse(rng, (300, 300), 0.03)
     scores = retain_top_k(scores, top_k)
@@ -37,7 +37,7 @@ def test_expand_is_game(mix, top_k):
     np.testing.assert_array_equal(first, (labels[:, :1], values[:, :1]))
 
 
-def test_many_labels_in_one_table_do_not_collide():
+def test_many_labels_share_a_table_without_collisions():
     rng = np.random.default_rng(0)
     graph = sparse(rng, (5000, 5000), 0.02)
     scores = retain_top_k(sparse(rng, (3, 5000), 0.5), 100)
@@ -50,7 +50,7 @@ def test_many_labels_in_one_table_do_not_collide():
     np.testing.assert_allclose(values, expected[1], rtol=1e-6)
 
 
-def test_average_counts_a_missing_label_as_zero():
+def test_average_counts_missing_labels_as_zero():
     labels = np.array([[[1, 2, -1]], [[2, 3, 9]]], np.int32)
     scores = np.array([[[0.8, 0.5, 0]], [[0.7, 0.2, 0.1]]], np.float32)
 
@@ -60,7 +60,7 @@ def test_average_counts_a_missing_label_as_zero():
     np.testing.assert_allclose(found[1], [[0.6, 0.4, 0.1]], rtol=1e-6)
 
 
-def test_embed_bags_is_a_product():
+def test_embed_bags_matches_dense_product():
     rng = np.random.default_rng(0)
     bags, embedding = sparse(rng, (20, 50), 0.1), rng.normal(size=(50, 8)).astype(np.float32)
 
@@ -69,7 +69,7 @@ def test_embed_bags_is_a_product():
     np.testing.assert_allclose(found, bags @ embedding, rtol=1e-5, atol=1e-6)
 
 
-def test_rank_shortlists_as_its_formula():
+def test_rank_shortlists_matches_formula():
     rng = np.random.default_rng(0)
     starts = np.array([0, 3, 3, 7, 10])  # the second meta-label has no member
     labels = rng.permutation(10).astype(np.int32)

@@ -1,4 +1,4 @@
-"""docs/predict.md: its examples run, and what it says of files and fields is so."""
+"""The examples of docs/predict.md run, and its file and field names are right."""
 
 import contextlib
 import io
@@ -33,7 +33,7 @@ def model(trained, tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("model")
-def test_python_examples_run_one_after_the_other():
+def test_python_examples_run_in_order():
     code, output = "\n".join(blocks("python")), io.StringIO()
 
     with contextlib.redirect_stdout(output):
@@ -43,14 +43,14 @@ def test_python_examples_run_one_after_the_other():
     best, path = variables["best"], variables["path"]
     assert lines[0] == f"{best.name} {best.label} {best.score}"
     assert len(lines) == 3 + len(path.label.neighbours)
-    apple = variables["bags"][0][0]  # the program was asked for the same
+    apple = variables["bags"][0][0]  # the program predicted the same point
     assert lines[-1] == f"{apple.name} {variables['scores'][0, 0].item()}"
     assert path.label.own == pytest.approx(path.meta.score * path.probability, rel=1e-4)
     assert set(path.views) == {"text", "graph", "refinement"}
 
 
 @pytest.mark.usefixtures("model")
-def test_shell_examples_run_and_answer_as_shown():
+def test_shell_examples_give_the_fields_that_the_page_shows():
     export, predict, program = blocks("sh")
     assert program == export.replace("model\n", "model --program\n")
     script, *arguments = shlex.split(export)
@@ -69,5 +69,5 @@ def test_shell_examples_run_and_answer_as_shown():
     assert list(shown["labels"][0]) == list(answers[2]["labels"][0])
 
 
-def test_the_files_are_those_that_the_page_names(model):
+def test_page_names_every_file_of_a_model(model):
     assert all(f"`{path.name}`" in PAGE for path in model.iterdir())

@@ -54,19 +54,19 @@ def loaded(folder):
 
 
 @pytest.mark.parametrize("points", [0, 1, 2, 3, 7, 300])
-def test_any_number_of_points_gets_the_labels_of_the_predictor(loaded, points):
+def test_program_matches_engine_for_any_number_of_points(loaded, points):
     assert_alike(loaded, make_model(0), draw(points, TOKENS, seed=points))
 
 
 @pytest.mark.parametrize("tokens", [[], [2]])
-def test_a_point_of_few_tokens_is_one(loaded, tokens):
+def test_program_matches_engine_for_short_texts(loaded, tokens):
     weights = np.ones(len(tokens), np.float32)
     rows = csr_array((weights, tokens, [0, len(tokens)]), shape=(1, TOKENS))
 
     assert_alike(loaded, make_model(0), rows)
 
 
-def test_the_program_lies_beside_a_model_that_never_reads_it(folder):
+def test_loading_a_model_ignores_its_program(folder):
     assert {path.name for path in folder.iterdir()} >= {"model.json", "weights.safetensors", PROGRAM}
     (folder / PROGRAM).rename(folder / "moved")
     (folder / PROGRAM).write_bytes(b"no program")
@@ -74,7 +74,7 @@ def test_the_program_lies_beside_a_model_that_never_reads_it(folder):
     (folder / "moved").replace(folder / PROGRAM)
 
 
-def test_it_runs_where_xcgraph_is_not(folder):
+def test_program_runs_without_xcgraph(folder):
     script = (
         "import sys, torch; program = torch.export.load(sys.argv[1]).module(); "
         "labels, _ = program(torch.tensor([0, 3]), torch.ones(2), torch.tensor([0])); "
@@ -90,14 +90,14 @@ def test_it_runs_where_xcgraph_is_not(folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_recipe_has_a_program(kind, trained, toy):
+def test_program_of_every_recipe_matches_engine(kind, trained, toy):
     model = trained(kind)[1]
     labels, scores = ask(Program(model), toy.data.test.features)
     expected = Engine(model).top(toy.data.test.features, model.top_k)
 
     np.testing.assert_array_equal(labels[:, :5], expected.labels[:, :5])
     np.testing.assert_allclose(scores, expected.scores, atol=2e-6)
-    assert (labels == expected.labels).mean() > 0.99  # others differ in the last bit and change places
+    assert (labels == expected.labels).mean() > 0.99  # labels with almost equal scores change places
 
 
 def test_ties_go_to_the_smaller_label():
@@ -116,7 +116,7 @@ def test_ties_go_to_the_smaller_label():
         assert_alike(Program(equal), equal, draw(20, TOKENS))
 
 
-def test_fewer_labels_than_asked_for_are_padded():
+def test_missing_labels_are_padded():
     model = make_model(0)
     (tree, _) = model.trees
     one = csr_array(([1.0], ([0], [4])), shape=tree.members.shape, dtype=np.float32)
@@ -128,23 +128,23 @@ def test_fewer_labels_than_asked_for_are_padded():
     assert (ask(Program(lonely), draw(20, TOKENS))[0][:, 1:] == -1).all()
 
 
-def test_a_graph_that_no_table_holds_is_refused(monkeypatch):
-    monkeypatch.setattr(program_module, "_MOST_PADDED", 20)
+def test_graph_with_too_many_neighbours_is_refused(monkeypatch):
+    monkeypatch.setattr(program_module, "_MAX_PADDED", 20)
 
     with pytest.raises(UserError, match=r"found \d entries in one of \d rows: export without --program"):
         Program(make_model(0))
 
 
-def test_a_program_that_ranks_otherwise_is_not_written(tmp_path, monkeypatch):
+def test_program_that_ranks_differently_is_not_written(tmp_path, monkeypatch):
     monkeypatch.setattr("xcgraph.predict.program_file.Engine", lambda _: Engine(make_model(1)))
 
-    with pytest.raises(RuntimeError, match="ranks other labels than the model"):
+    with pytest.raises(RuntimeError, match=r"program\.pt2 ranks other labels"):
         save_model(make_model(0), tmp_path / "model", beside=[save_program])
     assert not list(tmp_path.iterdir())
 
 
-def test_the_command_writes_it_if_asked_to(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(export, "portable_run", lambda *_: make_model(0, pieces=True))
+def test_export_writes_a_program_on_request(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("xcgraph.predict.from_run.portable_run", lambda *_: make_model(0, pieces=True))
 
     export.main(["run", "--out", str(tmp_path / "with"), "--program"])
     export.main(["run", "--out", str(tmp_path / "without")])

@@ -1,4 +1,4 @@
-"""Records can be written whatever their names hold, and read back as they were."""
+"""Any name can be written as JSON and read back."""
 
 import json
 
@@ -13,13 +13,13 @@ def test_any_name_can_be_written_and_read_back(name):
     line = to_json({"name": name})
 
     line.encode("utf-8")
-    joined = name.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")  # halves side by side
+    joined = name.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")  # adjacent surrogates
     assert json.loads(line) == {"name": joined}
 
 
-def test_names_stay_readable():
+def test_names_are_not_escaped():
     assert to_json({"name": "яблоко"}) == '{"name": "яблоко"}'
 
 
-def test_half_a_character_becomes_its_escape():
+def test_lone_surrogate_is_escaped():
     assert to_json({"name": "\ud800"}) == r'{"name": "\ud800"}'

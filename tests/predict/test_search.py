@@ -1,4 +1,4 @@
-"""The search is exact, whatever the vectors."""
+"""The search is exact for any vectors."""
 
 import numpy as np
 import pytest
@@ -24,8 +24,8 @@ def exact(vectors, points, k):
     spread=st.floats(0, 4),
     offset=st.floats(0, 10),
 )
-def test_nothing_larger_is_missed(seed, count, dim, points, spread, offset):
-    """Norms spread over orders of magnitude, a common direction that makes all products nearly equal."""
+def test_search_finds_the_largest_products(seed, count, dim, points, spread, offset):
+    """Norms span orders of magnitude, and a common direction makes all products nearly equal."""
     rng = np.random.default_rng(seed)
     scale = np.exp(spread * rng.normal(size=(count, 1)))
     vectors = (scale * (offset + rng.normal(size=(count, dim)))).astype(np.float32)
@@ -45,7 +45,7 @@ def test_nothing_larger_is_missed(seed, count, dim, points, spread, offset):
     assert (np.diff(values, axis=1) <= 0).all()
 
 
-def test_many_points_without_bfloat16_are_searched_too(monkeypatch):
+def test_search_is_exact_without_bfloat16(monkeypatch):
     rng = np.random.default_rng(0)
     vectors, points = (rng.normal(size=(count, 16)).astype(np.float32) for count in (300, 20))
     found = ExactSearch(vectors)(points, 7)
@@ -58,7 +58,7 @@ def test_many_points_without_bfloat16_are_searched_too(monkeypatch):
 
 
 @pytest.mark.parametrize("points", [1, 40])
-def test_equal_products_go_to_the_smaller_number(points):
+def test_ties_go_to_the_smaller_number(points):
     vectors = np.ones((300, 8), np.float32)
     vectors[200:] = 2
 
@@ -68,15 +68,15 @@ def test_equal_products_go_to_the_smaller_number(points):
 
 
 @pytest.mark.parametrize("points", [1, 40])
-def test_vectors_of_zeros_have_products(points):
+def test_zero_vectors_are_found(points):
     found, values = ExactSearch(np.zeros((3, 4), np.float32))(np.ones((points, 4), np.float32), 2)
 
     assert found.tolist() == [[0, 1]] * points
     assert (values == 0).all()
 
 
-def test_compressed_vectors_alone_would_miss_some():
-    """The test above can fail: without the second product, neither compression is exact."""
+def test_compressed_vectors_alone_miss_some_products():
+    """Without the second product, neither compression is exact; the tests above can thus fail."""
     rng = np.random.default_rng(0)
     vectors, point = (
         rng.normal(size=(2000, 64)).astype(np.float32),

@@ -1,4 +1,4 @@
-"""Lines come as they are there, whole, in order, and a bad one says what is wrong with it."""
+"""Lines are answered whole, in order and as they arrive; a bad line is answered with its error."""
 
 import json
 
@@ -19,29 +19,29 @@ def predictor(trained):
 
 
 def reading(chunks):
-    """A read that gives chunk after chunk, whatever size is asked for."""
+    """Return a read function that ignores the size and returns one chunk per call."""
     remaining = iter(chunks)
     return lambda _: next(remaining, b"")
 
 
 @given(st.lists(st.binary(max_size=20).map(lambda line: line.replace(b"\n", b"")), max_size=30), st.data())
-def test_lines_survive_any_cut(lines, data):
+def test_lines_do_not_depend_on_chunks(lines, data):
     content = b"".join(line + b"\n" for line in lines)
     cuts = sorted(data.draw(st.sets(st.integers(1, max(len(content) - 1, 1)), max_size=8)))
     chunks = [content[start:end] for start, end in zip([0, *cuts], [*cuts, len(content)], strict=True)]
-    most = data.draw(st.integers(1, 5))
+    max_lines = data.draw(st.integers(1, 5))
 
-    batches = list(batches_of_lines(reading([chunk for chunk in chunks if chunk]), most))
+    batches = list(batches_of_lines(reading([chunk for chunk in chunks if chunk]), max_lines))
 
     assert [line for batch in batches for line in batch] == lines
-    assert all(1 <= len(batch) <= most for batch in batches)
+    assert all(1 <= len(batch) <= max_lines for batch in batches)
 
 
-def test_a_last_line_needs_no_end():
+def test_last_line_needs_no_line_feed():
     assert list(batches_of_lines(reading([b"one\ntw", b"o"]), 9)) == [[b"one"], [b"two"]]
 
 
-def test_what_is_there_does_not_wait_for_more():
+def test_available_lines_are_yielded_before_the_next_read():
     asked = []
 
     def read(size):
@@ -54,7 +54,7 @@ def test_what_is_there_does_not_wait_for_more():
     assert len(asked) == 1
 
 
-def test_a_huge_line_is_not_held_and_is_a_bad_one(predictor):
+def test_huge_line_is_bad_and_not_held_in_memory(predictor):
     chunk, held = b"x" * (1 << 16), []
     chunks = [*[chunk] * 200, b"\nred\n"]
     lines = []
@@ -65,7 +65,7 @@ def test_a_huge_line_is_not_held_and_is_a_bad_one(predictor):
     assert max(held) <= LONGEST_LINE + 1 + len(chunk)
     parsed = [parse_line(line, number, predictor, is_json=False) for number, line in enumerate(lines, 1)]
     assert [bool(line.error) for line in parsed] == [True, False]
-    assert "expected a line of at most" in parsed[0].error
+    assert f"at most {LONGEST_LINE} bytes" in parsed[0].error
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_huge_line_is_not_held_and_is_a_bad_one(predictor):
         (b'\xef\xbb\xbf{"text": "red"}', "red", None),
     ],
 )
-def test_json_lines(content, item, key, predictor):
+def test_json_line_is_parsed(content, item, key, predictor):
     line = parse_line(content, 1, predictor, is_json=True)
 
     assert (line.error, line.item, line.key) == ("", item, key)
@@ -90,33 +90,35 @@ def test_json_lines(content, item, key, predictor):
     [
         (b"", "found an empty line"),
         (b" \t\r", "found an empty line"),
-        (b"\xc3", "expected UTF-8, found the byte 0xc3"),
+        (b"\xc3", "UTF-8, found the byte 0xc3"),
+        (b"r\0e\0", "UTF-8, found a NUL byte"),
         (b"{", "expected JSON, found"),
         (b"[" * 100_000, "expected JSON, found"),
         (b"1" * 5000, "expected JSON, found"),
-        (b"7", "expected an object with one of text, tokens, features, found none"),
-        (b'{"txt": "red"}', "expected an object with one of text, tokens, features, found none"),
+        (b"7", "one of text, tokens, features, found 7"),
+        (b"{}", "one of text, tokens, features, found an empty object"),
+        (b'{"txt": "red"}', "one of text, tokens, features, found the keys 'txt'"),
         (b'{"text": "red", "tokens": {}}', "found text and tokens"),
-        (b'{"text": {"red": 1}}', "text: expected a text, found dict"),
-        (b'{"tokens": "red"}', "tokens: expected an object of weights, found str"),
-        (b'{"tokens": null}', "tokens: expected an object of weights, found NoneType"),
+        (b'{"text": {"red": 1}}', "text: expected a text, found {'red': 1}"),
+        (b'{"tokens": "red"}', "tokens: expected an object of weights, found 'red'"),
+        (b'{"tokens": null}', "tokens: expected an object of weights, found None"),
         (b'{"tokens": {"red": "1"}}', "expected a finite weight"),
         (b'{"tokens": {"red": 1e999}}', "expected a finite weight"),
         (b'{"tokens": {"red": NaN}}', "expected a finite weight"),
         (b'{"tokens": {"red": 1%s}}' % (b"0" * 400), "expected a finite weight"),
-        (rb'{"text": "red \ud800"}', "expected Unicode, found half a character"),
-        (b'{"features": {"red": 1}}', "features: expected numbers of columns, found 'red'"),
-        (b'"\\udfff"', "expected Unicode, found half a character"),
+        (rb'{"text": "red \ud800"}', "Unicode, found the lone surrogate '\\ud800'"),
+        (b'{"features": {"red": 1}}', "features: expected column numbers as keys, found 'red'"),
+        (b'"\\udfff"', "Unicode, found the lone surrogate '\\udfff'"),
         (b'{"text": "red", "id": "\\ud800"}', "id: expected JSON of at most 1000 bytes, found '\\ud800'"),
         (b'{"text": "red", "id": NaN}', "id: expected JSON of at most 1000 bytes, found nan"),
         (b'{"text": "red", "id": ' + b"[" * 800 + b"]" * 800 + b"}", "id: expected JSON of at most 1000"),
-        (b'{"features": {"+1": 1}}', "features: expected numbers of columns, found '+1'"),
-        (b'{"features": {"01": 1}}', "features: expected numbers of columns, found '01'"),
-        (b'{"features": {"%s": 1}}' % (b"9" * 5000), "features: expected numbers of columns, found '999"),
-        (b'{"features": {"3": 1}}', "expected columns of tokens from 0 to 2, found 3"),
+        (b'{"features": {"+1": 1}}', "features: expected column numbers as keys, found '+1'"),
+        (b'{"features": {"01": 1}}', "features: expected column numbers as keys, found '01'"),
+        (b'{"features": {"%s": 1}}' % (b"9" * 5000), "features: expected column numbers as keys, found '999"),
+        (b'{"features": {"3": 1}}', "token columns from 0 to 2, found 3"),
     ],
 )
-def test_bad_json_lines(content, message, predictor):
+def test_bad_json_line_has_an_error(content, message, predictor):
     line = parse_line(content, 3, predictor, is_json=True)
 
     assert line.item is None
@@ -124,13 +126,13 @@ def test_bad_json_lines(content, message, predictor):
 
 
 @given(content=st.binary(max_size=200))
-def test_any_bytes_are_an_item_or_an_error(content, predictor):
+def test_any_bytes_give_an_item_or_an_error(content, predictor):
     for is_json in (False, True):
         line = parse_line(content, 1, predictor, is_json=is_json)
         assert (line.item is None) == bool(line.error)
 
 
-def test_answers_keep_order_and_numbers(predictor):
+def test_answers_keep_order_and_line_numbers(predictor):
     contents = [b'{"text": "red", "id": "a"}', b"{", b'{"id": 2}', b'{"text": "pear"}']
     lines = [
         parse_line(content, number, predictor, is_json=True) for number, content in enumerate(contents, 5)
@@ -146,6 +148,18 @@ def test_answers_keep_order_and_numbers(predictor):
         assert [label["label"] for label in answer["labels"]] == [each.label for each in expected]
         scores = [label["score"] for label in answer["labels"]]
         assert scores == pytest.approx([each.score for each in expected], rel=1e-5)
+
+
+def test_inputs_without_a_known_token_are_flagged(predictor):
+    contents = [b"red", "🍏".encode()]
+    lines = [
+        parse_line(content, number, predictor, is_json=False) for number, content in enumerate(contents, 1)
+    ]
+
+    found = list(answers(lines, predictor, 2, explain=False))
+
+    assert [answer["known"] for answer in found] == [True, False]
+    assert [len(answer["labels"]) for answer in found] == [2, 2]
 
 
 def test_explanations_are_json_with_names(predictor):

@@ -15,7 +15,7 @@ WALKS = RandomWalkGraph(walk_length=40, num_neighbors=4)
 
 
 def edges(matrix):
-    """The edges, and the links that are only to be no negatives."""
+    """Return the edges, and the links that only exclude negatives."""
     coo = matrix.tocoo()
     pairs = list(zip(coo.row.tolist(), coo.col.tolist(), coo.data.tolist(), strict=True))
     return tuple({(row, column) for row, column, value in pairs if value == kind} for kind in (1, 0))
@@ -30,14 +30,12 @@ def nearest(reach, known, most):
 
 
 @pytest.mark.parametrize("num_anchors", [1, 3])
-def test_anchors_of_labels_are_their_neighbours_and_those_of_points_their_labels_neighbours(
-    toy, tmp_path, num_anchors
-):
+def test_label_anchors_are_the_nearest_labels_in_the_graph(toy, tmp_path, num_anchors):
     work = toy.workspace(tmp_path)
     (found,) = LabelAnchors(graph=WALKS, num_anchors=num_anchors).find(work)
     graph = WALKS.build(work.train.labels, None, work.seed_for("anchors")).toarray()
-    truth = work.train.labels.toarray()
-    for matrix, known in ((found.points, truth), (found.labels, np.eye(40))):
+    carried = work.train.labels.toarray()
+    for matrix, known in ((found.points, carried), (found.labels, np.eye(40))):
         drawn, spared = edges(matrix)
         assert spared == set(zip(*(axis.tolist() for axis in np.nonzero(known)), strict=True))
         expected = {
@@ -48,10 +46,10 @@ def test_anchors_of_labels_are_their_neighbours_and_those_of_points_their_labels
         assert drawn == expected
         assert drawn
     assert found.features is work.label_features
-    assert (found.named.toarray() == np.eye(40)).all()
+    assert (found.anchor_labels.toarray() == np.eye(40)).all()
 
 
-def test_the_graph_is_kept(toy, tmp_path, monkeypatch):
+def test_graph_is_built_once(toy, tmp_path, monkeypatch):
     source = LabelAnchors(graph=WALKS)
     (first,) = source.find(toy.workspace(tmp_path))
     monkeypatch.setattr(RandomWalkGraph, "build", lambda *_: pytest.fail("It is stored."))
@@ -64,7 +62,7 @@ def test_the_graph_is_kept(toy, tmp_path, monkeypatch):
 
 @pytest.fixture
 def work(toy, tmp_path):
-    """Two graphs; anchor 0 of the first has no label, and the second has none at all."""
+    """A workspace with two graphs; anchor 0 of the first and all anchors of the second have no labels."""
     rng = np.random.default_rng(5)
     graphs = {
         name: GraphMetadata(
@@ -78,7 +76,7 @@ def work(toy, tmp_path):
     return toy.workspace(tmp_path, data=replace(toy.data, metadata=graphs))
 
 
-def test_given_links_are_edges_and_walks_add_the_nearest(work):
+def test_metadata_anchors_are_the_links_and_the_nearest_by_walks(work):
     found = MetadataAnchors(graphs=None, walks=WALKS, num_anchors=2).find(work)
     assert len(found) == 2
     for name, anchors in zip("ab", found, strict=True):
@@ -94,7 +92,7 @@ def test_given_links_are_edges_and_walks_add_the_nearest(work):
     assert not found[1].labels.nnz
 
 
-def test_text_of_an_anchor_is_the_mean_of_what_it_is_linked_to(work):
+def test_anchor_text_is_the_mean_of_linked_texts(work):
     anchors, _ = MetadataAnchors(graphs=None, walks=WALKS).find(work)
     given = work.metadata["a"]
     sums = np.zeros((12, work.label_features.shape[1]))
@@ -105,7 +103,7 @@ def test_text_of_an_anchor_is_the_mean_of_what_it_is_linked_to(work):
     np.testing.assert_allclose(anchors.features.toarray(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_without_walks_the_links_stay_as_given(work):
+def test_identity_walks_add_no_anchors(work):
     (anchors,) = MetadataAnchors(graphs=["a"], walks=IdentityGraph()).find(work)
     assert (anchors.points.toarray() == work.metadata["a"].train.toarray()).all()
 
@@ -113,17 +111,17 @@ def test_without_walks_the_links_stay_as_given(work):
 @pytest.mark.parametrize(
     ("graphs", "message"), [(["a", "c"], "expected graph metadata, c, found a, b"), ([], "some, found a, b")]
 )
-def test_a_graph_that_is_not_there(work, graphs, message):
+def test_missing_graph_is_refused(work, graphs, message):
     with pytest.raises(UserError, match=message):
         MetadataAnchors(graphs=graphs, walks=WALKS).find(work)
 
 
-def test_a_data_set_without_metadata(toy, tmp_path):
-    with pytest.raises(UserError, match=r"found none.*take anchors=label_graph"):
+def test_dataset_without_metadata_is_refused(toy, tmp_path):
+    with pytest.raises(UserError, match=r"some, found none; .*anchors=label_graph"):
         MetadataAnchors(graphs=None, walks=WALKS).find(toy.workspace(tmp_path))
 
 
-def test_no_anchors(toy, tmp_path):
+def test_no_anchors_finds_none(toy, tmp_path):
     assert NoAnchors().find(toy.workspace(tmp_path)) == ()
 
 
@@ -131,6 +129,6 @@ def test_no_anchors(toy, tmp_path):
     "make",
     [lambda **k: LabelAnchors(graph=WALKS, **k), lambda **k: MetadataAnchors(graphs=None, walks=WALKS, **k)],
 )
-def test_value_out_of_range(make):
+def test_num_anchors_must_be_positive(make):
     with pytest.raises(UserError, match=r"anchors\.num_anchors must be ≥ 1, got 0"):
         make(num_anchors=0)

@@ -20,8 +20,8 @@ from xcgraph.nn.fusion import ConcatFusion, GatedFusion, MeanFusion, SumFusion
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.refinement import NoRefinement, RandomRefinementVectors
 from xcgraph.recipes.eclare import Eclare
+from xcgraph.recipes.keyed import Keyed
 from xcgraph.recipes.shortlister import TreeShortlister
-from xcgraph.recipes.workspace import Keyed
 from xcgraph.sparse import normalize_rows
 from xcgraph.tasks.label_text import trained_text
 from xcgraph.tasks.meta_text import summed_views
@@ -71,7 +71,7 @@ def undisturbed(toy, tmp_path_factory):
 
 
 def change(part, path, value):
-    """Replace a field of a part of a part, such as ``stages.ranker.lr``."""
+    """Replace a nested field, such as ``stages.ranker.lr``."""
     name, _, rest = path.partition(".")
     return replace(part, **{name: change(getattr(part, name), rest, value) if rest else value})
 
@@ -139,7 +139,7 @@ def test_end_to_end(toy, tmp_path, changes):
     assert_learned(toy, scores)
 
 
-def test_every_stage_leaves_its_artifact(toy, tmp_path, fits):
+def test_fit_stores_an_artifact_for_every_stage(toy, tmp_path, fits):
     work = toy.workspace(tmp_path)
     toy.recipe().fit(work)
     assert fits == ["surrogate", "tree-0-shortlister", "tree-0-ranker"]
@@ -149,7 +149,7 @@ def test_every_stage_leaves_its_artifact(toy, tmp_path, fits):
         assert files[name] == {"weights.ckpt", "curves.csv", "manifest.json"}
 
 
-def test_two_trees_are_averaged_and_differ(toy, undisturbed, tmp_path):
+def test_scores_are_the_mean_of_two_different_trees(toy, undisturbed, tmp_path):
     model = toy.recipe(num_trees=2).fit(toy.workspace(tmp_path))
     features = toy.data.test.features
     first, second = (tree.score(features).toarray() for tree in model.members)
@@ -163,8 +163,8 @@ def test_two_trees_are_averaged_and_differ(toy, undisturbed, tmp_path):
     np.testing.assert_allclose(found[kept], mean[kept], rtol=1e-6)
 
 
-def test_validation_and_test_points_are_not_learned_from(toy, undisturbed, tmp_path):
-    """Other labels there: the same model."""
+def test_labels_of_validation_points_do_not_change_the_model(toy, undisturbed, tmp_path):
+    """With other labels of validation points, the model is the same."""
     work = toy.workspace(tmp_path)
     other_labels = work.valid.labels[np.arange(len(work.valid))[::-1]]
     work = replace(work, valid=replace(work.valid, labels=other_labels))
@@ -175,7 +175,7 @@ def test_validation_and_test_points_are_not_learned_from(toy, undisturbed, tmp_p
 # --- what is there already is not computed again --------------------------------------------------------
 
 
-def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, fits, monkeypatch):
+def test_second_fit_loads_everything_and_gives_the_same_scores(toy, undisturbed, fits, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("It is stored.")
 
@@ -199,14 +199,14 @@ def test_another_seed_gives_other_scores(toy, undisturbed, tmp_path):
     assert_learned(toy, scores)
 
 
-def test_change_of_the_ranker_trains_only_the_ranker(toy, undisturbed, fits):
+def test_changed_ranker_trains_only_the_ranker(toy, undisturbed, fits):
     root, _ = undisturbed
     recipe = change(toy.recipe(), "stages.ranker.lr", 0.01)
     recipe.fit(toy.workspace(root))
     assert fits == ["tree-0-ranker"]
 
 
-def test_sweep_over_what_comes_later_builds_graph_and_surrogate_once(toy, tmp_path, fits, monkeypatch):
+def test_sweep_over_later_modules_builds_graph_and_surrogate_once(toy, tmp_path, fits, monkeypatch):
     built, original = [], RandomWalkGraph.build
 
     def build(self, labels, label_vectors, seed):
@@ -232,9 +232,9 @@ def test_sweep_over_what_comes_later_builds_graph_and_surrogate_once(toy, tmp_pa
     assert Counter(fits) == {"surrogate": 1, "tree-0-shortlister": 4, "tree-0-ranker": 6}
 
 
-def test_another_tree_trains_only_itself(toy, undisturbed, fits):
+def test_additional_tree_trains_only_its_own_stages(toy, undisturbed, fits):
     root, _ = undisturbed
-    for trees in ({"first_tree": 1}, {"num_trees": 2}):  # apart, and taken by an ensemble
+    for trees in ({"first_tree": 1}, {"num_trees": 2}):  # first alone, then in an ensemble
         toy.recipe(**trees).fit(toy.workspace(root))
         assert fits == ["tree-1-shortlister", "tree-1-ranker"]
 
@@ -269,9 +269,9 @@ CHANGES = [
 
 @pytest.fixture
 def untrained(monkeypatch):
-    """Leave every task as it was built: keys do not depend on the training's outcome."""
+    """Skip the trainings: keys do not depend on their results."""
 
-    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
+    def fit(self, task, points, metrics, *, folder, title, seed, listener):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())
         (folder / CURVES).write_text("epoch\n")
 
@@ -284,7 +284,7 @@ def keys_of(work):
 
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=[path for path, _, _ in CHANGES])
-def test_change_of_a_setting_builds_anew_what_depends_on_it(toy, tmp_path, path, value, expected):
+def test_changed_setting_rebuilds_only_dependent_stages(toy, tmp_path, path, value, expected):
     before, after = toy.workspace(tmp_path), toy.workspace(tmp_path)
     toy.recipe().fit(before)
     change(toy.recipe(), path, value).fit(after)
@@ -292,7 +292,7 @@ def test_change_of_a_setting_builds_anew_what_depends_on_it(toy, tmp_path, path,
     assert {name for name in old if new[name] != old[name]} == expected
 
 
-def test_smoothing_gives_labels_their_neighbours_centroids(toy, tmp_path, monkeypatch):
+def test_smoothing_averages_centroids_over_the_graph(toy, tmp_path, monkeypatch):
     clustered, original = [], BalancedTree.fit
 
     def fit(self, vectors, num_clusters, seed):
@@ -311,7 +311,7 @@ def test_smoothing_gives_labels_their_neighbours_centroids(toy, tmp_path, monkey
 
 @pytest.mark.usefixtures("untrained")
 @pytest.mark.parametrize("changes", [{"seed": 1}, {"validation_seed": 1}, {"validation_fraction": 0.25}])
-def test_change_of_seed_or_split_builds_everything_anew(toy, tmp_path, changes):
+def test_changed_seed_or_split_rebuilds_everything(toy, tmp_path, changes):
     before, after = toy.workspace(tmp_path), toy.workspace(tmp_path, **changes)
     for work in (before, after):
         toy.recipe().fit(work)
@@ -320,7 +320,7 @@ def test_change_of_seed_or_split_builds_everything_anew(toy, tmp_path, changes):
 
 
 @pytest.mark.usefixtures("untrained")
-def test_change_of_data_builds_everything_anew(toy, tmp_path):
+def test_changed_data_rebuilds_everything(toy, tmp_path):
     labels = toy.data.train.labels.toarray()
     labels[3, 5] = 1 - labels[3, 5]
     train = replace(toy.data.train, labels=csr_array(labels))
@@ -348,7 +348,7 @@ def test_change_of_data_builds_everything_anew(toy, tmp_path):
         (XCTask, "validation_step", 18, 1),
     ],
 )
-def test_killed_fit_goes_on_and_ends_with_the_same_bits(
+def test_resumed_fit_equals_an_uninterrupted_one(
     toy, undisturbed, tmp_path, interrupter, fits, owner, method, call, trained_afterwards
 ):
     interrupter.raise_in(owner, method, call=call)
@@ -363,7 +363,7 @@ def test_killed_fit_goes_on_and_ends_with_the_same_bits(
     assert not list(tmp_path.rglob("last.ckpt"))
 
 
-def test_damaged_weights_are_trained_anew(toy, tmp_path, fits, caplog):
+def test_damaged_weights_are_trained_again(toy, tmp_path, fits, caplog):
     work = toy.workspace(tmp_path)
     expected = toy.recipe().fit(work).score(toy.data.test.features)
     path = work.store.used["tree-0-shortlister"].path(WEIGHTS)
@@ -393,7 +393,7 @@ def test_damaged_weights_are_trained_anew(toy, tmp_path, fits, caplog):
         ("stages.ranker.trainer", partial(Trainer, accelerator="abacus"), "abacus"),
     ],
 )
-def test_impossible_settings_are_refused_before_anything_is_built(toy, tmp_path, path, value, message):
+def test_impossible_settings_are_refused_before_any_stage(toy, tmp_path, path, value, message):
     work, recipe = toy.workspace(tmp_path), change(toy.recipe(), path, value)
     with pytest.raises(UserError, match=message):
         recipe.fit(work)
@@ -402,13 +402,13 @@ def test_impossible_settings_are_refused_before_anything_is_built(toy, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
-def test_largest_possible_settings_are_taken(toy):
+def test_largest_possible_settings_are_accepted(toy):
     recipe = change(change(toy.recipe(), "shortlister.beam_size", 16), "ranker.top_k", 40)
     recipe.check(40)
 
 
 @pytest.mark.parametrize("num_trees", [0, -1])
-def test_number_of_trees_out_of_range(toy, num_trees):
+def test_num_trees_must_be_positive(toy, num_trees):
     with pytest.raises(UserError, match=f"num_trees must be ≥ 1, got {num_trees}"):
         toy.recipe(num_trees=num_trees)
 

@@ -22,7 +22,7 @@ from xcgraph.recipes.points import (
     PropensityWeighted,
     TrainingPointsOnly,
 )
-from xcgraph.recipes.shortlister import unlabelled
+from xcgraph.recipes.shortlists import unlabelled
 from xcgraph.storage.npz import load_csr
 from xcgraph.tasks.xc_task import XCTask
 from xcgraph.training.checkpoints import load_tensors
@@ -54,7 +54,7 @@ def undisturbed(toy, tmp_path_factory):
         {"game_mix": 0.3},
         {"network.likelihood": Logistic()},
         {"network.refinement": NoRefinement},
-        {"network.refinement": RefinementVectors},  # whose gradients are sparse
+        {"network.refinement": RefinementVectors},  # with sparse gradients
         {"network.propagation.hops": 0},
         {"network.encoder": partial(SumOfTokens, dim=32)},
     ],
@@ -73,16 +73,16 @@ def test_end_to_end(toy, tmp_path, changes):
     assert metrics["R@5"] > 0.5
 
 
-def test_scores_of_a_point_are_shares_of_one(undisturbed):
+def test_softmax_scores_of_a_point_sum_to_one(undisturbed):
     np.testing.assert_allclose(undisturbed[1].sum(axis=1), np.ones(60), rtol=1e-5)
 
 
-def test_labels_are_ranked_by_inner_products_with_their_fused_views(toy, tmp_path):
+def test_scores_rank_labels_by_inner_products_with_summed_views(toy, tmp_path):
     model = toy.joint().fit(toy.workspace(tmp_path))
     texts, labels, task = toy.data.test.features, toy.data.label_features, model.members[0].task
     table, free = (
         part.detach().numpy()
-        for part in (task.encoder.embedding.weight, task.classifier.refinement.vectors.weight)
+        for part in (task.encoder.embedding.weight, task.labels.refinement.vectors.weight)
     )
     graph = toy.joint().graph.build(
         toy.workspace(tmp_path).train.labels, None, toy.workspace(tmp_path).seed_for("graph")
@@ -92,10 +92,10 @@ def test_labels_are_ranked_by_inner_products_with_their_fused_views(toy, tmp_pat
     products = (texts @ table + shift) @ ((labels @ table) + graph @ (labels @ table) + free).T
     best = np.argsort(-products, axis=1)[:, :1]
     found = model.score(texts).toarray()
-    assert (found.argmax(axis=1)[:, None] == best).mean() > 0.95  # products of bfloat16 in the task
+    assert (found.argmax(axis=1)[:, None] == best).mean() > 0.95  # the task multiplies in bfloat16
 
 
-def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, monkeypatch):
+def test_second_fit_loads_everything_and_gives_the_same_scores(toy, undisturbed, monkeypatch):
     work, expected = undisturbed
     monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("It is stored."))
     model = toy.joint().fit(toy.workspace(work.store.root))
@@ -111,7 +111,7 @@ def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, m
         (XCTask, "validation_step", 3),
     ],
 )
-def test_killed_fit_goes_on_and_ends_with_the_same_bits(
+def test_resumed_fit_equals_an_uninterrupted_one(
     toy, undisturbed, tmp_path, interrupter, owner, method, call
 ):
     interrupter.raise_in(owner, method, call=call)
@@ -122,7 +122,7 @@ def test_killed_fit_goes_on_and_ends_with_the_same_bits(
     np.testing.assert_array_equal(model.score(toy.data.test.features).toarray(), undisturbed[1])
 
 
-def test_weights_are_averaged_by_a_callback_also_across_a_kill(toy, undisturbed, tmp_path, interrupter):
+def test_weight_averaging_callback_survives_a_resume(toy, undisturbed, tmp_path, interrupter):
     average = partial(EMAWeightAveraging, use_buffers=False, decay=0.9, update_every_n_steps=2)
     recipe = toy.joint(stage=replace(toy.stage(), callbacks=(average,)))
     whole = recipe.fit(toy.workspace(tmp_path / "whole")).score(toy.data.test.features).toarray()
@@ -147,7 +147,7 @@ def test_weights_are_averaged_by_a_callback_also_across_a_kill(toy, undisturbed,
         ("graph.walk_length", 41, {"graph", "joint"}),
     ],
 )
-def test_a_change_makes_anew_what_depends_on_it(toy, undisturbed, tmp_path, path, value, stages):
+def test_changed_setting_rebuilds_only_dependent_stages(toy, undisturbed, tmp_path, path, value, stages):
     del tmp_path
     work = toy.workspace(undisturbed[0].store.root)
     before = {name: artifact.key for name, artifact in undisturbed[0].store.used.items()}
@@ -156,7 +156,7 @@ def test_a_change_makes_anew_what_depends_on_it(toy, undisturbed, tmp_path, path
     assert {name for name in after if after[name] != before[name]} == stages
 
 
-def test_an_ensemble_averages_models_of_which_the_first_is_the_single_one(toy, undisturbed, tmp_path):
+def test_ensemble_averages_models_and_the_first_equals_a_single_model(toy, undisturbed, tmp_path):
     work = toy.workspace(tmp_path)
     model = toy.joint(num_models=2).fit(work)
     assert work.store.used.keys() == {"graph", "joint", "joint-1"}
@@ -169,7 +169,7 @@ def test_an_ensemble_averages_models_of_which_the_first_is_the_single_one(toy, u
     np.testing.assert_allclose(found[found > 0], mean[found > 0], rtol=1e-6)
 
 
-def test_neighbours_share_in_scores_if_they_are_to(toy, undisturbed):
+def test_game_mix_expands_the_scores(toy, undisturbed):
     work = toy.workspace(undisturbed[0].store.root)
     model = toy.joint(game_mix=0.3).fit(work)
     plain = csr_array(undisturbed[1])
@@ -178,7 +178,7 @@ def test_neighbours_share_in_scores_if_they_are_to(toy, undisturbed):
     np.testing.assert_allclose(found.toarray(), expected.toarray(), rtol=1e-6)
 
 
-def test_regularizers_see_label_texts_as_points(toy, undisturbed, tmp_path):
+def test_regularizers_link_label_texts_to_anchors(toy, undisturbed, tmp_path):
     work = toy.workspace(tmp_path)
     recipe = toy.joint(anchors=toy.ramen().anchors, regularizer=toy.regularization())
     scores = recipe.fit(work).score(toy.data.test.features)
@@ -201,13 +201,13 @@ def test_values_out_of_range(toy):
         toy.joint(game_mix=1.5)
     with pytest.raises(UserError, match="needs anchors: choose some with anchors="):
         toy.joint(regularizer=toy.regularization()).check(40)
-    tasks = replace(toy.joint().network, own_text=False, refinement=NoRefinement)
-    viewless = toy.joint(network=change(tasks, "propagation.hops", 0))
+    network = replace(toy.joint().network, own_text=False, refinement=NoRefinement)
+    viewless = toy.joint(network=change(network, "propagation.hops", 0))
     with pytest.raises(UserError, match=r"own_text=true, hops ≥ 1 or refinement"):
         viewless.check(40)
 
 
-def test_a_point_without_labels_teaches_nothing(toy, tmp_path):
+def test_points_without_labels_have_zero_loss(toy, tmp_path):
     work = toy.workspace(tmp_path)
     task = toy.joint().fit(work).members[0].task
     batch = WeightedLabelsDataset(unlabelled(work.train.features, work.num_labels))[np.arange(16)]

@@ -1,4 +1,4 @@
-"""Which labels a step scores, within the recipe that trains by them."""
+"""Negatives in the joint recipe."""
 
 from functools import partial
 
@@ -16,7 +16,7 @@ from .test_eclare import change
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
 
-ROWS = np.arange(0, 240, 7)  # of points and, below them, label texts
+ROWS = np.arange(0, 240, 7)  # of training points, followed by label texts
 
 
 def shared(toy, **changes):
@@ -27,7 +27,7 @@ def shared(toy, **changes):
 
 @pytest.fixture(scope="module")
 def undisturbed(toy, tmp_path_factory):
-    """Scores of the test points after an undisturbed training."""
+    """Scores of the test points after an uninterrupted training."""
     return scores(toy, tmp_path_factory.mktemp("undisturbed"))
 
 
@@ -36,10 +36,10 @@ def scores(toy, folder, **changes):
 
 
 def gradients(toy, targets, likelihood):
-    """The loss of a batch, and its gradient for every weight."""
+    """Return the loss of a batch, and its gradient for every weight."""
     torch.manual_seed(0)
     task = change(toy.joint(), "network.likelihood", likelihood).network.build(toy.labels, 0.05).eval()
-    torch.nn.init.normal_(task.classifier.refinement.vectors.weight)
+    torch.nn.init.normal_(task.labels.refinement.vectors.weight)
     loss = task.training_step(targets[ROWS])
     loss.backward()
     return loss, {name: weight.grad for name, weight in task.named_parameters()}
@@ -47,7 +47,7 @@ def gradients(toy, targets, likelihood):
 
 @pytest.mark.parametrize("likelihood", [Softmax(), Logistic()])
 @pytest.mark.parametrize("kind", [SharedNegatives, UnweightedNegatives])
-def test_as_many_as_there_are_is_all(toy, kind, likelihood):
+def test_shared_negatives_of_all_labels_equal_all_labels(toy, kind, likelihood):
     points = toy.joint().points.select(toy.data.train, toy.data.label_features, toy.graph)
     loss, found = gradients(toy, kind(num_negatives=40).make_batches(points, 0), likelihood)
     exact, expected = gradients(toy, AllLabels().make_batches(points, 0), likelihood)
@@ -57,7 +57,7 @@ def test_as_many_as_there_are_is_all(toy, kind, likelihood):
         torch.testing.assert_close(found[name], gradient, rtol=1e-4, atol=1e-6)
 
 
-def test_scores_are_those_of_all_labels_at_the_shared_ones(toy):
+def test_scores_of_shared_labels_equal_their_scores_among_all_labels(toy):
     task = toy.joint().network.build(toy.labels, 0.05).eval()
     batch, full = (
         negatives.make_batches(toy.data.train, 0)[ROWS[:9]]
@@ -67,17 +67,17 @@ def test_scores_are_those_of_all_labels_at_the_shared_ones(toy):
     torch.testing.assert_close(task(batch), task(full)[:, batch.label_ids], rtol=1e-4, atol=1e-5)
 
 
-def test_free_vectors_of_other_labels_have_no_gradient(toy):
+def test_only_shared_labels_get_gradients_of_free_vectors(toy):
     task = shared(toy).network.build(toy.labels, 0.05)
     batch = SharedNegatives(num_negatives=8).make_batches(toy.data.train, 0)[ROWS[:9]]
     task.training_step(batch).backward()
-    gradient = task.classifier.refinement.vectors.weight.grad
+    gradient = task.labels.refinement.vectors.weight.grad
     assert gradient.is_sparse
     assert torch.equal(gradient.coalesce().indices()[0], batch.label_ids)
 
 
 @pytest.mark.parametrize("call", [4, 19])  # in the first epoch, and in the second
-def test_killed_fit_goes_on_and_ends_with_the_same_bits(toy, undisturbed, tmp_path, interrupter, call):
+def test_resumed_fit_equals_an_uninterrupted_one(toy, undisturbed, tmp_path, interrupter, call):
     interrupter.raise_in(XCTask, "training_step", call=call)
     with pytest.raises(Exception, match=r"XCTask\.training_step"):
         scores(toy, tmp_path)
@@ -85,7 +85,7 @@ def test_killed_fit_goes_on_and_ends_with_the_same_bits(toy, undisturbed, tmp_pa
     np.testing.assert_array_equal(scores(toy, tmp_path), undisturbed)
 
 
-def test_the_seed_of_the_run_decides_what_is_drawn(toy, tmp_path):
+def test_negatives_depend_on_the_seed_of_the_run(toy, tmp_path):
     def ids(seed):
         drawn = toy.workspace(tmp_path, seed=seed).seed_for("negatives")
         return (
@@ -96,6 +96,6 @@ def test_the_seed_of_the_run_decides_what_is_drawn(toy, tmp_path):
     assert ids(0) != ids(1)
 
 
-def test_less_than_one_is_refused():
+def test_num_negatives_must_be_positive():
     with pytest.raises(UserError, match=r"negatives\.num_negatives must be ≥ 1, got 0"):
         SharedNegatives(num_negatives=0)

@@ -21,12 +21,12 @@ TRAIN = Split(
     filter_pairs=np.array([[1, 2]]),
 )
 TEXTS = csr_array(np.array([[0, 0, 1], [3, 0, 0], [0, 1, 1]], np.float32))
-# Labels 0 and 1 are neighbours, 2 is nobody's; rows of Ĝ hold the label itself, too.
+# Labels 0 and 1 are neighbours, label 2 has none; rows of Ĝ include the label itself.
 GRAPH = csr_array(np.array([[0.5, 0.4, 0.1], [0.2, 0.8, 0], [0, 0, 1]], np.float32))
 
 
-def test_given():
-    assert TrainingPointsOnly().of(TRAIN, TEXTS, GRAPH) is TRAIN
+def test_training_points_only_returns_the_training_points():
+    assert TrainingPointsOnly().select(TRAIN, TEXTS, GRAPH) is TRAIN
 
 
 @pytest.mark.parametrize(
@@ -37,24 +37,24 @@ def test_given():
         (0.0, np.eye(3)),
     ],
 )
-def test_label_texts_follow_the_training_points(relevance, near):
-    points = GraphLabelTexts(neighbour_relevance=relevance).of(TRAIN, TEXTS, GRAPH)
+def test_label_texts_are_appended_with_the_relevance_of_neighbours(relevance, near):
+    points = GraphLabelTexts(neighbour_relevance=relevance).select(TRAIN, TEXTS, GRAPH)
     np.testing.assert_array_equal(
         points.features.toarray(), np.vstack([TRAIN.features.toarray(), TEXTS.toarray()])
     )
     np.testing.assert_allclose(points.labels.toarray(), np.vstack([TRAIN.labels.toarray(), near]))
-    assert points.labels.nnz == TRAIN.labels.nnz + np.count_nonzero(near)  # no positive of relevance 0
+    assert points.labels.nnz == TRAIN.labels.nnz + np.count_nonzero(near)  # no entry has relevance 0
     assert points.labels.dtype == np.float32
     np.testing.assert_array_equal(points.filter_pairs, TRAIN.filter_pairs)
 
 
-def test_without_edges_a_text_carries_its_label():
+def test_label_text_without_neighbours_has_only_its_label():
     graph = IdentityGraph().build(TRAIN.labels, None, 0)
-    points = GraphLabelTexts().of(TRAIN, TEXTS, graph)
+    points = GraphLabelTexts().select(TRAIN, TEXTS, graph)
     np.testing.assert_array_equal(points.labels.toarray()[2:], np.eye(3))
 
 
-# Label 0 has three points, of which two carry label 1 as well and one label 2, which has no other.
+# Label 0 has three points: two of them also have label 1, and one also has label 2.
 TOGETHER = replace(
     TRAIN,
     features=csr_array(np.ones((4, 3), np.float32)),
@@ -70,40 +70,40 @@ TOGETHER = replace(
         (0, np.eye(3)),
     ],
 )
-def test_a_label_text_carries_what_the_labels_points_carry(num_labels, carried):
-    points = CooccurrenceLabelTexts(num_labels=num_labels).of(TOGETHER, TEXTS, GRAPH)
+def test_cooccurrence_relevance_is_the_share_of_common_points(num_labels, carried):
+    points = CooccurrenceLabelTexts(num_labels=num_labels).select(TOGETHER, TEXTS, GRAPH)
     np.testing.assert_allclose(points.labels.toarray()[4:], carried, rtol=1e-6)
     np.testing.assert_array_equal(points.labels.toarray()[:4], TOGETHER.labels.toarray())
     assert points.labels.nnz == TOGETHER.labels.nnz + np.count_nonzero(carried)
     assert points.labels.dtype == np.float32
 
 
-def test_a_frequent_label_is_as_frequent_among_label_texts():
+def test_cooccurrence_keeps_the_frequency_of_frequent_labels():
     rng = np.random.default_rng(0)
     labels = np.zeros((4000, 101), np.float32)
     labels[np.arange(4000), rng.integers(0, 100, 4000)] = 1
     labels[rng.random(4000) < 0.4, 100] = 1
     train = replace(TRAIN, features=csr_array((4000, 3), dtype=np.float32), labels=csr_array(labels))
     texts = csr_array((101, 3), dtype=np.float32)
-    chosen = CooccurrenceLabelTexts().of(train, texts, csr_array((101, 101), dtype=np.float32))
+    chosen = CooccurrenceLabelTexts().select(train, texts, csr_array((101, 101), dtype=np.float32))
     shares = chosen.labels.toarray()[4000:4100, 100]
     assert shares.mean() == pytest.approx(labels[:, 100].mean(), rel=0.05)
 
 
-def test_number_of_labels_out_of_range():
+def test_num_labels_must_not_be_negative():
     with pytest.raises(UserError, match=r"points\.num_labels must be ≥ 0, got -1"):
         CooccurrenceLabelTexts(num_labels=-1)
 
 
 @pytest.mark.parametrize("relevance", [-0.1, 1.1])
-def test_relevance_out_of_range(relevance):
+def test_neighbour_relevance_must_lie_in_the_unit_interval(relevance):
     with pytest.raises(
         UserError, match=rf"points\.neighbour_relevance must lie in \[0, 1\], got {relevance}"
     ):
         GraphLabelTexts(neighbour_relevance=relevance)
 
 
-def test_relevance_by_inverse_propensity():
+def test_propensity_weighting_matches_its_formula():
     """q = 1 + C (n + B)^-A with C = (ln N − 1)(B + 1)^A, here for label counts of 3, 1 and 0."""
     labels = csr_array(np.array([[1, 1, 0], [1, 0, 0], [1, 0, 0], [0, 0, 0]], np.float32))
     train = replace(TRAIN, features=csr_array(np.ones((4, 3), np.float32)), labels=labels)
@@ -112,17 +112,17 @@ def test_relevance_by_inverse_propensity():
     found = points.select(train, TEXTS, GRAPH)
     scale = (np.log(4) - 1) * 3.6**0.6
     weights = 1 + scale * (np.array([3, 1, 0]) + 2.6) ** -0.6
-    plain = chosen.of(train, TEXTS, GRAPH)
+    plain = chosen.select(train, TEXTS, GRAPH)
     np.testing.assert_allclose(found.labels.toarray(), plain.labels.toarray() * weights / weights[2])
     np.testing.assert_array_equal(found.features.toarray(), plain.features.toarray())
     assert found.labels.dtype == np.float32
-    assert plain.labels.toarray()[0].tolist() == [1, 1, 0]  # what was given stays
+    assert plain.labels.toarray()[0].tolist() == [1, 1, 0]  # the input is unchanged
 
 
-def test_label_texts_have_the_anchors_of_their_labels():
+def test_label_texts_get_the_anchors_of_their_labels():
     some = csr_array(np.eye(3, dtype=np.float32))
-    anchors = AnchorSet(features=TEXTS, points=TRAIN.labels, labels=GRAPH, named=some)
-    assert TrainingPointsOnly().linked([anchors]) == [anchors]
+    anchors = AnchorSet(features=TEXTS, points=TRAIN.labels, labels=GRAPH, anchor_labels=some)
+    assert TrainingPointsOnly().extend_anchors([anchors]) == [anchors]
     for points in (
         CooccurrenceLabelTexts(),
         PropensityWeighted(points=CooccurrenceLabelTexts(), propensity_a=0.5, propensity_b=1.5),

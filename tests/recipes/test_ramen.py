@@ -1,7 +1,9 @@
+from dataclasses import fields
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from pytorch_lightning import Trainer
 
 from xcgraph.errors import UserError
@@ -16,6 +18,7 @@ from xcgraph.nn.regularizer_weight import BanditWeight, FixedWeight
 from xcgraph.nn.triplet import TripletLoss
 from xcgraph.recipes.anchors import NoAnchors
 from xcgraph.recipes.positives import AugmentedLabels
+from xcgraph.recipes.ramen import RankedRamen
 from xcgraph.tasks.dual_task import DualTask
 from xcgraph.tasks.regularization import NoRegularization
 from xcgraph.training.checkpoints import load_tensors, save_tensors
@@ -72,14 +75,14 @@ def test_end_to_end(toy, tmp_path, changes):
     assert_learned(toy, scores)
 
 
-def test_artifacts(undisturbed):
+def test_fit_stores_anchor_graph_and_dual_encoder(undisturbed):
     used = undisturbed[0].store.used
     assert used.keys() == {"anchor-graph", "dual-encoder"}
     names = {path.name for path in used["dual-encoder"].folder.iterdir()}
     assert names == {"weights.ckpt", "curves.csv", "manifest.json"}
 
 
-def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, monkeypatch):
+def test_second_fit_loads_everything_and_gives_the_same_scores(toy, undisturbed, monkeypatch):
     work, expected = undisturbed
     monkeypatch.setattr(Trainer, "fit", lambda *_, **__: pytest.fail("It is stored."))
     model = toy.ramen().fit(toy.workspace(work.store.root))
@@ -94,14 +97,14 @@ def test_second_fit_trains_nothing_and_gives_the_same_scores(toy, undisturbed, m
         (DualTask, "training_step", NUM_STEPS + 6),
         (DualTask, "training_step", 2 * NUM_STEPS + 1),
         (GraphRegularizer, "start_epoch", 2),
-        (BanditWeight, "observe", 2 * NUM_STEPS + 5),
+        (BanditWeight, "update", 2 * NUM_STEPS + 5),
         (DualTask, "validation_step", 5),
     ],
 )
-def test_killed_fit_goes_on_and_ends_with_the_same_bits(
+def test_resumed_fit_equals_an_uninterrupted_one(
     toy, undisturbed, tmp_path, interrupter, owner, method, call
 ):
-    """Bandit and pruned edges, too, are where they would have been."""
+    """The state of the bandit and the pruned edges are equal, too."""
     interrupter.raise_in(owner, method, call=call)
     with pytest.raises(Exception, match=f"{owner.__name__}.{method}"):
         toy.ramen().fit(toy.workspace(tmp_path))
@@ -117,10 +120,10 @@ def test_killed_fit_goes_on_and_ends_with_the_same_bits(
     assert not list(tmp_path.glob("*.partial"))
 
 
-def test_state_that_a_resumed_run_needs_is_stored(undisturbed):
+def test_weights_include_the_state_of_bandit_and_pruning(undisturbed):
     weights = load_tensors(undisturbed[0].store.used["dual-encoder"].path(WEIGHTS))
     pruned = weights["regularizer.of_points.0.edges.drawable_before"]
-    untouched = weights["truth.edges.drawable_before"]
+    untouched = weights["contrast.edges.drawable_before"]
     assert pruned[-1] < len(pruned) - 1
     assert untouched[-1] == len(untouched) - 1
     assert weights["regularizer.regularizer_weight.steps"] == 3 * NUM_STEPS
@@ -129,7 +132,7 @@ def test_state_that_a_resumed_run_needs_is_stored(undisturbed):
 CHANGES = [
     ("top_k", 5, set()),
     ("stage.lr", 0.5, {"dual-encoder"}),
-    ("truth", AugmentedLabels(), {"dual-encoder"}),
+    ("positives", AugmentedLabels(), {"dual-encoder"}),
     ("anchors.num_anchors", 2, {"dual-encoder"}),
     ("anchors.graph.walk_length", 41, {"anchor-graph", "dual-encoder"}),
     ("network.dropout", 0.2, {"dual-encoder"}),
@@ -141,10 +144,8 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("path", "value", "expected"), CHANGES, ids=[path for path, _, _ in CHANGES])
-def test_change_of_a_setting_builds_anew_what_depends_on_it(
-    toy, tmp_path, monkeypatch, path, value, expected
-):
-    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
+def test_changed_setting_rebuilds_only_dependent_stages(toy, tmp_path, monkeypatch, path, value, expected):
+    def fit(self, task, points, metrics, *, folder, title, seed, listener):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())
         (folder / CURVES).write_text("epoch\n")
 
@@ -157,18 +158,18 @@ def test_change_of_a_setting_builds_anew_what_depends_on_it(
     assert {name for name in keys[0] if keys[0][name] != keys[1][name]} == expected
 
 
-def test_augmented_truth_is_learned_and_not_validated_on(toy, tmp_path, monkeypatch):
+def test_augmented_labels_are_positives_in_training_only(toy, tmp_path, monkeypatch):
     seen = {}
 
-    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
-        seen["truth"], seen["valid"] = task.truth.edges.num_drawable, points[1]
+    def fit(self, task, points, metrics, *, folder, title, seed, listener):  # noqa: ARG001
+        seen["positives"], seen["valid"] = task.contrast.edges.num_drawable, points[1]
         save_tensors(folder / WEIGHTS, task.state_dict())
         (folder / CURVES).write_text("epoch\n")
 
     monkeypatch.setattr(Stage, "fit", fit)
     work = toy.workspace(tmp_path)
     toy.ramen(positives=AugmentedLabels(max_per_point=2)).fit(work)
-    assert seen["truth"] > work.train.labels.nnz
+    assert seen["positives"] > work.train.labels.nnz
     assert len(seen["valid"][np.arange(40)].positives) == work.valid.labels.nnz
 
 
@@ -182,12 +183,40 @@ def test_augmented_truth_is_learned_and_not_validated_on(toy, tmp_path, monkeypa
         ("stage.trainer", partial(Trainer, accelerator="abacus"), "abacus"),
     ],
 )
-def test_impossible_settings_are_refused_before_anything_is_built(toy, tmp_path, path, value, message):
+def test_impossible_settings_are_refused_before_any_stage(toy, tmp_path, path, value, message):
     with pytest.raises(UserError, match=message):
         change(toy.ramen(), path, value).fit(toy.workspace(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
-def test_number_of_predictions_out_of_range(toy):
+def test_top_k_must_be_positive(toy):
     with pytest.raises(UserError, match=r"recipe\.top_k must be ≥ 1, got 0"):
         toy.ramen(top_k=0)
+
+
+# --- with a ranker ---------------------------------------------------------------------------------------
+
+
+def make_ranked(toy, **changes):
+    ranker = toy.recipe()
+    parts = {field.name: getattr(ranker, field.name) for field in fields(ranker)}
+    return RankedRamen(**parts, dual_encoder=toy.ramen(**changes))
+
+
+def test_ranked_ramen_uses_the_embeddings_of_the_dual_encoder(toy, tmp_path):
+    work = toy.workspace(tmp_path)
+    model = make_ranked(toy).fit(work)
+    assert {"dual-encoder", "tree-0-ranker"} <= work.store.used.keys()
+    assert "surrogate" not in work.store.used
+    embeddings = toy.ramen().encoder(work).value.embedding.weight
+    assert torch.equal(model.members[0].ranker.task.encoder.embedding.weight, embeddings)
+    scores = model.score(toy.data.test.features)
+    assert evaluate_scores(scores, toy.data.test, inverse_propensity=None)["P@1"] > 0.3
+    assert np.isfinite(scores.data).all()
+
+
+def test_ranked_ramen_checks_ranker_and_dual_encoder(toy):
+    with pytest.raises(UserError, match=r"recipe\.top_k=41 is larger"):
+        make_ranked(toy, top_k=41).check(40)
+    with pytest.raises(UserError, match="beam_size=6 is larger"):
+        make_ranked(toy).check(5)

@@ -39,7 +39,7 @@ def test_end_to_end(toy, undisturbed):
     assert pruned[-1] < len(pruned) - 1
 
 
-def test_it_makes_a_difference_to_module_one_and_what_follows(toy, undisturbed, tmp_path):
+def test_regularizer_changes_module_one_and_all_later_stages(toy, undisturbed, tmp_path):
     plain = toy.workspace(tmp_path)
     toy.recipe(network=toy.network(propagation=Propagation(hops=0))).fit(plain)
     keys = [{name: found.key for name, found in work.store.used.items()} for work in (plain, undisturbed[0])]
@@ -50,13 +50,13 @@ def test_it_makes_a_difference_to_module_one_and_what_follows(toy, undisturbed, 
     }
 
 
-def test_anchors_are_needed(toy):
+def test_regularizer_without_anchors_is_refused(toy):
     with pytest.raises(UserError, match="needs anchors: choose some with anchors="):
         make_recipe(toy, anchors=NoAnchors()).check(40)
 
 
-def test_another_regularizer_is_another_module_one(toy, tmp_path, monkeypatch):
-    def fit(self, task, points, metrics, *, folder, title, seed, watch):  # noqa: ARG001
+def test_key_of_module_one_depends_on_the_regularizer(toy, tmp_path, monkeypatch):
+    def fit(self, task, points, metrics, *, folder, title, seed, listener):  # noqa: ARG001
         save_tensors(folder / WEIGHTS, task.state_dict())
         (folder / CURVES).write_text("epoch\n")
 
@@ -70,9 +70,7 @@ def test_another_regularizer_is_another_module_one(toy, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("method", "call"), [("training_step", 15), ("on_train_epoch_start", 2)])
-def test_killed_fit_goes_on_and_ends_with_the_same_bits(
-    toy, undisturbed, tmp_path, interrupter, method, call
-):
+def test_resumed_fit_equals_an_uninterrupted_one(toy, undisturbed, tmp_path, interrupter, method, call):
     interrupter.raise_in(RegularizedTask, method, call=call)
     with pytest.raises(Exception, match=f"RegularizedTask.{method}"):
         make_recipe(toy).fit(toy.workspace(tmp_path))

@@ -5,14 +5,8 @@ from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
 from xcgraph.graph.game import meta_graph
-from xcgraph.recipes.shortlister import (
-    Shortlister,
-    ShortlisterConfig,
-    TreeShortlister,
-    meta_points,
-    shortlist,
-    unlabelled,
-)
+from xcgraph.recipes.shortlister import ShortlisterConfig, TreeShortlister, meta_points
+from xcgraph.recipes.shortlists import BeamConfig, Shortlister, shortlist, unlabelled
 from xcgraph.tasks.label_network import LabelInputs
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's advice
@@ -20,7 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's ad
 
 @pytest.fixture(scope="module")
 def parts(toy):
-    """An untrained task over meta-labels, the clusters and their graph."""
+    """An untrained task over meta-labels, its stage, the clusters and their graph."""
     metas = toy.meta_labels
     graph = meta_graph(toy.graph, metas.membership(), 4)
     torch.manual_seed(0)
@@ -51,9 +45,9 @@ def naive_beams(task, graph, config, targets):
 
 @pytest.mark.parametrize("game_mix", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("beam_size", [1, 3, 8])
-def test_beams_equal_the_naive_ones(toy, parts, beam_size, game_mix):
+def test_beams_match_a_naive_computation(toy, parts, beam_size, game_mix):
     task, _, metas, graph = parts
-    config = ShortlisterConfig(num_meta_labels=8, beam_size=beam_size, game_mix=game_mix)
+    config = BeamConfig(beam_size=beam_size, game_mix=game_mix)
     beams = TreeShortlister(*parts, config).beams(toy.data.test.features)
     meta_labels, probability = naive_beams(task, graph, config, meta_points(toy.data.test, metas))
     kept = probability > 0
@@ -65,11 +59,11 @@ def test_beams_equal_the_naive_ones(toy, parts, beam_size, game_mix):
     assert np.all(beams.log_probability[~kept] == 0)
 
 
-def test_game_finds_meta_labels_that_the_classifier_missed(toy, parts):
+def test_game_adds_neighbours_of_meta_labels(toy, parts):
     """In this graph each meta-label's only neighbour is the next one."""
     task, stage, metas, _ = parts
     ring = csr_array(np.roll(np.eye(8, dtype=np.float32), 1, axis=1))
-    configs = (ShortlisterConfig(num_meta_labels=8, beam_size=2, game_mix=mix) for mix in (1.0, 0.0))
+    configs = (BeamConfig(beam_size=2, game_mix=mix) for mix in (1.0, 0.0))
     with_game, without = (
         TreeShortlister(task, stage, metas, ring, config).beams(toy.data.test.features) for config in configs
     )
@@ -77,8 +71,8 @@ def test_game_finds_meta_labels_that_the_classifier_missed(toy, parts):
     np.testing.assert_allclose(with_game.log_probability, without.log_probability, rtol=1e-5)
 
 
-def test_shortlist_is_the_members_of_the_beam(toy, parts):
-    shortlister: Shortlister = TreeShortlister(*parts, ShortlisterConfig(num_meta_labels=8, beam_size=2))
+def test_shortlist_contains_the_members_of_the_beam(toy, parts):
+    shortlister: Shortlister = TreeShortlister(*parts, BeamConfig(beam_size=2, game_mix=0.5))
     assert isinstance(shortlister, Shortlister)
     beams = shortlister.beams(toy.data.test.features)
     batch = shortlist(toy.data.test, shortlister, beams)[np.arange(60)]
@@ -88,7 +82,7 @@ def test_shortlist_is_the_members_of_the_beam(toy, parts):
         assert sorted(labels) == expected.tolist()
 
 
-def test_meta_labels_of_a_points_labels_are_true(toy):
+def test_meta_labels_of_the_labels_of_a_point_are_positive(toy):
     batch = meta_points(toy.data.test, toy.meta_labels)[np.arange(60)]
     for point in range(60):
         found = batch.labels.ids[batch.labels.offsets[point] : batch.labels.offsets[point + 1]]
@@ -96,7 +90,7 @@ def test_meta_labels_of_a_points_labels_are_true(toy):
         assert found.tolist() == np.unique(toy.meta_labels.assignment[labels]).tolist()
 
 
-def test_unlabelled_points_have_text_and_nothing_else(toy):
+def test_unlabelled_points_have_text_and_no_labels(toy):
     features = toy.data.test.features
     split = unlabelled(features, 7)
     assert split.features is features
@@ -124,14 +118,14 @@ def test_unlabelled_points_have_text_and_nothing_else(toy):
         (40, 100, 1),
     ],
 )
-def test_number_of_meta_labels_is_the_power_of_two_below(num_labels, labels_per_meta_label, expected):
+def test_number_of_meta_labels_is_a_power_of_two(num_labels, labels_per_meta_label, expected):
     config = ShortlisterConfig(labels_per_meta_label=labels_per_meta_label, beam_size=1)
     assert config.count_meta_labels(num_labels) == expected
     assert num_labels / expected >= min(labels_per_meta_label, num_labels)
 
 
 @pytest.mark.parametrize("num_labels", [4, 40, 8436])
-def test_given_number_of_meta_labels_is_taken(num_labels):
+def test_num_meta_labels_sets_the_number_of_meta_labels(num_labels):
     assert ShortlisterConfig(num_meta_labels=64, beam_size=4).count_meta_labels(num_labels) == 64
 
 
@@ -144,13 +138,13 @@ def test_given_number_of_meta_labels_is_taken(num_labels):
         ({"beam_size": 2}, 3, "2 is larger than the number of meta-labels, 1"),
     ],
 )
-def test_beam_larger_than_the_number_of_meta_labels(changes, num_labels, found):
+def test_beam_larger_than_the_number_of_meta_labels_is_refused(changes, num_labels, found):
     config = ShortlisterConfig(**changes)
     with pytest.raises(UserError, match=rf"shortlister\.beam_size={found}: lower it"):
         config.count_meta_labels(num_labels)
 
 
-def test_beam_of_all_meta_labels():
+def test_beam_of_all_meta_labels_is_accepted():
     assert ShortlisterConfig(beam_size=8).count_meta_labels(40) == 8
     assert ShortlisterConfig(beam_size=7, num_meta_labels=64).count_meta_labels(7) == 64
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Lightning's ad
 
 @pytest.fixture
 def data(tiny_model):
-    """A point names its two labels among other words, and a label's text is its word."""
+    """The text of a point contains the words of its two labels and other words."""
     rng = np.random.default_rng(0)
 
     def points(count):
@@ -33,8 +33,8 @@ def data(tiny_model):
 
 @pytest.fixture
 def recipe(toy, tiny_model):
-    tasks = toy.dual_tasks(encoder=partial(TransformerEncoder, model=tiny_model), dropout=0.0)
-    return toy.ramen(network=tasks, stage=toy.stage(max_epochs=6, lr=0.003, batch_size=32))
+    network = toy.dual_network(encoder=partial(TransformerEncoder, model=tiny_model), dropout=0.0)
+    return toy.ramen(network=network, stage=toy.stage(max_epochs=6, lr=0.003, batch_size=32))
 
 
 def test_end_to_end(toy, data, recipe, tmp_path):
@@ -42,10 +42,10 @@ def test_end_to_end(toy, data, recipe, tmp_path):
     assert evaluate_scores(scores, data.test, inverse_propensity=None)["P@1"] > 0.4  # chance: 0.1
 
 
-def test_recipes_that_sum_texts_refuse_it(toy, tiny_model, recipe):
+def test_recipes_that_sum_texts_refuse_a_transformer(toy, tiny_model, recipe):
     encoder = partial(TransformerEncoder, model=tiny_model)
-    with pytest.raises(UserError, match="are sums of texts, which this encoder cannot embed"):
+    with pytest.raises(UserError, match="TransformerEncoder cannot embed"):
         toy.recipe(network=toy.network(encoder=encoder)).check(40)
     anchors = MetadataAnchors(graphs=None, walks=IdentityGraph())
-    with pytest.raises(UserError, match="Anchors from metadata have sums of texts"):
+    with pytest.raises(UserError, match=r"anchors=metadata: .* a sum of texts, .* anchors=label_graph"):
         toy.ramen(network=recipe.network, anchors=anchors).check(40)

@@ -1,4 +1,4 @@
-"""Finished runs of the toy data set, without any training: folders as xcgraph-train leaves them."""
+"""Run folders of the toy dataset as xcgraph-train writes them, made without training."""
 
 import json
 
@@ -21,13 +21,13 @@ def fingerprints(data):
 
 
 class RunMaker:
-    """Writes run folders."""
+    """Writes finished run folders."""
 
     def __init__(self, toy, root):
         self.data, self.graph, self.root = toy.data, toy.graph, root
 
     def make(self, name="eclare", seed=0, *, skill=0.5, folder=None, facts=None, **settings):
-        """Write a run whose predictions name a true label first about so often."""
+        """Write a run whose predictions give true labels a high score with probability ``skill``."""
         path = self.root / (folder or f"{name}-{seed}-{len(list(self.root.glob('*')))}")
         path.mkdir(parents=True)
         data = {"_target_": "toy", "name": "toy", "propensity_a": 0.55, "propensity_b": 1.5}
@@ -77,7 +77,7 @@ class RunMaker:
 
 
 class ToySources:
-    """What the command line would read."""
+    """Sources of a report, without reading configs."""
 
     def __init__(self, data):
         self._data = data

@@ -1,4 +1,4 @@
-"""The page in a real browser, at the width of a desk and of a phone."""
+"""The HTML report in a real browser, at the width of a desktop and of a narrow window."""
 
 import json
 import shutil
@@ -22,27 +22,27 @@ OPTIONS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm
 
 
 class Browser:
-    """The few calls of the WebDriver protocol that a test needs."""
+    """A minimal WebDriver client."""
 
     def __init__(self, port):
         self._root = f"http://127.0.0.1:{port}"
-        asked = {
+        capabilities = {
             "goog:chromeOptions": {"binary": CHROME, "args": OPTIONS},
             "goog:loggingPrefs": {"browser": "ALL"},
         }
         self._wait()
-        found = self._post("/session", {"capabilities": {"alwaysMatch": asked}})
+        found = self._post("/session", {"capabilities": {"alwaysMatch": capabilities}})
         self._session = f"/session/{found['sessionId']}"
 
     def open(self, path, width):
         self._post(f"{self._session}/window/rect", {"width": width, "height": 900})
         self._post(f"{self._session}/url", {"url": path.as_uri()})
 
-    def ask(self, script, *arguments):
-        asked = {"script": f"return {script}", "args": list(arguments)}
-        return self._post(f"{self._session}/execute/sync", asked)
+    def evaluate(self, script, *arguments):
+        body = {"script": f"return {script}", "args": list(arguments)}
+        return self._post(f"{self._session}/execute/sync", body)
 
-    def complaints(self):
+    def messages(self):
         return self._post(f"{self._session}/se/log", {"type": "browser"})
 
     def close(self):
@@ -96,28 +96,28 @@ FIRST_COLUMN = "[...document.querySelector('tbody').rows].map((row) => row.cells
 CLICK = "document.querySelectorAll('thead')[0].rows[0].cells[{0}].querySelector('button').click()"
 
 
-@pytest.mark.parametrize("width", [1280, 500])  # narrower than 500, a window cannot be
-def test_page_loads_shows_every_figure_and_sorts(browser, report, tmp_path, width):
+@pytest.mark.parametrize("width", [1280, 500])  # Chromium opens no window narrower than 500
+def test_page_shows_all_figures_and_sorts_tables(browser, report, tmp_path, width):
     write_files(tmp_path, render_html(report))
     browser.open(tmp_path / "report.html", width)
 
-    assert browser.complaints() == []
-    assert browser.ask("document.title") == report.title
-    sizes = browser.ask(
+    assert browser.messages() == []
+    assert browser.evaluate("document.title") == report.title
+    sizes = browser.evaluate(
         "[...document.querySelectorAll('figure svg')].map((svg) => [svg.clientWidth, svg.clientHeight])"
     )
     assert len(sizes) == len(report.chapters[0].pictures)
-    assert all(across > 300 and down > 150 for across, down in sizes)
-    # Wide tables scroll by themselves: the page does not.
-    assert browser.ask("document.documentElement.scrollWidth <= window.innerWidth")
+    assert all(width > 300 and height > 150 for width, height in sizes)
+    # Wide tables scroll inside their own box, so the page does not scroll sideways.
+    assert browser.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
     precision = report.chapters[0].results[0].columns.index("P@1")
     for order in (True, False):
-        browser.ask(CLICK.format(precision))
-        values = [float(text.split()[0]) for text in browser.ask(FIRST_COLUMN.format(precision))]
+        browser.evaluate(CLICK.format(precision))
+        values = [float(text.split()[0]) for text in browser.evaluate(FIRST_COLUMN.format(precision))]
         assert values == sorted(values, reverse=order)
-    browser.ask(CLICK.format(0))
-    names = browser.ask(FIRST_COLUMN.format(0))
+    browser.evaluate(CLICK.format(0))
+    names = browser.evaluate(FIRST_COLUMN.format(0))
     assert names == sorted(names)
     assert len(names) == 3
-    assert browser.complaints() == []
+    assert browser.messages() == []

@@ -1,4 +1,4 @@
-"""The whole report: what its pages say, and that a failure leaves the pages that were there."""
+"""The whole report: contents of its files, and old files that survive a failure."""
 
 import errno
 import os
@@ -29,7 +29,7 @@ def report(run_maker, sources):
 
 
 class Page(HTMLParser):
-    """Collects what a page holds."""
+    """Collects the tags and addresses of an HTML page."""
 
     def __init__(self, text):
         super().__init__()
@@ -41,18 +41,18 @@ class Page(HTMLParser):
         self.addresses += [value for name, value in attributes if name in ("src", "href", "xlink:href")]
 
 
-def test_chapter_holds_all_tables_and_figures(report):
+def test_chapter_has_all_tables_and_figures(report):
     (chapter,) = report.chapters
 
     assert [table.title for table in (*chapter.results, *chapter.details)] == [
         "Metrics",
-        "Further metrics",
+        "Other metrics",
         "Differences from eclare",
-        "Published values beside ours",
+        "Published results and ours",
         "Some labels and their neighbours",
         "Some test points",
         "Time and memory",
-        "Where each row comes from",
+        "Provenance of each run",
     ]
     assert [picture.name for picture in chapter.pictures] == [
         "frequency-p-5",
@@ -63,13 +63,13 @@ def test_chapter_holds_all_tables_and_figures(report):
         "degrees",
     ]
     assert chapter.missing == (
-        "One value changed: no two experiments differ in a single number of their config.",
+        "Sweeps of one number: no two experiments differ in exactly one number of their config.",
     )
     assert len(report.left_out.rows) == 1
     assert report.summary == "4 runs of 2 experiments; 1 folder left out."
 
 
-def test_examples_show_weights_texts_and_marks(report):
+def test_examples_show_view_weights_texts_and_check_marks(report):
     neighbours, points = report.chapters[0].details[:2]
 
     assert neighbours.columns[2:5] == ("share of text", "share of graph", "share of refinement")
@@ -80,7 +80,7 @@ def test_examples_show_weights_texts_and_marks(report):
     assert points.rows[0][2].text.count("✓") > points.rows[0][3].text.count("✓")
 
 
-def test_page_needs_nothing_but_itself(report):
+def test_html_page_is_self_contained(report):
     html = render_html(report)["report.html"]
     page = Page(html)
 
@@ -93,7 +93,7 @@ def test_page_needs_nothing_but_itself(report):
     assert "<OLD>" not in html
 
 
-def test_markdown_has_the_same_tables_and_a_file_per_figure(report):
+def test_markdown_has_same_tables_and_one_file_per_figure(report):
     files = render_markdown(report)
 
     text = files["report.md"]
@@ -106,14 +106,14 @@ def test_markdown_has_the_same_tables_and_a_file_per_figure(report):
     assert "&lt;OLD>" in text
 
 
-def test_equal_runs_give_equal_files(report, run_maker, sources):
+def test_equal_runs_give_equal_report_files(report, run_maker, sources):
     again = build_report([run_maker.root], sources, published=PUBLISHED)
 
     assert render_markdown(again) == render_markdown(report)
     assert render_html(again) == render_html(report)
 
 
-def test_markdown_texts_mean_nothing_but_themselves():
+def test_markdown_escapes_cell_texts():
     table = Table(
         title="t", note="n", columns=("a", "b"), rows=((Cell("x|y\n*z*"), Cell("1.0", 1.0, bold=True)),)
     )
@@ -121,28 +121,22 @@ def test_markdown_texts_mean_nothing_but_themselves():
     assert list(table_lines(table)) == ["| a | b |", "| --- | ---: |", r"| x\|y \*z\* | **1.0** |"]
 
 
-def test_no_run_fit_for_a_report_is_one_sentence(run_maker, sources):
+def test_report_without_usable_run_is_refused_with_reason(run_maker, sources):
     (run_maker.make() / "run.json").unlink()
 
-    with pytest.raises(
-        UserError, match=r"None of the 1 run folders is fit for a report: .*it has no run\.json"
-    ):
+    with pytest.raises(UserError, match=r"got 1 unusable: .*no run\.json"):
         build_report([run_maker.root], sources)
 
 
-def test_a_base_that_is_not_there_is_refused_only_if_it_was_asked_for(run_maker, sources):
+def test_missing_base_is_refused_only_if_user_named_it(run_maker, sources):
     run_maker.make("decaf")
 
-    assert any(
-        "choose one with --base" in fact for fact in build_report([run_maker.root], sources).chapters[0].facts
-    )
-    with pytest.raises(
-        UserError, match="--base ramen: expected an experiment of these runs, which are decaf"
-    ):
+    assert any("--base NAME" in fact for fact in build_report([run_maker.root], sources).chapters[0].facts)
+    with pytest.raises(UserError, match=r"--base .*ramen.*decaf"):
         build_report([run_maker.root], sources, base="ramen")
 
 
-def test_files_are_written_into_new_folders_and_replaced(tmp_path):
+def test_files_are_written_to_new_folders_and_replaced(tmp_path):
     write_files(tmp_path / "out", {"figures/a.svg": "1", "report.md": "2"})
     write_files(tmp_path / "out", {"figures/a.svg": "3", "report.md": "4"})
 
@@ -151,7 +145,7 @@ def test_files_are_written_into_new_folders_and_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("broken", ["a.svg", "report.md"])
-def test_a_full_disk_leaves_the_last_report(tmp_path, monkeypatch, broken):
+def test_full_disk_keeps_old_report(tmp_path, monkeypatch, broken):
     write_files(tmp_path, {"figures/a.svg": "old", "report.md": "old"})
     open_file = Path.open
 
@@ -169,7 +163,7 @@ def test_a_full_disk_leaves_the_last_report(tmp_path, monkeypatch, broken):
     assert found == {"a.svg": "old", "report.md": "old"}
 
 
-def test_what_a_killed_report_left_is_cleared_away(tmp_path):
+def test_drafts_of_killed_process_are_removed(tmp_path):
     (tmp_path / "figures").mkdir()
     gone = subprocess.Popen(["true"])
     gone.wait()

@@ -1,3 +1,5 @@
+"""Sections: which runs are compared, and which are left out as damaged."""
+
 import json
 from dataclasses import replace
 
@@ -16,7 +18,7 @@ def sections_of(run_maker, sources, base="eclare"):
     return make_sections(find_runs([run_maker.root])[0], sources, base)
 
 
-def test_a_section_has_measured_experiments_and_a_base(run_maker, sources):
+def test_section_has_measured_experiments_and_base(run_maker, sources):
     run_maker.make(seed=0)
     run_maker.make(seed=1)
     run_maker.make("decaf", hops=0)
@@ -33,13 +35,13 @@ def test_a_section_has_measured_experiments_and_a_base(run_maker, sources):
             assert values.metrics() == pytest.approx(run.metrics["test"])
 
 
-@pytest.mark.parametrize("what", ["truth", "propensity"])
-def test_other_data_or_another_definition_is_another_section(run_maker, sources, what):
+@pytest.mark.parametrize("changed", ["truth", "propensity"])
+def test_other_labels_or_propensity_make_separate_section(run_maker, sources, changed):
     run_maker.make()
     other = run_maker.make(
-        facts={"data": {"name": "toy", "fingerprint": "f", "truth": "0" * 16}} if what == "truth" else None
+        facts={"data": {"name": "toy", "fingerprint": "f", "truth": "0" * 16}} if changed == "truth" else None
     )
-    if what == "propensity":
+    if changed == "propensity":
         config = yaml.safe_load((other / "config.yaml").read_text())
         config["data"]["propensity_a"] = 0.6
         (other / "config.yaml").write_text(yaml.safe_dump(config))
@@ -52,7 +54,7 @@ def test_other_data_or_another_definition_is_another_section(run_maker, sources,
     assert all(section.title.startswith("toy (labels ") for section in sections)
 
 
-def test_other_tokens_for_the_same_labels_are_the_same_section(run_maker, sources):
+def test_other_tokens_with_same_labels_share_section(run_maker, sources):
     run_maker.make()
     facts = {"data": {**fingerprints(sources._data), "name": "toy", "fingerprint": "0" * 16}}
     run_maker.make("joint", facts=facts, text={"longest": 5})
@@ -64,7 +66,7 @@ def test_other_tokens_for_the_same_labels_are_the_same_section(run_maker, source
     assert left_out == []
 
 
-def test_texts_cut_in_two_ways_are_two_experiments(run_maker, sources):
+def test_other_tokenizer_settings_are_other_experiments(run_maker, sources):
     for longest in (4, 5):
         run_maker.make("joint", text={"longest": longest})
 
@@ -73,17 +75,17 @@ def test_texts_cut_in_two_ways_are_two_experiments(run_maker, sources):
     assert [each.label for each in section.experiments] == ["joint longest=4", "joint longest=5"]
 
 
-def test_data_that_has_changed_since_is_not_used(run_maker, sources):
+def test_changed_dataset_is_not_used(run_maker, sources):
     run_maker.make(facts={"data": {"name": "toy", "fingerprint": "f", "truth": "0" * 16}})
 
     (section,), _ = sections_of(run_maker, sources)
 
     assert section.data is None
-    assert "those of the runs 0000000000000000" in section.no_data
+    assert "made with 0000000000000000" in section.no_data
     assert section.measured == {}
 
 
-def test_data_that_cannot_be_read_costs_only_what_needs_it(run_maker, sources, monkeypatch):
+def test_unreadable_dataset_leaves_section_without_measurements(run_maker, sources, monkeypatch):
     run_maker.make()
 
     def refuse(_run):
@@ -96,7 +98,7 @@ def test_data_that_cannot_be_read_costs_only_what_needs_it(run_maker, sources, m
     assert (section.no_data, section.measured, section.test_texts) == ("no such file", {}, ())
 
 
-def test_data_without_test_points_is_judged_by_validation_points(run_maker, sources):
+def test_dataset_without_test_points_uses_validation_metrics(run_maker, sources):
     path = run_maker.make()
     metrics = json.loads((path / "metrics.json").read_text())
     (path / "metrics.json").write_text(json.dumps({**metrics, "test": {}}))
@@ -110,14 +112,14 @@ def test_data_without_test_points_is_judged_by_validation_points(run_maker, sour
     assert section.data is not None
 
 
-@pytest.mark.parametrize("damage", ["missing", "cut", "other"])
-def test_predictions_that_do_not_give_the_metrics_are_damaged(run_maker, sources, damage):
+@pytest.mark.parametrize("damage", ["missing", "truncated", "other"])
+def test_run_with_missing_or_wrong_predictions_is_left_out(run_maker, sources, damage):
     path = run_maker.make()
     run_maker.make(seed=1)
     file = path / "predictions.npz"
     if damage == "missing":
         file.unlink()
-    elif damage == "cut":
+    elif damage == "truncated":
         file.write_bytes(file.read_bytes()[:100])
     else:
         file.write_bytes((run_maker.make("other", seed=3) / "predictions.npz").read_bytes())

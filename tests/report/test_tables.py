@@ -1,3 +1,5 @@
+"""Tables of a report: means, differences, published results, costs and provenance."""
+
 import shutil
 
 import pytest
@@ -25,7 +27,7 @@ def column(table, name):
 
 @pytest.fixture
 def skilled(run_maker, sources):
-    """One experiment that is clearly better, and two that differ by chance."""
+    """One experiment is clearly better than two others, which differ by chance."""
     for seed in (0, 1, 2):
         run_maker.make("eclare", seed, skill=0.9)
         run_maker.make("decaf", seed, skill=0.3, hops=0)
@@ -33,7 +35,7 @@ def skilled(run_maker, sources):
     return section_of(run_maker, sources)
 
 
-def test_metrics_are_means_and_the_clear_winner_is_bold(skilled):
+def test_metrics_are_means_and_clear_winner_is_bold(skilled):
     main, rest = metric_tables(skilled)
 
     values = skilled.experiments[2].values("P@1")
@@ -45,7 +47,7 @@ def test_metrics_are_means_and_the_clear_winner_is_bold(skilled):
     assert {*main.columns, *rest.columns} >= set(skilled.metrics)
 
 
-def test_two_that_differ_by_chance_are_not_bold(run_maker, sources):
+def test_chance_difference_is_not_bold(run_maker, sources):
     for seed in (0, 1):
         run_maker.make("eclare", seed, skill=0.5)
         run_maker.make("decaf", seed, skill=0.51, hops=0)
@@ -58,7 +60,7 @@ def test_two_that_differ_by_chance_are_not_bold(run_maker, sources):
     )
 
 
-def test_differences_are_from_the_base_with_an_interval(skilled):
+def test_differences_from_base_have_interval(skilled):
     table = difference_table(skilled)
 
     assert table.title == "Differences from eclare"
@@ -71,7 +73,7 @@ def test_differences_are_from_the_base_with_an_interval(skilled):
     assert column(table, "common seeds")["decaf"].text == "3"
 
 
-def test_nothing_is_compared_without_a_base_or_without_common_seeds(run_maker, sources):
+def test_differences_need_base_and_common_seeds(run_maker, sources):
     run_maker.make("decaf", 0)
     assert difference_table(section_of(run_maker, sources)) is None
 
@@ -79,7 +81,7 @@ def test_nothing_is_compared_without_a_base_or_without_common_seeds(run_maker, s
     assert column(difference_table(section_of(run_maker, sources)), "P@1")["decaf"].text == "–"
 
 
-def test_published_values_stand_beside_ours(skilled):
+def test_published_results_share_table_with_ours(skilled):
     row = Published(data="toy", method="OLD", source="a paper", values={"P@1": 12.5})
 
     table = published_table(skilled, [row, Published(data="x", method="y", source="z", values={"P@1": 1.0})])
@@ -89,7 +91,7 @@ def test_published_values_stand_beside_ours(skilled):
     assert published_table(skilled, []) is None
 
 
-def test_published_rows_are_percentages_of_known_metrics():
+def test_published_values_are_percentages_of_known_metrics():
     rows = published_rows()
 
     assert len({row.data for row in rows}) == 7
@@ -101,16 +103,16 @@ def test_published_rows_are_percentages_of_known_metrics():
     assert (eclare.values["P@1"], eclare.values["PSP@5"]) == (40.74, 44.70)
 
 
-def test_costs_are_the_seconds_of_all_epochs(skilled):
+def test_costs_without_record_are_seconds_of_epochs(skilled):
     table = cost_table(skilled)
 
     assert column(table, "surrogate (s)")["eclare"].order == 4
     assert column(table, "ranker (s)")["eclare"].order == 7
-    assert column(table, "all (s)")["eclare"].text == "11.0"
+    assert column(table, "total (s)")["eclare"].text == "11.0"
     assert column(table, "peak memory (MiB)")["eclare"].text == "100"
 
 
-def test_costs_that_a_run_has_noted_come_first(run_maker, sources):
+def test_recorded_costs_take_precedence(run_maker, sources):
     stages = {
         "graph": {"made": True, "seconds": 2.5, "peak_memory_mib": 90},
         "tree-0-ranker": {"made": False, "seconds": 9.0, "peak_memory_mib": 300},
@@ -126,17 +128,17 @@ def test_costs_that_a_run_has_noted_come_first(run_maker, sources):
     assert column(table, "peak memory (MiB)")["eclare"].text == "300"
 
 
-def test_a_stage_that_an_experiment_does_not_have_is_a_dash(run_maker, sources):
+def test_missing_stage_is_dash_in_cost_table(run_maker, sources):
     run_maker.make("eclare")
     shutil.rmtree(run_maker.make("ramen") / "stages" / "surrogate")
 
     table = cost_table(section_of(run_maker, sources))
 
     assert column(table, "surrogate (s)")["ramen"].text == "–"
-    assert column(table, "all (s)")["ramen"].text == "7.0"
+    assert column(table, "total (s)")["ramen"].text == "7.0"
 
 
-def test_provenance_takes_what_run_json_has(run_maker, sources):
+def test_provenance_shows_fields_of_run_json(run_maker, sources):
     run_maker.make("eclare", 0)
     facts = {"command": "xcgraph-train hops=2", "git": {"commit": "a" * 40, "dirty": True}}
     run_maker.make("eclare", 1, facts=facts)
@@ -147,6 +149,6 @@ def test_provenance_takes_what_run_json_has(run_maker, sources):
     assert [cell.text for cell in second[2:5:2]] == ["xcgraph-train hops=2", f"{'a' * 12} (changed)"]
 
 
-def test_what_is_left_out_is_listed(tmp_path):
+def test_left_out_runs_are_listed(tmp_path):
     assert left_out_table([]) is None
     assert left_out_table([LeftOut(tmp_path, "unfinished")]).rows[0][1].text == "unfinished"

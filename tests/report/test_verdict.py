@@ -29,7 +29,7 @@ def test_spread_is_pooled_over_cells():
     assert recorded(a=None).spread("P@1") == 0
 
 
-def test_tolerance_is_standard_errors_of_a_difference():
+def test_tolerance_is_three_standard_errors_of_a_difference():
     (comparison,) = compare_recorded({"a": [{"P@1": 0.5}, {"P@1": 0.52}]}, recorded(a=0.01))
     assert comparison.found == pytest.approx(0.51)
     assert comparison.tolerance == pytest.approx(DEVIATIONS * 0.01 * math.sqrt(1 / 2 + 1 / 3))
@@ -37,16 +37,16 @@ def test_tolerance_is_standard_errors_of_a_difference():
 
 
 @pytest.mark.parametrize(("value", "holds"), [(0.5, True), (0.4, False), (0.6, False)])
-def test_values_outside_do_not_hold_on_either_side(value, holds):
+def test_value_outside_on_either_side_does_not_hold(value, holds):
     (comparison,) = compare_recorded({"a": [{"P@1": value}] * 3}, recorded(a=0.01))
     assert comparison.holds == holds
 
 
-def test_unknown_cells_have_no_comparison():
+def test_cell_without_records_has_no_comparison():
     assert compare_recorded({"b": [{"P@1": 0.1}]}, recorded(a=0.01)) == []
 
 
-def test_published_values_may_be_exceeded():
+def test_value_above_a_published_one_holds():
     rows = [
         Published(data="D", method="ECLARE", source="", values={"P@1": 40.0}),
         Published(data="E", method="ECLARE", source="", values={"P@1": 90.0}),
@@ -57,7 +57,7 @@ def test_published_values_may_be_exceeded():
         assert (comparison.expected, comparison.holds) == (0.4, holds)
 
 
-def test_table_begins_with_what_does_not_hold():
+def test_table_begins_with_comparisons_that_do_not_hold():
     good = Comparison(cell="a", metric="P@1", found=0.5, expected=0.5, tolerance=0.01)
     bad = Comparison(cell="b", metric="P@1", found=0.4, expected=0.5, tolerance=0.01)
     rows = verdict_table([good, bad]).rows
@@ -66,11 +66,11 @@ def test_table_begins_with_what_does_not_hold():
     assert [row[2].bold for row in rows] == [True, False]
 
 
-def test_what_is_written_is_read(tmp_path, monkeypatch):
-    (tmp_path / "recorded").mkdir()
-    monkeypatch.setattr("xcgraph.report.verdict.resources.files", lambda package: tmp_path)  # noqa: ARG005
+def test_written_records_are_read_again(tmp_path, monkeypatch):
+    (tmp_path / "data").mkdir()
+    monkeypatch.setattr("xcgraph.report.suites.resources.files", lambda package: tmp_path)  # noqa: ARG005
     found = {"experiment=a": [dict.fromkeys(MAIN_METRICS, value) for value in (0.25, 0.27)]}
-    write_recorded(tmp_path / "recorded" / "data-main.yaml", found, {"experiment=a": 12.345})
+    write_recorded(tmp_path / "data" / "main.records.yaml", found, {"experiment=a": 12.345})
 
     read = read_recorded("data", "main")
 
@@ -82,6 +82,6 @@ def test_what_is_written_is_read(tmp_path, monkeypatch):
     assert read_recorded("data", "full") is None
 
 
-def test_record_that_cannot_be_written(tmp_path):
+def test_error_of_unwritable_records_names_the_file(tmp_path):
     with pytest.raises(UserError, match=r"Cannot write .*: No such file"):
         write_recorded(tmp_path / "absent" / "a.yaml", {}, {})

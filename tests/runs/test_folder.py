@@ -4,7 +4,7 @@ from xcgraph.errors import UserError
 from xcgraph.runs.folder import find_runs
 
 
-def test_runs_are_found_at_any_depth_and_once(run_maker, tmp_path):
+def test_find_runs_finds_each_run_once_at_any_depth(run_maker, tmp_path):
     deep = run_maker.make(folder="a/b/c")
     flat = run_maker.make(seed=1, folder="d")
     (tmp_path / "runs" / "empty").mkdir()
@@ -20,12 +20,12 @@ def test_runs_are_found_at_any_depth_and_once(run_maker, tmp_path):
     assert runs[0].matrix("no-such-stage") is None
 
 
-def test_a_folder_without_runs_is_one_sentence(tmp_path):
-    with pytest.raises(UserError, match=r"Expected run folders of xcgraph-train in .*, found none"):
+def test_folder_without_runs_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"run folders of xcgraph-train in .*, found none; .*metrics\.json"):
         find_runs([tmp_path])
 
 
-def test_a_place_that_is_not_there_is_named(tmp_path):
+def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(UserError, match="nowhere: expected a run folder"):
         find_runs([tmp_path / "nowhere"])
 
@@ -77,7 +77,26 @@ def test_unfinished_and_damaged_runs_are_left_out_with_a_reason(run_maker, file,
     assert "\n" not in left_out[0].reason
 
 
-def test_what_stopped_a_run_is_quoted(run_maker):
+@pytest.mark.parametrize("key", ["labels", "truth"])  # truth: in older versions
+def test_fingerprint_of_the_labels_is_read(run_maker, key):
+    path = run_maker.make(facts={"data": {"name": "toy", "fingerprint": "f", key: "abcd"}})
+
+    (run,), _ = find_runs([path])
+
+    assert run.labels_fingerprint == "abcd"
+
+
+@pytest.mark.parametrize("data", [{"fingerprint": "f"}, {"fingerprint": "f", "labels": 3}])
+def test_run_without_a_fingerprint_of_the_labels_is_left_out(run_maker, data):
+    path = run_maker.make(facts={"data": {"name": "toy", **data}})
+
+    runs, (left_out,) = find_runs([path])
+
+    assert runs == []
+    assert "damaged: " in left_out.reason
+
+
+def test_reason_quotes_the_error_of_a_failed_run(run_maker):
     path = run_maker.make()
     (path / "metrics.json").unlink()
     (path / "error.txt").write_text("Traceback\n  stack\nValueError: too small\n\n")
@@ -85,7 +104,7 @@ def test_what_stopped_a_run_is_quoted(run_maker):
     assert find_runs([path])[1][0].reason.endswith("it failed with ValueError: too small")
 
 
-def test_a_broken_stage_costs_only_itself(run_maker):
+def test_damaged_stage_file_is_ignored(run_maker):
     path = run_maker.make()
     (path / "stages" / "graph" / "matrix.npz").write_bytes(b"PK\x03\x04 no zip")
 

@@ -30,7 +30,7 @@ def checkout(tmp_path):
     return file
 
 
-def test_git_tells_commit_and_dirtiness(checkout):
+def test_git_state_has_commit_and_dirtiness(checkout):
     command = ["git", "-C", str(checkout.parent), "rev-parse", "HEAD"]
     commit = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     assert git_state(checkout) == {"commit": commit, "dirty": False}
@@ -38,14 +38,14 @@ def test_git_tells_commit_and_dirtiness(checkout):
     assert git_state(checkout) == {"commit": commit, "dirty": True}
 
 
-def test_file_that_a_checkout_does_not_track_has_no_commit(checkout):
+def test_untracked_file_has_no_git_state(checkout):
     installed = checkout.parent / "site-packages" / "module.py"
     installed.parent.mkdir()
     installed.write_text("x = 1\n")
     assert git_state(installed) is None
 
 
-def test_no_checkout_and_no_git_are_no_error(checkout, tmp_path, monkeypatch):
+def test_git_state_is_none_without_checkout_or_git(checkout, tmp_path, monkeypatch):
     (tmp_path / "module.py").write_text("")
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert git_state(tmp_path / "module.py") is None
@@ -55,7 +55,7 @@ def test_no_checkout_and_no_git_are_no_error(checkout, tmp_path, monkeypatch):
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """The packages of code_digest: one module that counts, and one of the command line."""
+    """A package with one module that affects results, and one module of the command line."""
     for name, content in {"recipe.py": "RATE = 1\n", "cli/show.py": "WIDTH = 1\n"}.items():
         file = tmp_path / "xcgraph" / name
         file.parent.mkdir(exist_ok=True)
@@ -75,27 +75,27 @@ def package(tmp_path, monkeypatch):
         ("notes.txt", "RATE = 2\n"),
     ],
 )
-def test_code_is_the_same_where_no_result_can_change(package, file, content):
+def test_code_digest_ignores_changes_without_effect_on_results(package, file, content):
     before = code_digest()
     (package / file).write_text(content)
     assert code_digest() == before
 
 
 @pytest.mark.parametrize(("file", "content"), [("recipe.py", "RATE = 2\n"), ("new.py", "RATE = 1\n")])
-def test_code_is_another_where_a_result_can_change(package, file, content):
+def test_code_digest_depends_on_code_that_affects_results(package, file, content):
     before = code_digest()
     (package / file).write_text(content)
     assert code_digest() != before
 
 
-def test_versions_are_those_of_all_core_packages():
+def test_package_versions_include_all_core_packages():
     found = package_versions()
     assert {"xcgraph", "torch", "pytorch-lightning", "hydra-core", "wandb", "scipy", "numba"} <= set(found)
     assert found["numpy"] == version("numpy")
     assert not {"pytest", "ruff"} & set(found)
 
 
-def test_environment_tells_the_machine_but_neither_host_nor_user():
+def test_environment_describes_the_machine_without_host_and_user_names():
     facts = environment()
     assert facts["machine"]["cores"] >= 1
     assert facts["machine"]["memory_mib"] > 100
@@ -106,7 +106,7 @@ def test_environment_tells_the_machine_but_neither_host_nor_user():
     assert not platform.node() or platform.node() not in json.dumps(facts["machine"])
 
 
-def test_processor_is_named_without_the_file_of_linux(monkeypatch):
+def test_processor_name_does_not_need_proc_cpuinfo(monkeypatch):
     def refuse(*_):
         raise FileNotFoundError
 
@@ -114,7 +114,7 @@ def test_processor_is_named_without_the_file_of_linux(monkeypatch):
     assert provenance.machine()["processor"]
 
 
-def test_stages_tell_who_made_them_and_what_it_took(tmp_path):
+def test_stage_costs_say_which_run_built_a_stage(tmp_path):
     def build(folder):
         (folder / "file.txt").write_text("content")
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 @pytest.fixture(scope="module")
 def fitted(toy, tmp_path_factory):
-    """A model, its recipe and the folder of its run."""
+    """A trained model, its recipe and the folder of its run."""
     root = tmp_path_factory.mktemp("reopen")
     recipe = toy.recipe()
     work = toy.workspace(root / "artifacts")
@@ -30,7 +30,7 @@ def open_again(toy, recipe, folder, **changes):
     return reopen(folder, recipe, Validation(fraction=0.2), **how)
 
 
-def test_the_model_is_the_same_to_the_bit_without_the_store(toy, fitted):
+def test_reopened_model_gives_identical_scores(toy, fitted):
     model, recipe, folder = fitted
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
 
@@ -41,7 +41,7 @@ def test_the_model_is_the_same_to_the_bit_without_the_store(toy, fitted):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
-def test_view_shares_are_the_attention_of_each_label(fitted):
+def test_view_shares_are_attention_weights(fitted):
     model, _, _ = fitted
 
     shares = view_shares(model, [3, 0, 17])
@@ -51,14 +51,14 @@ def test_view_shares_are_the_attention_of_each_label(fitted):
     assert len({tuple(found) for found in shares.values()}) == 3
 
 
-def test_a_fusion_without_shares_has_none(toy, tmp_path):
+def test_fusion_without_weights_has_no_view_shares(toy, tmp_path):
     recipe = toy.recipe(network=toy.network(fusion=MeanFusion))
 
     assert view_shares(recipe.fit(toy.workspace(tmp_path)), [0]) == {}
 
 
 @pytest.mark.parametrize("damage", ["missing", "cut", "other seed", "other recipe"])
-def test_a_stage_of_another_run_or_a_damaged_one_is_refused(toy, fitted, tmp_path, damage):
+def test_damaged_or_foreign_stage_is_refused(toy, fitted, tmp_path, damage):
     _, recipe, folder = fitted
     copy = tmp_path / "run"
     shutil.copytree(folder, copy)
@@ -76,7 +76,7 @@ def test_a_stage_of_another_run_or_a_damaged_one_is_refused(toy, fitted, tmp_pat
     assert not list(copy.rglob("*.partial"))
 
 
-def test_a_manifest_of_anything_else_is_refused(toy, fitted, tmp_path):
+def test_invalid_manifest_is_refused(toy, fitted, tmp_path):
     _, recipe, folder = fitted
     copy = tmp_path / "run"
     shutil.copytree(folder, copy)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from xcgraph.cli.evaluate import Evaluation
+from xcgraph.cli.evaluate_job import Evaluation
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.runs.run import Run, Validation
@@ -37,15 +37,22 @@ def run_in(folder, toy, num_threads=1):
     )
 
 
-def test_without_test_points_there_are_metrics_of_validation_points_alone(toy, tmp_path):
+def test_dataset_without_test_points_has_validation_metrics_only(toy, tmp_path):
     metrics = run_in(tmp_path, toy).execute()
     assert metrics["test"] == {}
     assert metrics["validation"]["P@1"] > 0.1
     assert json.loads((tmp_path / "run" / "metrics.json").read_text()) == {"data": "toy", **metrics}
+    facts = json.loads((tmp_path / "run" / "run.json").read_text())
+    data = WithoutTestPoints(toy.data).read()
+    assert facts["data"] == {
+        "name": "toy",
+        "fingerprint": data.fingerprint,
+        "labels": data.labels_fingerprint,
+    }
 
 
-def test_numba_gets_no_more_threads_than_it_may_start(toy, tmp_path, monkeypatch):
-    """NUMBA_NUM_THREADS of the environment, or the number of cores, may be less than num_threads."""
+def test_numba_gets_at_most_its_maximum_number_of_threads(toy, tmp_path, monkeypatch):
+    """The maximum, from NUMBA_NUM_THREADS or the number of cores, may be less than num_threads."""
     asked = []
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", 1)
     monkeypatch.setattr(numba, "set_num_threads", asked.append)
@@ -55,7 +62,7 @@ def test_numba_gets_no_more_threads_than_it_may_start(toy, tmp_path, monkeypatch
     assert asked == [1]
 
 
-def test_without_test_points_there_is_nothing_to_evaluate(toy, tmp_path):
+def test_evaluation_without_test_points_is_refused(toy, tmp_path):
     data = WithoutTestPoints(toy.data)
     save_csr(tmp_path / "scores.npz", data.read().test.labels)
     evaluation = Evaluation(data=data, predictions=str(tmp_path / "scores.npz"), top_k=[1])

@@ -1,4 +1,4 @@
-"""A model of random vectors that reads three words; what is asked of it can be held back."""
+"""A model of random vectors with three words, and a predictor that tests can hold back."""
 
 import asyncio
 import contextlib
@@ -19,13 +19,13 @@ WORDS = ("apple", "pear", "red")
 
 
 class HeldPredictor(Predictor):
-    """Notes what it is asked, and answers when it is let go.
+    """A predictor that records its calls, and answers only while ``go`` is set.
 
     Attributes:
         asked: the inputs of each call.
-        started: set while a call waits.
-        go: lets calls pass.
-        error: raised in place of an answer, if any.
+        started: event that is set when a call starts.
+        go: event that lets calls continue.
+        error: exception to raise instead of an answer, or None.
     """
 
     def __init__(self, model):
@@ -45,7 +45,7 @@ class HeldPredictor(Predictor):
 
 @pytest.fixture(scope="session")
 def sparse_model():
-    """A model without words or names."""
+    """A model without a vocabulary and without label names."""
     sizes = {"labels": 120, "meta_labels": 30, "dim": 8, "tokens": len(WORDS), "beam": 4, "trees": 2}
     return random_model(Namespace(**sizes))
 
@@ -64,7 +64,7 @@ def predictor(model):
 
 @pytest.fixture
 def connect():
-    """Open a running app to a client."""
+    """Return a context manager that runs an application and yields a client."""
 
     @contextlib.asynccontextmanager
     async def connected(predictor, settings):
@@ -78,7 +78,7 @@ def connect():
 
 
 async def until(condition):
-    """Let others run until something holds."""
+    """Run other tasks until a condition holds."""
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.001)

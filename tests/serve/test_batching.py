@@ -1,4 +1,4 @@
-"""What comes together is predicted together; nobody waits for ever, and nobody pays for another's mistake."""
+"""Concurrent requests share a batch, have a time limit, and do not fail because of other requests."""
 
 import asyncio
 import json
@@ -16,14 +16,14 @@ def post(client, *inputs, **rest):
 
 
 async def waiting(client, count):
-    """Ask until so many inputs wait: what is no prediction is answered meanwhile."""
+    """Poll the server until a number of inputs wait; it answers /health while it predicts."""
     async with asyncio.timeout(20):
         while (await client.get("/health")).json()["waiting_inputs"] < count:
             await asyncio.sleep(0.001)
 
 
-def test_requests_that_wait_are_predicted_in_one_call(predictor, connect, model):
-    """Each gets its own labels, as many as it asked for, explained where it asked."""
+def test_waiting_requests_are_predicted_in_one_call(predictor, connect, model):
+    """Each request gets its own labels, in the requested number and with the requested explanations."""
     asked = [(["red"], 3, False), (["pear", "apple"], 7, False), ([""], 5, False), (["red pear"], 2, True)]
 
     async def scenario():
@@ -48,7 +48,7 @@ def test_requests_that_wait_are_predicted_in_one_call(predictor, connect, model)
         assert all(("trees" in label) == explain for point in points for label in point["labels"])
 
 
-def test_a_request_that_is_alone_waits_no_longer_than_that(predictor, connect):
+def test_single_request_waits_no_longer_than_gather_ms(predictor, connect):
     async def scenario():
         async with connect(predictor, ServeSettings(gather_ms=20.0)) as client:
             return await post(client, "red")
@@ -57,7 +57,7 @@ def test_a_request_that_is_alone_waits_no_longer_than_that(predictor, connect):
     assert predictor.asked == [["red"]]
 
 
-def test_a_batch_is_full_at_its_size(predictor, connect):
+def test_full_batch_does_not_wait(predictor, connect):
     async def scenario():
         async with connect(predictor, ServeSettings(gather_ms=10_000.0, batch_size=3)) as client:
             await asyncio.gather(*(post(client, "red") for _ in range(6)))
@@ -67,7 +67,7 @@ def test_a_batch_is_full_at_its_size(predictor, connect):
     assert [len(inputs) for inputs in predictor.asked] == [3, 3]
 
 
-def test_a_full_queue_sends_away(predictor, connect):
+def test_full_queue_refuses_requests(predictor, connect):
     async def scenario():
         settings = ServeSettings(gather_ms=0.0, max_inputs=2, queue_size=3)
         async with connect(predictor, settings) as client:
@@ -79,18 +79,18 @@ def test_a_full_queue_sends_away(predictor, connect):
             refused = await post(client, "red", "pear")
             empty = post(client)
             await waiting(client, 3)
-            assert (await post(client)).status_code == 503  # nor is there room to ask about nothing
+            assert (await post(client)).status_code == 503  # an empty request takes room, too
             predictor.go.set()
             return refused, await asyncio.gather(first, second, empty)
 
     refused, answers = asyncio.run(scenario())
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
-    assert refused.json()["error"].startswith("expected room for 2 inputs in a queue of 3, found 2 waiting")
+    assert refused.json()["error"].startswith("The queue holds 3 inputs, of which 2 are taken; 2 more do not")
     assert [answer.status_code for answer in answers] == [200] * 3
 
 
-def test_an_answer_that_is_late_is_given_up_and_not_predicted_afterwards(predictor, connect):
+def test_late_request_is_given_up_and_not_predicted_later(predictor, connect):
     async def scenario():
         async with connect(predictor, ServeSettings(gather_ms=0.0, time_limit=1.0)) as client:
             predictor.go.clear()
@@ -103,12 +103,12 @@ def test_an_answer_that_is_late_is_given_up_and_not_predicted_afterwards(predict
     late, answer = asyncio.run(scenario())
 
     assert [each.status_code for each in late] == [504, 504]
-    assert late[0].json() == {"error": "expected an answer within 1 seconds, found none."}
+    assert late[0].json() == {"error": "The prediction took longer than the time limit, 1 s."}
     assert answer.status_code == 200
     assert predictor.asked == [["apple"], ["red"]]
 
 
-def test_a_defect_costs_its_requests_and_not_the_server(predictor, connect):
+def test_defect_fails_its_requests_and_not_the_server(predictor, connect):
     async def scenario():
         async with connect(predictor, ServeSettings()) as client:
             predictor.error = RuntimeError("a defect")
@@ -119,11 +119,11 @@ def test_a_defect_costs_its_requests_and_not_the_server(predictor, connect):
     broken, answer = asyncio.run(scenario())
 
     assert [each.status_code for each in broken] == [500, 500]
-    assert broken[0].json() == {"error": "the server has a defect; its log says more."}
+    assert broken[0].json() == {"error": "The server has a defect; its log has the details."}
     assert answer.status_code == 200
 
 
-def test_the_end_waits_for_what_is_queued(predictor):
+def test_shutdown_answers_queued_requests(predictor):
     async def scenario():
         batcher = Batcher(predictor, ServeSettings(gather_ms=0.0), Metrics())
         async with batcher.running():

@@ -1,4 +1,4 @@
-"""benchmarks/load.py counts requests that were really answered."""
+"""benchmarks/load.py counts answered requests only."""
 
 import re
 
@@ -8,7 +8,7 @@ from benchmarks.load import measured, request, serving
 from xcgraph.predict.folder import save_model
 
 
-def test_a_row_has_figures_and_a_refusal_is_no_answer(model, tmp_path):
+def test_row_has_figures_and_refusals_are_not_counted(model, tmp_path):
     save_model(model, tmp_path / "model")
     with serving(tmp_path / "model", ("--gather-ms", "0")) as port:
         row = measured(port, [request("red", 2), request("pear", 3)], clients=2, seconds=0.5)

@@ -1,4 +1,4 @@
-"""xcgraph-serve as users meet it."""
+"""xcgraph-serve as a process: log, signals, and refusals in one sentence."""
 
 import contextlib
 import importlib.util
@@ -27,7 +27,7 @@ def folder(model, tmp_path_factory):
 
 @contextlib.contextmanager
 def serving(*arguments):
-    """Start a server on a free port, and give its process and address."""
+    """Start a server on a free port, and yield its process and address."""
     command = [sys.executable, "-m", "xcgraph.cli.serve", *map(str, arguments), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
@@ -41,7 +41,7 @@ def serving(*arguments):
         process.stderr.close()
 
 
-def test_a_signal_lets_those_that_wait_have_their_answers(folder, model):
+def test_signal_lets_waiting_requests_finish(folder, model):
     with serving(folder, "--gather-ms", 1500) as (process, address), ThreadPoolExecutor(2) as clients:
         with httpx2.Client(base_url=address, timeout=60) as client:
 
@@ -63,7 +63,7 @@ def test_a_signal_lets_those_that_wait_have_their_answers(folder, model):
 
 @pytest.fixture
 def refusal(capsys):
-    """The one sentence with which the command leaves."""
+    """Return a function that runs the command and returns the one sentence with which it exits."""
 
     def refusal(*arguments):
         with pytest.raises(SystemExit) as left:
@@ -77,7 +77,7 @@ def refusal(capsys):
     return refusal
 
 
-def test_a_port_that_is_taken(folder, refusal):
+def test_taken_port_is_refused(folder, refusal):
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         sentence = refusal(folder, "--port", port)
@@ -94,24 +94,46 @@ def test_a_port_that_is_taken(folder, refusal):
             "--host: expected an address of this",
         ),
         (["--batch-size", 0], "batch_size: expected 1 or more, found 0."),
+        (["--cors", "example.org"], "cors: expected an origin such as https://example.org, without a path"),
+        (["--token-file", "no/file"], "no/file: expected a file with a token, found: No such file"),
     ],
 )
-def test_options_that_cannot_be(arguments, sentence, folder, refusal):
+def test_impossible_option_is_refused(arguments, sentence, folder, refusal):
     assert refusal(folder, *arguments).startswith(sentence)
 
 
-def test_a_model_that_is_not_there(tmp_path, refusal):
+def test_missing_model_is_refused(tmp_path, refusal):
     found = refusal(tmp_path / "nothing", "--port", 0)
 
-    assert found == f"{tmp_path / 'nothing'}: expected the folder of a model or of a run, found none."
+    assert found.startswith(
+        f"{tmp_path / 'nothing'}: expected a model folder of xcgraph-export or a run folder"
+    )
+    assert found.endswith("found nothing at this path.")
 
 
-def test_a_missing_extra_says_how_to_install_it(folder, refusal, monkeypatch):
+def test_log_has_a_line_while_loading_and_the_output_has_the_address(folder):
+    with serving(folder) as (process, address):
+        assert process.stderr.readline() == f"Loading the model in {folder}\n"
+        assert re.fullmatch(r"Loaded in \d+\.\d s: random, 120 labels, 3 tokens\n", process.stderr.readline())
+        assert httpx2.get(address).status_code == 200
+
+
+def test_token_file_protects_predictions(folder, tmp_path):
+    (tmp_path / "token").write_text("secret\n")
+    with serving(folder, "--token-file", tmp_path / "token") as (_, address):
+        body = {"inputs": ["red"]}
+        refused = httpx2.post(f"{address}/predict", json=body)
+        answer = httpx2.post(f"{address}/predict", json=body, headers={"Authorization": "Bearer secret"})
+
+    assert (refused.status_code, answer.status_code) == (401, 200)
+
+
+def test_missing_extra_is_named_with_its_installation(folder, refusal, monkeypatch):
     find_spec = importlib.util.find_spec
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name != "fastapi" and find_spec(name))
 
-    assert refusal(folder) == "The server needs fastapi: pip install 'xcgraph[serve]'."
+    assert refusal(folder) == "The server needs fastapi; run: pip install fastapi"
 
 
-def test_nobody_but_this_machine_is_listened_to_unless_told():
+def test_default_host_is_this_machine_only():
     assert serve.build_parser().parse_args(["model"]).host == "127.0.0.1"

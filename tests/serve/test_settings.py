@@ -1,4 +1,4 @@
-"""Settings out of range are refused before anything is served."""
+"""Settings out of range are refused."""
 
 import math
 
@@ -17,13 +17,13 @@ from xcgraph.serve.settings import ServeSettings
         ({"time_limit": math.nan}, "time_limit: expected 0.001 or more, found nan"),
         ({"gather_ms": -1.0}, "gather_ms: expected 0.0 or more, found -1.0"),
         ({"gather_ms": math.inf}, "gather_ms: expected 0.0 or more, found inf"),
-        ({"queue_size": 255}, "queue_size: expected room for max_inputs, 256, found 255"),
+        ({"queue_size": 255}, "queue_size: expected at least max_inputs, 256, found 255"),
     ],
 )
-def test_out_of_range(changes, message):
+def test_setting_out_of_range_is_refused(changes, message):
     with pytest.raises(UserError, match=message):
         ServeSettings(**changes)
 
 
-def test_a_request_need_not_wait_for_others():
+def test_gather_ms_may_be_zero():
     assert ServeSettings(gather_ms=0.0).gather_ms == 0

@@ -9,14 +9,11 @@ import pytest
 
 from xcgraph.errors import UserError
 from xcgraph.graph.random_walk import RandomWalkGraph
-from xcgraph.storage.artifacts import (
-    ArtifactStore,
-    describe,
-)
+from xcgraph.storage.artifacts import ArtifactStore, describe
 
 
 class Builder:
-    """Writes one file and counts how often."""
+    """Writes one file and counts its calls."""
 
     def __init__(self, text="content"):
         self.text = text
@@ -48,14 +45,14 @@ def test_artifact_is_built_once_for_the_same_inputs(store):
     )
 
 
-def test_manifest_tells_inputs_and_checksums(store):
+def test_manifest_lists_inputs_and_checksums(store):
     artifact = store.make("thing", {"part": RandomWalkGraph()}, Builder())
     manifest = json.loads(artifact.path("manifest.json").read_text())
     assert manifest["inputs"] == describe({"part": RandomWalkGraph()})
     assert list(manifest["files"]) == ["file.txt"]
 
 
-def test_what_was_taken_tells_what_making_it_took(store):
+def test_stored_artifact_has_the_cost_of_its_build(store):
     def build(folder):
         time.sleep(0.05)
         (folder / "file.txt").write_text("content")
@@ -67,7 +64,7 @@ def test_what_was_taken_tells_what_making_it_took(store):
     assert taken.cost()["peak_memory_mib"] > 10
 
 
-def test_artifact_from_before_costs_were_recorded_has_none(store):
+def test_old_artifact_without_cost_is_accepted(store):
     manifest = store.make("old", {}, Builder()).path("manifest.json")
     content = json.loads(manifest.read_text())
     del content["cost"]
@@ -77,7 +74,7 @@ def test_artifact_from_before_costs_were_recorded_has_none(store):
     assert artifact.cost() == {}
 
 
-def test_used_lists_what_was_made_or_found_in_this_run(store):
+def test_used_lists_built_and_loaded_artifacts(store):
     store.make("first", {}, Builder())
     run = ArtifactStore(store.root)
     assert run.used == {}
@@ -86,7 +83,7 @@ def test_used_lists_what_was_made_or_found_in_this_run(store):
     assert run.used == {"first": found, "second": made}
 
 
-def test_interrupted_build_is_not_trusted_and_goes_on_in_its_folder(store):
+def test_interrupted_build_resumes_in_its_folder(store):
     def interrupted(folder):
         (folder / "part-1").write_text("done")
         (folder / ".part-2.4711").write_text("hal")
@@ -106,7 +103,7 @@ def test_interrupted_build_is_not_trusted_and_goes_on_in_its_folder(store):
     assert list(store.root.iterdir()) == [artifact.folder]
 
 
-def test_build_that_was_killed_before_the_rename_is_not_trusted(store):
+def test_build_killed_before_the_rename_is_repeated(store):
     artifact = store.make("thing", {}, Builder("old"))
     artifact.folder.replace(artifact.folder.with_name(f"{artifact.folder.name}.partial"))
     build = Builder("new")
@@ -114,9 +111,10 @@ def test_build_that_was_killed_before_the_rename_is_not_trusted(store):
     assert build.calls == 1
 
 
-def test_of_two_processes_one_builds_and_the_other_waits(store):
+def test_one_of_several_processes_builds_and_the_others_wait(store):
     script = (
-        "import os, sys, time; from pathlib import Path; from xcgraph.storage.artifacts import ArtifactStore\n"
+        "import os, sys, time; from pathlib import Path\n"
+        "from xcgraph.storage.artifacts import ArtifactStore\n"
         "def build(folder):\n"
         "    (folder / f'part-{os.getpid()}').touch()\n"
         "    time.sleep(0.5)\n"
@@ -131,7 +129,7 @@ def test_of_two_processes_one_builds_and_the_other_waits(store):
     assert list(store.root.iterdir()) == [artifact.folder]
 
 
-def test_lock_of_a_killed_builder_holds_nobody_up(store):
+def test_lock_of_a_killed_builder_does_not_block(store):
     artifact = store.make("thing", {}, Builder())
     artifact.folder.with_name(f"{artifact.folder.name}.lock").touch()
     assert store.make("thing", {}, Builder()) == artifact
@@ -159,14 +157,14 @@ def replace_by_folder(path):
 
 
 @pytest.mark.parametrize("damage", [alter, truncate, empty, remove, replace_by_folder])
-def test_damaged_file_is_noticed_and_built_anew(store, damage, caplog):
+def test_artifact_with_a_damaged_file_is_built_again(store, damage, caplog):
     build = Builder()
     artifact = store.make("thing", {}, build)
     damage(artifact.path("file.txt"))
     with caplog.at_level(logging.WARNING):
         again = store.make("thing", {}, build)
     assert [record.getMessage() for record in caplog.records] == [
-        f"{artifact.folder} does not match its checksums: building it anew."
+        f"{artifact.folder} does not match its checksums: building it again."
     ]
     assert again == artifact
     assert again.path("file.txt").read_text() == "content"
@@ -189,7 +187,7 @@ def test_damaged_file_is_noticed_and_built_anew(store, damage, caplog):
         None,
     ],
 )
-def test_damaged_manifest_is_noticed_and_built_anew(store, manifest, caplog):
+def test_artifact_with_a_damaged_manifest_is_built_again(store, manifest, caplog):
     build = Builder()
     artifact = store.make("thing", {}, build)
     path = artifact.path("manifest.json")
@@ -203,7 +201,7 @@ def test_damaged_manifest_is_noticed_and_built_anew(store, manifest, caplog):
     assert json.loads(path.read_text())["files"].keys() == {"file.txt"}
 
 
-def test_damage_to_one_artifact_leaves_others_alone(store):
+def test_damaged_artifact_does_not_affect_others(store):
     builds = Builder(), Builder()
     first, second = (store.make(name, {}, build) for name, build in zip("ab", builds, strict=True))
     alter(first.path("file.txt"))
@@ -214,7 +212,7 @@ def test_damage_to_one_artifact_leaves_others_alone(store):
 
 
 @pytest.mark.parametrize("place", ["file", "file/below"])
-def test_store_that_cannot_be_written(tmp_path, place):
+def test_store_in_a_file_is_refused(tmp_path, place):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(
         UserError, match=r"Cannot write to the artifact folder .*file.* paths\.artifacts=FOLDER"
@@ -223,26 +221,26 @@ def test_store_that_cannot_be_written(tmp_path, place):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_store_without_the_right_to_write(tmp_path):
+def test_store_without_write_permission_is_refused(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="Permission denied"):
         ArtifactStore(tmp_path)
 
 
-def test_store_leaves_no_probe(store):
+def test_new_store_is_empty(store):
     assert list(store.root.iterdir()) == []
 
 
-def test_link_into_shows_the_files_without_copying(store, tmp_path):
+def test_link_into_creates_hard_links(store, tmp_path):
     artifact = store.make("thing", {}, Builder())
     folder = tmp_path / "run" / "stages"
-    for _ in range(2):  # the second time over the first links
+    for _ in range(2):  # the second call replaces the links of the first
         artifact.link_into(folder)
     assert sorted(path.name for path in folder.iterdir()) == ["file.txt", "manifest.json"]
     assert (folder / "file.txt").samefile(artifact.path("file.txt"))
 
 
-def test_link_into_copies_where_links_cannot_be(store, tmp_path, monkeypatch):
+def test_link_into_copies_if_links_are_impossible(store, tmp_path, monkeypatch):
     def refuse(source, target):
         raise OSError(f"no link from {source} to {target}")
 
@@ -254,8 +252,8 @@ def test_link_into_copies_where_links_cannot_be(store, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "../outside", "pipe"])
-def test_a_forged_manifest_leads_nowhere(store, name):
-    """It came with a cache from somebody else; a device would be read forever."""
+def test_forged_manifest_reads_no_other_files(store, name):
+    """A cache may come from someone else; reading a device would never end."""
     (store.root / "outside").write_text("secret")
     build = Builder()
     folder = store.make("thing", {"seed": 0}, build).folder

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, whatever happens while they are written."""
+"""Files are complete or absent, even if writing fails."""
 
 import errno
 import os
@@ -17,7 +17,7 @@ def dead_process():
     return process.pid
 
 
-def test_file_appears_when_it_is_complete(tmp_path):
+def test_file_appears_when_complete(tmp_path):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     with atomic_write(path) as file:
@@ -28,7 +28,7 @@ def test_file_appears_when_it_is_complete(tmp_path):
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_failure_leaves_the_old_file_and_no_draft(tmp_path, error):
+def test_failed_write_keeps_the_old_file_and_no_draft(tmp_path, error):
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
 
@@ -43,7 +43,7 @@ def test_failure_leaves_the_old_file_and_no_draft(tmp_path, error):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_error_of_writing_names_the_file_unless_it_names_one():
+def test_write_error_names_the_file():
     with pytest.raises(OSError, match="No space") as full, publish(Path("a.bin")):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert full.value.filename == "a.bin"
@@ -52,7 +52,7 @@ def test_error_of_writing_names_the_file_unless_it_names_one():
     assert full.value.filename == "b.bin"
 
 
-def test_drafts_of_killed_processes_alone_are_removed(tmp_path, dead_process):
+def test_only_drafts_of_killed_processes_are_removed(tmp_path, dead_process):
     names = [f".a.json.{dead_process}", f".a.json.{os.getppid()}", ".hydra", ".a.json.partial", "a.1"]
     for name in names:
         (tmp_path / name).touch()

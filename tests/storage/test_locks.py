@@ -1,4 +1,4 @@
-"""Locks with a lease: between processes of one machine, and of several that share a folder."""
+"""Locks with a lease, between processes of one or more machines that share a folder."""
 
 import contextlib
 import fcntl
@@ -16,9 +16,9 @@ from xcgraph.errors import UserError
 from xcgraph.storage import locks
 from xcgraph.storage.locks import HeldError, one_at_a_time
 
-# Notes when it enters and leaves; another machine is one whose system was started at another time. It sleeps
-# in pieces: the system may give a signal that follows SIGCONT to the thread that renews the lease, and then
-# the main thread, which alone raises KeyboardInterrupt, sleeps on.
+# Records when it enters and leaves. Another machine has another boot id. The process sleeps in short pieces:
+# the system may deliver a signal after SIGCONT to the thread that renews the lease, but only the main thread
+# raises KeyboardInterrupt, and only when it is awake.
 HOLD = """
 import signal, sys, time
 from pathlib import Path
@@ -67,7 +67,7 @@ def left(lock):
     return [path.name for path in lock.parent.iterdir() if path.name != "journal"]
 
 
-def test_processes_of_two_machines_hold_it_one_after_the_other(lock):
+def test_processes_of_two_machines_hold_the_lock_in_turn(lock):
     processes = [start(lock, f"machine-{number % 2}", seconds=0.05) for number in range(4)]
     assert [process.wait(60) for process in processes] == [0] * 4
     lines = [line.split() for line in journal(lock.parent)]
@@ -76,7 +76,7 @@ def test_processes_of_two_machines_hold_it_one_after_the_other(lock):
     assert left(lock) == []
 
 
-def test_killed_holder_of_this_machine_holds_nobody_up(lock):
+def test_lock_of_a_killed_local_process_is_free_at_once(lock):
     holder = start(lock, locks.machine(), seconds=60)
     wait_for(lock, holder)
     with pytest.raises(HeldError, match=f"process {holder.pid} on "), one_at_a_time(lock, wait=False):
@@ -89,7 +89,7 @@ def test_killed_holder_of_this_machine_holds_nobody_up(lock):
     assert left(lock) == []
 
 
-def test_killed_holder_of_another_machine_is_followed_after_its_lease(lock):
+def test_lock_of_a_killed_remote_process_is_free_after_its_lease(lock):
     holder = start(lock, "another", seconds=60)
     wait_for(lock, holder)
     holder.send_signal(signal.SIGKILL)
@@ -103,8 +103,8 @@ def test_killed_holder_of_another_machine_is_followed_after_its_lease(lock):
 
 
 @pytest.mark.parametrize("lives", [False, True])
-def test_holder_of_another_machine_that_was_silent_is_watched_also_by_those_who_do_not_wait(lock, lives):
-    """Else no sweep would ever take up the cell of a machine that is gone."""
+def test_silent_remote_holder_is_observed_for_a_lease_without_wait(lock, lives):
+    """Otherwise no sweep would ever take over the cell of a machine that has stopped."""
     holder = start(lock, "another", seconds=60, lease=5.0)
     wait_for(lock, holder)
     if not lives:
@@ -119,7 +119,7 @@ def test_holder_of_another_machine_that_was_silent_is_watched_also_by_those_who_
     holder.wait(10)
 
 
-def test_holder_of_another_machine_that_lives_keeps_it_longer_than_a_lease(lock):
+def test_live_remote_holder_keeps_the_lock_beyond_a_lease(lock):
     holder = start(lock, "another", seconds=3, lease=0.5)
     wait_for(lock, holder)
     with one_at_a_time(lock, lease=1.0):
@@ -127,30 +127,30 @@ def test_holder_of_another_machine_that_lives_keeps_it_longer_than_a_lease(lock)
     assert holder.wait(10) == 0
 
 
-def test_holder_that_slept_through_its_lease_is_told_and_takes_nothing_away(lock):
+def test_holder_that_lost_its_lease_does_not_remove_the_new_lock(lock):
     holder = start(lock, "another", seconds=60, lease=0.2)
     wait_for(lock, holder)
     holder.send_signal(signal.SIGSTOP)
     with one_at_a_time(lock, lease=0.5) as held:
         holder.send_signal(signal.SIGCONT)
-        holder.send_signal(signal.SIGINT)  # it leaves
+        holder.send_signal(signal.SIGINT)  # it exits
         assert holder.wait(30) != 0
         held.check()
         assert lock.exists()
     assert left(lock) == []
 
 
-def test_check_says_that_another_has_taken_over(lock):
+def test_check_reports_a_lost_lock(lock):
     with one_at_a_time(lock) as held:
         held.check()
         lock.write_text(json.dumps({"token": "another's"}))
-        with pytest.raises(UserError, match=r"taken over thing, .* give the same command again"):
+        with pytest.raises(UserError, match=r"taken over thing, .* repeat the command"):
             held.check()
     assert lock.exists()
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]"])
-def test_lock_that_says_nothing_and_that_nobody_fills_is_taken_over(lock, content, monkeypatch):
+def test_empty_or_invalid_lock_is_taken_over(lock, content, monkeypatch):
     monkeypatch.setattr(locks, "_EMPTY_SECONDS", 0.1)
     lock.write_text(content)
     with one_at_a_time(lock):
@@ -158,7 +158,7 @@ def test_lock_that_says_nothing_and_that_nobody_fills_is_taken_over(lock, conten
     assert left(lock) == []
 
 
-def test_claim_of_one_that_was_killed_while_it_took_over_is_forgotten(lock, monkeypatch):
+def test_old_claim_of_a_killed_process_is_removed(lock, monkeypatch):
     monkeypatch.setattr(locks, "LEASE_SECONDS", 1.0)
     lock.write_text(json.dumps({"token": "dead", "machine": locks.machine()}))
     claim = lock.with_name(f".{lock.name}.dead.claim")
@@ -169,7 +169,7 @@ def test_claim_of_one_that_was_killed_while_it_took_over_is_forgotten(lock, monk
     assert left(lock) == []
 
 
-def test_draft_of_one_that_was_killed_before_it_had_the_lock_is_removed(lock):
+def test_draft_of_a_killed_process_is_removed(lock):
     lives, dead, other = (f".{lock.name}.{'1' * 32}", f".{lock.name}.{'2' * 32}", f".other.lock.{'3' * 32}")
     for name in (dead, other):
         lock.with_name(name).touch()
@@ -180,7 +180,7 @@ def test_draft_of_one_that_was_killed_before_it_had_the_lock_is_removed(lock):
     assert sorted(left(lock)) == [other, lives]
 
 
-def test_draft_that_is_taken_away_is_made_again(lock, monkeypatch):
+def test_removed_draft_is_created_again(lock, monkeypatch):
     drafts, link = [], os.link
 
     def link_what_is_there(draft, target):
@@ -200,8 +200,8 @@ def no_links(*_):
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_of_many_threads_one_holds_it_at_a_time(lock, links, monkeypatch):
-    """Also on a file system without links."""
+def test_one_of_many_threads_holds_the_lock(lock, links, monkeypatch):
+    """One thread at a time holds the lock, also on a file system without links."""
     if not links:
         monkeypatch.setattr(os, "link", no_links)
     inside, most = [], []

@@ -1,4 +1,4 @@
-"""Archives of arrays from anybody: what they declare is checked before memory is taken."""
+"""Untrusted archives of arrays: headers are checked before memory is allocated."""
 
 import io
 import zipfile
@@ -15,7 +15,7 @@ from ..fuzz.arrays import npz_bytes
 
 
 def declaring(shape, dtype="<f4"):
-    """An array whose header says what its eight bytes do not hold."""
+    """Return an array file of eight bytes with a false header."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": dtype, "fortran_order": False, "shape": shape})
     return file.getvalue() + bytes(8)
@@ -29,16 +29,16 @@ def pack(path, members):
 
 @pytest.mark.parametrize("load", [load_arrays, load_csr, load_coo])
 @pytest.mark.parametrize("shape", [(10**12,), (2**62, 2**62), (-1,), (3,), (0, 2**63)])
-def test_an_array_that_is_not_as_it_declares(tmp_path, load, shape):
+def test_array_that_differs_from_its_header_is_refused(tmp_path, load, shape):
     pack(tmp_path / "a.npz", {name: declaring(shape) for name in ("data", "indices", "indptr", "shape")})
     before = peak_memory_mib()
 
-    with pytest.raises(UserError, match=r"a\.npz: expected .*, found another file \(.*; fetch or write"):
+    with pytest.raises(UserError, match=r"a\.npz: expected .*, found another file \(.*; download or write"):
         load(tmp_path / "a.npz")
     assert peak_memory_mib() < before + 200
 
 
-def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
+def test_zip_bomb_is_refused_before_unpacking(tmp_path):
     zeros = io.BytesIO()
     np.save(zeros, np.zeros(80 << 17))  # 80 MiB
     pack(tmp_path / "a.npz", {"a": zeros.getvalue()})
@@ -48,7 +48,7 @@ def test_a_bomb_is_refused_before_it_is_unpacked(tmp_path):
         load_arrays(tmp_path / "a.npz")
 
 
-def test_a_matrix_of_equal_values_packs_well_and_is_no_bomb(tmp_path):
+def test_highly_compressible_matrix_is_accepted(tmp_path):
     matrix = csr_array(np.ones((300, 200), np.float32))
     save_npz(tmp_path / "a.npz", matrix, compressed=True)
 
@@ -56,7 +56,7 @@ def test_a_matrix_of_equal_values_packs_well_and_is_no_bomb(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["coo", "csc"])
-def test_rows_that_a_few_bytes_declare(tmp_path, kind):
+def test_huge_declared_shape_is_refused(tmp_path, kind):
     matrix = coo_array(([1.0], ([5], [0])), shape=(2**31 - 2, 1))
     save_npz(tmp_path / "a.npz", matrix if kind == "coo" else matrix.tocsc())
 
@@ -67,7 +67,7 @@ def test_rows_that_a_few_bytes_declare(tmp_path, kind):
 @pytest.mark.parametrize(
     "indptr", [[0, 1 << 40, 1], [0, 2, 1], [-1, 0, 1], [0, 1, 0], [0, 1, -1], [0, 1, -(2**63)]]
 )
-def test_an_index_outside_is_found(tmp_path, indptr):
+def test_index_out_of_bounds_is_refused(tmp_path, indptr):
     arrays = {"data": np.ones(1), "indices": np.zeros(1, int), "indptr": np.array(indptr), "shape": [2, 2]}
     np.savez(tmp_path / "a.npz", format=np.array(b"csr"), **arrays)
 
@@ -77,7 +77,7 @@ def test_an_index_outside_is_found(tmp_path, indptr):
 
 @pytest.mark.parametrize("load", [load_csr, load_coo])
 @pytest.mark.parametrize("indptr", [[0, 5, 2], [0, 2, 1], [2, 0, 2], [0, -1, 2]])
-def test_row_pointers_of_blocks_that_descend(tmp_path, load, indptr):
+def test_descending_row_pointers_are_refused(tmp_path, load, indptr):
     arrays = {"data": np.ones((2, 1, 2)), "indices": [0, 1], "indptr": indptr, "shape": [2, 4]}
     np.savez(tmp_path / "a.npz", format=np.array(b"bsr"), **arrays)
 
@@ -86,7 +86,7 @@ def test_row_pointers_of_blocks_that_descend(tmp_path, load, indptr):
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.longdouble, np.complex64, "S1"])
-def test_values_that_scipy_does_not_compute_with(tmp_path, dtype):
+def test_unsupported_dtype_is_refused(tmp_path, dtype):
     arrays = {"data": np.ones(1).astype(dtype), "indices": [0], "indptr": [0, 1], "shape": [1, 1]}
     np.savez(tmp_path / "a.npz", format=np.array(b"csr"), **arrays)
 
@@ -94,7 +94,7 @@ def test_values_that_scipy_does_not_compute_with(tmp_path, dtype):
         load_csr(tmp_path / "a.npz")
 
 
-def test_a_long_reason_is_cut(tmp_path):
+def test_long_reason_is_truncated(tmp_path):
     name = np.array("x" * 100_000)
     (tmp_path / "a.npz").write_bytes(npz_bytes({"format.npy": name}))
 
@@ -103,6 +103,6 @@ def test_a_long_reason_is_cut(tmp_path):
     assert len(str(raised.value)) < 1000
 
 
-def test_no_file_is_another_error(tmp_path):
+def test_missing_file_is_a_file_not_found_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_csr(tmp_path / "a.npz")

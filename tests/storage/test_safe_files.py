@@ -1,4 +1,4 @@
-"""Files from anybody: what is no file, or no JSON, or elsewhere, is refused at once."""
+"""Untrusted files: devices, invalid JSON and paths outside a folder are refused."""
 
 import os
 
@@ -10,7 +10,7 @@ from xcgraph.storage.safe_files import inside, open_regular, read_json
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "link to a device", "folder"])
 @pytest.mark.parametrize("read", [open_regular, read_json, checksum])
-def test_what_would_never_end_is_not_opened(tmp_path, kind, read):
+def test_pipes_and_devices_are_refused(tmp_path, kind, read):
     path = tmp_path / "file"
     if kind == "pipe":
         os.mkfifo(path)
@@ -25,7 +25,7 @@ def test_what_would_never_end_is_not_opened(tmp_path, kind, read):
         read(path)
 
 
-def test_a_file_is_read(tmp_path):
+def test_regular_file_is_read(tmp_path):
     (tmp_path / "a.json").write_text('{"a": ["é"]}', "utf-8")
 
     assert read_json(tmp_path / "a.json") == {"a": ["é"]}
@@ -34,7 +34,7 @@ def test_a_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b"\xff", b"", b"{", b"1" * 5000])
-def test_what_is_no_json_is_a_value_error(tmp_path, content):
+def test_invalid_json_is_a_value_error(tmp_path, content):
     (tmp_path / "a.json").write_bytes(content)
 
     with pytest.raises(ValueError, match=r".+"):
@@ -42,6 +42,6 @@ def test_what_is_no_json_is_a_value_error(tmp_path, content):
 
 
 @pytest.mark.parametrize("name", ["/dev/zero", "../a", "a/b", "", ".", "..", "a/"])
-def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
-    with pytest.raises(ValueError, match="is no name of a file"):
+def test_name_outside_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(ValueError, match="is not a file name"):
         inside(tmp_path, name)

@@ -1,4 +1,4 @@
-"""Folders that are gone with the process that holds them, also if it is killed."""
+"""Temporary folders disappear with their process, even if it is killed."""
 
 import signal
 import subprocess
@@ -9,7 +9,10 @@ import pytest
 
 from xcgraph.storage.temp_folders import temp_folder
 
-HOLD = "import sys, time; from xcgraph.storage.temp_folders import scratch_folder as hold\nwith hold('toy') as folder:\n    "
+HOLD = """import sys, time
+from xcgraph.storage.temp_folders import temp_folder
+with temp_folder("toy") as folder:
+    """
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +24,7 @@ def temporary(tmp_path, monkeypatch):
 
 @pytest.fixture
 def holder():
-    """A process that holds a scratch folder with a file in it."""
+    """A process that holds a temporary folder with a file in it."""
     code = HOLD + "(folder / 'a').touch(); print(folder, flush=True); time.sleep(60)"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     process.stdout.readline()
@@ -30,14 +33,14 @@ def holder():
     process.communicate()
 
 
-def test_folder_is_gone_afterwards(temporary):
+def test_folder_is_removed_at_the_end(temporary):
     with temp_folder("toy") as folder:
         (folder / "below").mkdir()
         assert folder.parent == temporary
     assert list(temporary.iterdir()) == []
 
 
-def test_folder_of_a_running_process_stays_and_that_of_a_killed_one_goes(temporary, holder):
+def test_only_folders_of_killed_processes_are_removed(temporary, holder):
     (temporary / "xcgraph-other-1").mkdir()
     with temp_folder("toy") as folder:
         assert len(list(temporary.glob("xcgraph-toy-*"))) == 2

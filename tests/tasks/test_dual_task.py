@@ -36,7 +36,7 @@ def build(toy, work):
 
     def build(**changes):
         torch.manual_seed(0)
-        return toy.dual_tasks(**changes).build(work.label_features, work.train.labels, anchors)
+        return toy.dual_network(**changes).build(work.label_features, work.train.labels, anchors)
 
     return build
 
@@ -46,7 +46,7 @@ def whole(split):
 
 
 def dense_cosines(task, split, texts):
-    """Cosines of raw sums of token embeddings."""
+    """Return the cosines of raw sums of token embeddings."""
     table = task.encoder.encoder.embedding.weight
     points, labels = (torch.from_numpy(matrix.toarray()) @ table for matrix in (split.features, texts))
     return functional.cosine_similarity(points[:, None], labels[None], dim=2)
@@ -67,7 +67,7 @@ def test_ranks_labels_by_cosine(build, work, top_k):
     torch.testing.assert_close(cosines, expected.values[:, :width])
 
 
-def test_index_of_a_pass_gives_the_same_ranking(build, work):
+def test_prepared_search_gives_the_same_ranking(build, work):
     task, batch = build().eval(), whole(work.valid)
     with torch.no_grad():
         expected = task.rank(batch, 5)
@@ -78,20 +78,20 @@ def test_index_of_a_pass_gives_the_same_ranking(build, work):
     assert task._search is None
 
 
-def test_loss_is_that_of_the_labels_and_the_penalty(build, work):
+def test_loss_is_contrast_loss_plus_penalty(build, work):
     task, batch = build(dropout=0.0), whole(work.train)
     torch.manual_seed(3)
     found = task.training_step(batch)
     torch.manual_seed(3)
     points = task.encoder(batch.tokens)
-    labels = task.truth(task.encoder, EncodedRows(batch.rows, points))
+    labels = task.contrast(task.encoder, EncodedRows(batch.rows, points))
     penalty = task.regularizer(task.encoder, EncodedRows(batch.rows, points), labels.others)
     torch.testing.assert_close(found, labels.loss + penalty)
     assert penalty > 0
 
 
-def test_anchors_move_embeddings_that_labels_alone_would_leave(build, work):
-    """Of the anchors' side of the penalty: the gradient differs from that of the plain loss."""
+def test_regularizer_changes_the_gradient(build, work):
+    """The gradient of the penalty reaches the embeddings."""
     gradients = []
     for changes in ({}, {"regularizer": NoRegularization()}):
         task = build(dropout=0.0, **changes)
@@ -102,15 +102,15 @@ def test_anchors_move_embeddings_that_labels_alone_would_leave(build, work):
     assert not torch.allclose(*gradients)
 
 
-def test_batches_must_know_their_rows(build, work):
+def test_batches_without_row_numbers_are_refused(build, work):
     batch = whole(work.train)
     unnumbered = XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives)
-    with pytest.raises(ValueError, match="know their row"):
+    with pytest.raises(ValueError, match="row of each point"):
         build().training_step(unnumbered)
 
 
 class Refusing:
-    """A retrieval that is not to be asked."""
+    """A retrieval that fails when it is used."""
 
     def index(self, vectors):  # noqa: ARG002
         raise AssertionError("An approximate index is for predictions.")
@@ -137,7 +137,7 @@ def learn(task, work, *, max_epochs=3, lr=0.05):
     return trainer
 
 
-def test_validation_is_exact_whatever_the_retrieval(build, work):
+def test_validation_searches_exactly(build, work):
     task = build(retrieval=Refusing())
     trainer = learn(task, work, max_epochs=1)
     scores = np.zeros((40, 40), np.float32)
@@ -153,14 +153,14 @@ def test_validation_is_exact_whatever_the_retrieval(build, work):
     assert found == pytest.approx({f"val/{name}": value for name, value in expected.items()}, abs=1e-6)
 
 
-def test_learning_brings_points_to_their_labels(build, work):
+def test_training_moves_points_towards_their_labels(build, work):
     task = build()
-    truth = torch.from_numpy(work.valid.labels.toarray()) > 0
+    positive = torch.from_numpy(work.valid.labels.toarray()) > 0
 
     def gap():
         with torch.no_grad():
             cosines = dense_cosines(task, work.valid, work.label_features)
-        return float(cosines[truth].mean() - cosines[~truth].mean())
+        return float(cosines[positive].mean() - cosines[~positive].mean())
 
     before = gap()
     learn(task, work, max_epochs=10)
@@ -191,7 +191,7 @@ def test_edges_are_pruned_on_schedule_without_dropout(build, work, monkeypatch):
     assert second == third != fourth
 
 
-def test_smallest_task_is_built_to_check_the_parts(toy):
-    task = toy.dual_tasks().check()
+def test_check_builds_the_smallest_task(toy):
+    task = toy.dual_network().check()
     assert isinstance(task, DualTask)
-    assert task.encoder(task.truth.texts()).shape == (1, 32)
+    assert task.encoder(task.contrast.texts()).shape == (1, 32)

@@ -1,4 +1,4 @@
-"""Vectors of many labels, which are computed so many at a time, are those that one pass gives."""
+"""Label vectors computed in blocks equal the vectors of one pass."""
 
 import copy
 from functools import partial
@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
+from xcgraph.nn import label_encoder
 from xcgraph.nn.fusion import MeanFusion
 from xcgraph.nn.refinement import NoRefinement
-from xcgraph.tasks import xc_task
 
 IDS = torch.tensor([0, 3, 4, 9, 11, 17, 18, 25, 30, 31, 39])
 
@@ -43,15 +43,15 @@ def step(task):
 @pytest.mark.parametrize(
     ("size", "blocks"), [(1, [1] * 11), (2, [2, 2, 2, 2, 2, 1]), (3, [11])], ids=["one", "two", "few blocks"]
 )
-def test_blocks_give_vectors_gradients_and_spectral_norms_of_one_pass(task, size, blocks, monkeypatch):
+def test_blocks_match_one_pass_in_vectors_gradients_and_spectral_norms(task, size, blocks, monkeypatch):
     expected = step(copy.deepcopy(task))
-    asked, label_graph = [], task.label_graph.forward
-    monkeypatch.setattr(task.label_graph, "forward", lambda ids: asked.append(len(ids)) or label_graph(ids))
-    monkeypatch.setattr(xc_task, "_LABELS_AT_A_TIME", size)
+    requested, text_views = [], task.labels.text_views
+    monkeypatch.setattr(task.labels, "text_views", lambda ids: requested.append(len(ids)) or text_views(ids))
+    monkeypatch.setattr(label_encoder, "_LABELS_AT_A_TIME", size)
 
     found = step(task)
 
-    assert asked == blocks
+    assert requested == blocks
     assert found.keys() == expected.keys()
     for name in expected:
         torch.testing.assert_close(found[name], expected[name], rtol=1e-5, atol=1e-5, msg=name)

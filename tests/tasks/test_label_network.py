@@ -18,7 +18,7 @@ from xcgraph.storage.artifacts import describe
 from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.label_text import frozen_text, trained_text
 
-# Not symmetric, and the columns of its rows are stored in any order.
+# Not symmetric; the columns of a row are not sorted.
 GRAPH = csr_array(
     (np.array([0.5, 0.25, 1, 0.7, 0.1], np.float32), np.array([2, 0, 1, 3, 0]), np.array([0, 2, 3, 3, 5])),
     shape=(4, 4),
@@ -29,7 +29,7 @@ TEXTS = csr_array(
 IDS = torch.tensor([3, 1])
 
 
-def make_builder(**changes):
+def make_network(**changes):
     parts = {
         "encoder": partial(BagOfTokens, dim=3),
         "propagation": Propagation(1),
@@ -46,12 +46,12 @@ def make_trained(seed=7):
 
 def make_tied(**changes):
     torch.manual_seed(0)
-    return make_builder(**changes).surrogate.build(LabelInputs(TEXTS, GRAPH), 0.1).eval()
+    return make_network(**changes).surrogate.build(LabelInputs(TEXTS, GRAPH), 0.1).eval()
 
 
 def make_frozen(trained=None, **changes):
     torch.manual_seed(0)
-    return make_builder(**changes).build(LabelInputs(TEXTS, GRAPH), 0.1, trained or make_trained()).eval()
+    return make_network(**changes).build(LabelInputs(TEXTS, GRAPH), 0.1, trained or make_trained()).eval()
 
 
 def make_trained_on(trained=None, **changes):
@@ -77,15 +77,15 @@ def test_tied_and_frozen_tasks_have_the_same_raw_views(hops):
     tied = make_tied(propagation=Propagation(hops))
     frozen = make_frozen(tied.encoder, propagation=Propagation(hops))
     expected = dense_views(tied.encoder, hops)
-    torch.testing.assert_close(tied.label_graph.text(), expected)
-    torch.testing.assert_close(frozen.label_graph.text(), expected)
+    torch.testing.assert_close(tied.labels.text(), expected)
+    torch.testing.assert_close(frozen.labels.text(), expected)
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
-def test_scores_by_the_formulas(make):
+def test_scores_match_formulas(make):
     task = make(fusion=MeanFusion, surrogate_fusion=MeanFusion, refinement=NoRefinement)
     views = dense_views(task.encoder, 1)
-    first, second = task.label_graph.blocks
+    first, second = task.labels.blocks
     vectors = (first(views[0]) + second(views[1])) / 2
     batch = make_batch()
     expected = task.encoder(batch.tokens) @ vectors.T + task.classifier.bias
@@ -94,7 +94,7 @@ def test_scores_by_the_formulas(make):
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
-def test_shortlist_scores_are_the_full_scores_at_its_labels(make):
+def test_shortlist_scores_match_full_scores(make):
     task = make()
     shortlist = Shortlist(torch.tensor([1, 3]), torch.tensor([[1, -1], [0, 1]]), torch.zeros(2, 2))
     full, found = task(make_batch()), task(make_batch(shortlist))
@@ -102,7 +102,7 @@ def test_shortlist_scores_are_the_full_scores_at_its_labels(make):
     assert found[0, 1] == -torch.inf
 
 
-def test_labels_and_points_teach_the_tied_embeddings():
+def test_labels_and_points_train_the_tied_embeddings():
     task = make_tied()
     gradients = []
     for loss in (task.label_vectors().square().sum(), task.encoder(make_batch().tokens).sum()):
@@ -112,7 +112,7 @@ def test_labels_and_points_teach_the_tied_embeddings():
     assert all(gradient.abs().sum() > 0 for gradient in gradients)
 
 
-def test_frozen_task_learns_all_but_the_embeddings():
+def test_frozen_task_trains_all_but_the_embeddings():
     trained = make_trained()
     task = make_frozen(trained)
     task(make_batch()).square().sum().backward()
@@ -124,7 +124,7 @@ def test_frozen_task_learns_all_but_the_embeddings():
     assert all(parameter.grad is not None for parameter in learned)
 
 
-def test_trained_on_task_learns_all_and_starts_at_what_was_trained():
+def test_trained_on_task_starts_at_trained_embeddings_and_trains_all():
     trained = make_trained()
     task = make_trained_on(trained)
     assert torch.equal(task.encoder.embedding.weight, trained.embedding.weight)
@@ -134,32 +134,30 @@ def test_trained_on_task_learns_all_and_starts_at_what_was_trained():
     assert all(parameter.requires_grad for parameter in task.parameters())
 
 
-def test_surrogate_has_the_parts_of_its_own_and_shares_the_rest():
-    builder = make_builder(
+def test_surrogate_replaces_its_own_parts_only():
+    network = make_network(
         fusion=MeanFusion,
         own_text=False,
         propagation=Propagation(2),
         label_dropout=0.3,
         block=GatedResidualBlock,
     )
-    task = builder.surrogate.build(LabelInputs(TEXTS, GRAPH), 0.1)
-    assert isinstance(task.classifier.fusion, AttentionFusion)
-    assert isinstance(task.classifier.refinement, NoRefinement)
-    assert [(type(block), block.dropout.p) for block in task.label_graph.blocks] == [
-        (GatedResidualBlock, 0.3)
-    ] * 3
+    task = network.surrogate.build(LabelInputs(TEXTS, GRAPH), 0.1)
+    assert isinstance(task.labels.fusion, AttentionFusion)
+    assert isinstance(task.labels.refinement, NoRefinement)
+    assert [(type(block), block.dropout.p) for block in task.labels.blocks] == [(GatedResidualBlock, 0.3)] * 3
 
 
-def test_what_sets_the_later_modules_apart_leaves_the_surrogate_as_it_is():
+def test_parts_of_later_modules_do_not_change_the_surrogate():
     changes = {
         "fusion": MeanFusion,
         "refinement": NoRefinement,
-        "label_text": trained_text,
+        "token_embeddings": trained_text,
         "own_text": False,
     }
 
     def described(**changes):
-        return describe(make_builder(**changes).surrogate)
+        return describe(make_network(**changes).surrogate)
 
     assert described(**changes) == described()
     for other in ({"surrogate_fusion": MeanFusion}, {"label_dropout": 0.7}, {"propagation": Propagation(2)}):
@@ -169,11 +167,11 @@ def test_what_sets_the_later_modules_apart_leaves_the_surrogate_as_it_is():
 @pytest.mark.parametrize("make", [make_frozen, make_trained_on])
 @pytest.mark.parametrize("hops", [0, 1, 2])
 def test_own_text_can_be_left_out(make, hops):
-    """Of the views only: the refinement vectors start where they would have."""
+    """Only the view is left out; refinement vectors start at the same values."""
     task, whole = (make(own_text=own, propagation=Propagation(hops)) for own in (False, True))
-    assert [view.shape for view in task.label_graph(IDS)] == [(2, 3)] * hops
-    torch.testing.assert_close(task.label_graph(), whole.label_graph()[1:])
-    assert torch.equal(*task.classifier.refinement(), *whole.classifier.refinement())
+    assert [view.shape for view in task.labels.text_views(IDS)] == [(2, 3)] * hops
+    torch.testing.assert_close(task.labels.text_views(), whole.labels.text_views()[1:])
+    assert torch.equal(*task.labels.refinement(), *whole.labels.refinement())
     torch.testing.assert_close(task.label_vectors(IDS), task.label_vectors()[IDS])
 
 
@@ -182,15 +180,15 @@ def test_own_text_can_be_left_out(make, hops):
 def test_refinement_alone_or_text_alone_is_the_vector(make, own_text):
     refinement = NoRefinement if own_text else RefinementVectors
     task = make(own_text=own_text, refinement=refinement, propagation=Propagation(0))
-    assert isinstance(task.classifier.fusion, OnlyView)
-    (view,) = task.label_graph() if own_text else task.classifier.refinement()
+    assert isinstance(task.labels.fusion, OnlyView)
+    (view,) = task.labels.text_views() if own_text else task.labels.refinement()
     assert torch.equal(task.label_vectors(), view)
 
 
-def test_no_view_at_all_is_refused():
-    builder = make_builder(own_text=False, refinement=NoRefinement, propagation=Propagation(0))
+def test_labels_without_views_are_refused():
+    network = make_network(own_text=False, refinement=NoRefinement, propagation=Propagation(0))
     with pytest.raises(UserError, match="A label needs a view: set own_text=true"):
-        builder.check()
+        network.check()
 
 
 @pytest.mark.parametrize("make", [make_frozen, make_trained_on])
@@ -201,16 +199,16 @@ def test_meta_labels_sum_the_views_of_their_labels(make, hops):
     labels, trained = LabelInputs(TEXTS, GRAPH, members), make_trained()
     torch.manual_seed(0)
     text = trained_text if make is make_trained_on else frozen_text
-    builder = make_builder(propagation=Propagation(hops), fusion=MeanFusion, label_text=text)
-    task = builder.build(labels, 0.1, trained).eval()
+    network = make_network(propagation=Propagation(hops), fusion=MeanFusion, token_embeddings=text)
+    task = network.build(labels, 0.1, trained).eval()
     raw, dense = dense_views(trained, hops), torch.from_numpy(members.toarray())
-    first = raw[0] + raw[0].relu()  # what a fresh block makes of it
-    torch.testing.assert_close(task.label_graph()[0], dense @ first)
-    torch.testing.assert_close(*task.classifier.refinement(), dense @ raw[-1])
+    first = raw[0] + raw[0].relu()  # the output of a fresh block
+    torch.testing.assert_close(task.labels.text_views()[0], dense @ first)
+    torch.testing.assert_close(*task.labels.refinement(), dense @ raw[-1])
     assert task(make_batch()).shape == (2, 2)
 
 
-def test_frozen_task_starts_its_other_weights_anew():
+def test_frozen_task_initialises_all_other_parameters():
     trained = make_trained()
     with torch.no_grad():
         trained.block.scale.fill_(5)
@@ -221,35 +219,35 @@ def test_frozen_task_starts_its_other_weights_anew():
 def test_refinement_starts_at_the_last_view(hops):
     trained = make_trained()
     task = make_frozen(trained, propagation=Propagation(hops))
-    torch.testing.assert_close(*task.classifier.refinement(), dense_views(trained, hops)[-1])
+    torch.testing.assert_close(*task.labels.refinement(), dense_views(trained, hops)[-1])
 
 
 def num_fused(task):
-    fusion = task.classifier.fusion
+    fusion = task.labels.fusion
     return 1 if isinstance(fusion, OnlyView) else fusion.score.out_features
 
 
 @pytest.mark.parametrize("hops", [0, 1, 2])
 @pytest.mark.parametrize("refinement", [RefinementVectors, NoRefinement])
-def test_fusion_gets_as_many_views_as_there_are(hops, refinement):
+def test_fusion_gets_the_number_of_views(hops, refinement):
     changes = {"propagation": Propagation(hops), "refinement": refinement}
     tied, frozen = make_tied(**changes), make_frozen(**changes)
-    assert len(tied.label_graph.blocks) == len(frozen.label_graph.blocks) == hops + 1
+    assert len(tied.labels.blocks) == len(frozen.labels.blocks) == hops + 1
     assert num_fused(tied) == hops + 1
     assert num_fused(frozen) == hops + 1 + refinement.num_views
     assert tied(make_batch()).shape == frozen(make_batch()).shape == (2, 4)
-    assert isinstance(tied.classifier.refinement, NoRefinement)
+    assert isinstance(tied.labels.refinement, NoRefinement)
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
-def test_bias_starts_at_the_log_odds_and_dropout_is_passed_on(make):
+def test_bias_starts_at_log_odds_and_blocks_get_dropout(make):
     task = make(label_dropout=0.35)
     assert task.classifier.bias.sigmoid().item() == pytest.approx(0.1)
-    assert [block.dropout.p for block in task.label_graph.blocks] == [0.35, 0.35]
+    assert [block.dropout.p for block in task.labels.blocks] == [0.35, 0.35]
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
-def test_copy_reads_its_own_embeddings(make):
+def test_copied_task_uses_its_own_embeddings(make):
     task = make()
     copied = deepcopy(task)
     before = task.label_vectors()
@@ -260,7 +258,7 @@ def test_copy_reads_its_own_embeddings(make):
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
-def test_state_survives_in_a_task_built_alike(make):
+def test_state_loads_into_an_equal_task(make):
     task, other = make(), make()
     with torch.no_grad():
         for parameter in task.parameters():
@@ -272,7 +270,7 @@ def test_state_survives_in_a_task_built_alike(make):
 
 
 @pytest.mark.parametrize("make", [make_tied, make_frozen, make_trained_on])
-def test_double_precision(make):
+def test_double_precision_gives_equal_vectors(make):
     task = make()
     expected = task.label_vectors()
     found = task.to(torch.float64).label_vectors()
@@ -281,8 +279,8 @@ def test_double_precision(make):
 
 
 def test_check_builds_the_smallest_task():
-    assert make_builder().check().label_vectors().shape == (1, 3)
+    assert make_network().check().label_vectors().shape == (1, 3)
     with pytest.raises(UserError, match=r"must lie in \[0, 1\), got 1"):
-        make_builder(label_dropout=1.0).check()
+        make_network(label_dropout=1.0).check()
     with pytest.raises(UserError, match=r"encoder\.dim must be ≥ 1, got 0"):
-        make_builder(encoder=partial(BagOfTokens, dim=0)).check()
+        make_network(encoder=partial(BagOfTokens, dim=0)).check()

@@ -9,7 +9,7 @@ from xcgraph.nn.encoder import BagOfTokens
 from xcgraph.nn.label_graph import Propagation
 from xcgraph.tasks.label_text import frozen_text, trained_text
 
-# The columns of its rows are stored in any order.
+# The columns of a row are not sorted.
 GRAPH = csr_array(
     (np.array([0.5, 0.25, 1, 0.7, 0.1], np.float32), np.array([2, 0, 1, 3, 0]), np.array([0, 2, 3, 3, 5])),
     shape=(4, 4),
@@ -33,7 +33,7 @@ def dense_views(encoder, hops):
 
 @pytest.mark.parametrize("make", [frozen_text, trained_text])
 @pytest.mark.parametrize("hops", [0, 1, 2, 3])
-def test_raw_views_as_dense_products(make, hops):
+def test_raw_views_match_dense_products(make, hops):
     encoder = make_encoder()
     text = make(encoder, TEXTS, GRAPH, Propagation(hops))
     expected = dense_views(encoder, hops)
@@ -42,7 +42,7 @@ def test_raw_views_as_dense_products(make, hops):
 
 
 @pytest.mark.parametrize(("make", "learns"), [(frozen_text, False), (trained_text, True)])
-def test_only_trained_text_lets_the_embeddings_learn(make, learns):
+def test_only_trained_text_trains_the_embeddings(make, learns):
     encoder = make_encoder()
     text = make(encoder, TEXTS, GRAPH, Propagation(1))
     assert encoder.embedding.weight.requires_grad == learns
@@ -59,7 +59,7 @@ def test_trained_text_follows_the_embeddings_and_frozen_text_does_not():
     torch.testing.assert_close(trained(IDS), tuple(2 * view for view in before))
 
 
-def test_arguments_stay_as_they_are():
+def test_arguments_are_not_changed():
     before = [part.toarray() for part in (TEXTS, GRAPH)]
     partial(trained_text)(make_encoder(), TEXTS, GRAPH, Propagation(2))
     assert all(np.array_equal(part.toarray(), old) for part, old in zip((TEXTS, GRAPH), before, strict=True))

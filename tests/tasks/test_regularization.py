@@ -32,7 +32,7 @@ SETS = (make_anchors(7, 0), make_anchors(9, 1))
     ("graphs", "of_points", "of_labels"),
     [(["points", "labels"], 2, 2), (["labels", "points"], 2, 2), (["points"], 2, 0), (["labels"], 0, 2)],
 )
-def test_a_term_for_each_anchor_set_and_graph(toy, graphs, of_points, of_labels):
+def test_each_anchor_set_and_graph_has_a_term(toy, graphs, of_points, of_labels):
     found = toy.regularization(graphs=graphs).build(SETS)
     assert isinstance(found, GraphRegularizer)
     assert (len(found.of_points), len(found.of_labels)) == (of_points, of_labels)
@@ -52,30 +52,26 @@ def test_stored_zeros_are_linked_but_not_drawn():
     assert term.edges.linked(torch.tensor([0]), torch.arange(4)).tolist() == [[False, False, True, True]]
 
 
-def test_no_regularization_leaves_a_task_as_it_is(toy):
+def test_no_regularization_returns_the_task(toy):
     task = toy.tied_task()
     assert NoRegularization().add_to(task, SETS, toy.data.label_features) is task
     assert isinstance(NoRegularization().build(()), NoRegularizer)
 
 
-def test_regularization_takes_over_the_parts_of_a_task(toy):
+def test_regularized_task_has_the_parts_of_the_task(toy):
     task = toy.tied_task()
     found = toy.regularization().add_to(task, SETS, toy.data.label_features)
     assert isinstance(found, RegularizedTask)
-    assert (found.encoder, found.label_graph, found.classifier) == (
-        task.encoder,
-        task.label_graph,
-        task.classifier,
-    )
+    assert (found.encoder, found.labels, found.classifier) == (task.encoder, task.labels, task.classifier)
     assert len(found.label_texts) == 40
 
 
 @pytest.mark.parametrize("graphs", [[], ["points", "lables"]])
-def test_graphs_that_are_none(toy, graphs):
+def test_unknown_graphs_are_refused(toy, graphs):
     with pytest.raises(UserError, match=r"regularizer\.graphs: expected some of points, labels, got"):
         toy.regularization(graphs=graphs)
 
 
-def test_anchors_are_needed(toy):
-    with pytest.raises(UserError, match="needs anchors: choose some with anchors="):
+def test_missing_anchors_are_refused(toy):
+    with pytest.raises(UserError, match="anchors=…, or set regularizer=none"):
         toy.regularization().build(())

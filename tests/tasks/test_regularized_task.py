@@ -11,8 +11,8 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
-def network(toy, tmp_path):
-    """A plain task and a regularized one of the same weights, and all training points as a batch."""
+def tasks(toy, tmp_path):
+    """A plain task, a regularized task with the same weights, and all training points as a batch."""
     work = toy.workspace(tmp_path)
     anchors = toy.ramen().anchors.find(work)
     plain, other = (toy.tied_task(propagation=Propagation(hops=0)).eval() for _ in range(2))
@@ -20,7 +20,7 @@ def network(toy, tmp_path):
     return plain, regularized, AllLabelsDataset(work.train)[np.arange(len(work.train))]
 
 
-def test_loss_is_that_of_the_plain_task_and_the_penalty(tasks):
+def test_loss_is_plain_loss_plus_penalty(tasks):
     plain, regularized, batch = tasks
     torch.manual_seed(2)
     found = regularized.training_step(batch)
@@ -34,7 +34,7 @@ def test_loss_is_that_of_the_plain_task_and_the_penalty(tasks):
     assert penalty > 0
 
 
-def test_penalty_moves_the_embeddings(tasks):
+def test_penalty_changes_the_gradient_of_embeddings(tasks):
     gradients = []
     for task in tasks[:2]:
         task.training_step(tasks[2]).backward()
@@ -42,12 +42,12 @@ def test_penalty_moves_the_embeddings(tasks):
     assert not torch.allclose(*gradients)
 
 
-def test_scores_are_those_of_the_plain_task(tasks):
+def test_scores_match_the_plain_task(tasks):
     plain, regularized, batch = tasks
     torch.testing.assert_close(regularized(batch), plain(batch))
 
 
-def test_regularizer_learns_of_precision(tasks):
+def test_regularizer_gets_the_precision(tasks):
     _, regularized, batch = tasks
     regularized.training_step(batch)
     best = regularized(batch).argmax(dim=1).tolist()

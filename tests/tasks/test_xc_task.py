@@ -49,7 +49,7 @@ def whole(targets):
 
 
 def shortlist_of_all(batch, num_labels=40):
-    """The same batch with a shortlist of all labels, in descending order, with log-prior 0."""
+    """Return the batch with a shortlist of all labels, in descending order, with log-prior 0."""
     positions = torch.arange(num_labels).flip(0).repeat(len(batch), 1)
     shortlist = Shortlist(torch.arange(num_labels), positions, torch.zeros(positions.shape))
     return XCBatch(batch.tokens, batch.labels, batch.filtered, batch.positives, shortlist)
@@ -80,7 +80,7 @@ def test_scores_are_products_of_points_and_label_vectors(task, toy):
     assert task(batch).shape == (60, 40)
 
 
-def test_label_vectors_of_some_labels_equal_those_of_all(task):
+def test_vectors_of_some_labels_match_vectors_of_all(task):
     label_ids = torch.tensor([7, 0, 39, 7])
     torch.testing.assert_close(task.label_vectors(label_ids), task.label_vectors()[label_ids])
 
@@ -123,14 +123,14 @@ def test_cached_label_vectors_give_the_same_scores(task, toy):
 # --- loss -----------------------------------------------------------------------------------------------
 
 
-def test_loss_is_the_cross_entropy_per_point_of_full_scores(task, toy):
+def test_loss_matches_cross_entropy_of_full_scores(task, toy):
     batch = whole(AllLabelsDataset(toy.data.train))
     target = torch.from_numpy(toy.data.train.labels.toarray())
     expected = functional.binary_cross_entropy_with_logits(task(batch), target, reduction="sum") / 200
     torch.testing.assert_close(task.training_step(batch), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_loss_of_a_shortlist_of_all_labels_is_that_of_full_scores(task, toy):
+def test_loss_of_a_shortlist_with_all_labels_matches_full_loss(task, toy):
     split = toy.data.train
     full = whole(AllLabelsDataset(split))
     columns = torch.stack([full.positives[:, 0], 39 - full.positives[:, 1]], dim=1)
@@ -185,14 +185,14 @@ def dense_scores(task, targets):
     task.top_k = 40
     labels, log_probability = task.predict_step(whole(targets))
     rows, columns = torch.nonzero(labels >= 0, as_tuple=True)
-    # Greater than 0, so that the worst is stored too.
+    # All values are greater than 0, so that the worst is stored too.
     values = (log_probability[rows, columns] + 1000).detach().numpy()
     return csr_array((values, (rows.numpy(), labels[rows, columns].numpy())), shape=(len(targets), 40))
 
 
 @pytest.mark.parametrize("batch_size", [7, 60])
 @pytest.mark.parametrize("is_shortlisted", [False, True])
-def test_validation_metrics_equal_those_of_the_final_evaluation(task, toy, batch_size, is_shortlisted):
+def test_validation_metrics_match_final_evaluation(task, toy, batch_size, is_shortlisted):
     split = toy.data.test
     assert len(split.filter_pairs) > 0
     targets = toy.shortlisted(split) if is_shortlisted else AllLabelsDataset(split)
@@ -204,7 +204,7 @@ def test_validation_metrics_equal_those_of_the_final_evaluation(task, toy, batch
 
 
 def test_validation_leaves_filtered_labels_out(toy):
-    """A point whose only rivals are filtered has its label at rank 1."""
+    """If all better labels of a point are filtered, its label has rank 1."""
     task = toy.tied_task().eval()
     features = toy.data.test.features[:1]
     ranking = (
@@ -220,7 +220,7 @@ def test_validation_leaves_filtered_labels_out(toy):
         assert found["val/P@1"] == expected
 
 
-def test_each_validation_starts_from_nothing(toy):
+def test_each_validation_starts_with_fresh_metrics(toy):
     task = toy.tied_task()
     task.prepare(make_learning(), XCMetrics(40, (1, 3)))
     loader = batch_loader(AllLabelsDataset(toy.data.test), batch_size=16)
@@ -228,7 +228,7 @@ def test_each_validation_starts_from_nothing(toy):
     assert first == second
 
 
-def test_training_or_validating_needs_preparation(toy):
+def test_training_and_validation_need_preparation(toy):
     loader = batch_loader(AllLabelsDataset(toy.data.test), batch_size=16)
     for run in (make_trainer(max_epochs=1).fit, make_trainer().validate):
         with pytest.raises(RuntimeError, match=re.escape("Call prepare before training or validating.")):
@@ -240,7 +240,7 @@ def test_training_or_validating_needs_preparation(toy):
 
 @pytest.fixture
 def counted(toy, monkeypatch):
-    """A task, and the moments at which all label vectors or only some are computed."""
+    """A task, and a list of the computations of all or some label vectors."""
     task, calls = toy.frozen_task(), []
     original = XCTask.label_vectors
 
@@ -272,14 +272,14 @@ def test_label_vectors_are_computed_once_per_prediction(toy, counted):
     assert calls == [("evaluation", "all")] * 2
 
 
-def test_label_vectors_of_an_interrupted_pass_are_not_trained_on(toy):
+def test_prepare_drops_label_vectors_of_an_interrupted_pass(toy):
     task = toy.tied_task()
     task.on_predict_start()
     task.prepare(make_learning(), XCMetrics(40, 1))
     assert task._label_vectors is None
 
 
-def test_validation_in_between_changes_no_weight(toy):
+def test_validation_changes_no_weight(toy):
     batch = whole(AllLabelsDataset(toy.data.train))
     task = toy.tied_task()
     before = {name: tensor.clone() for name, tensor in task.state_dict().items()}
@@ -299,7 +299,7 @@ def fit(task, toy, **changes):
     return task.state_dict()
 
 
-def test_seed_decides_what_dropout_draws(toy):
+def test_seed_determines_dropout(toy):
     weights = [fit(toy.tied_task(), toy, seed=seed) for seed in (0, 0, 1)]
     same, other = (all(torch.equal(weights[0][name], found[name]) for name in found) for found in weights[1:])
     assert (same, other) == (True, False)
@@ -314,26 +314,26 @@ def test_learning_rate_moves_with_every_step(toy):
             return super().training_step(batch)
 
     built = toy.tied_task()
-    fit(Watched(built.encoder, built.label_graph, built.classifier), toy)
+    fit(Watched(built.encoder, built.labels, built.classifier), toy)
     assert rates == pytest.approx([0.05 * (8 - step) / 8 for step in range(8)])
     rates.clear()
     built = toy.tied_task()
-    watched = Watched(built.encoder, built.label_graph, built.classifier)
+    watched = Watched(built.encoder, built.labels, built.classifier)
     fit(watched, toy, max_epochs=4, schedule=HalvingSchedule(every_epochs=1))
     assert rates == pytest.approx([0.05] * 8 + [0.025] * 4 + [0.0125] * 4)
 
 
-def test_frozen_embeddings_stay_and_everything_else_learns(toy):
+def test_all_but_frozen_embeddings_learn(toy):
     task = toy.frozen_task()
     before = {name: tensor.clone() for name, tensor in task.state_dict().items()}
     after = fit(task, toy)
     unmoved = {name for name in after if torch.equal(after[name], before[name])}
     assert unmoved == {"encoder.embedding.weight"}
-    assert "label_graph.text.views" not in after  # recomputed, not stored
+    assert "labels.text.views" not in after  # recomputed, not stored
 
 
-def test_labels_train_the_embeddings_of_a_tied_task(toy):
-    """A token that only a label's text has."""
+def test_label_texts_train_the_embeddings_of_a_tied_task(toy):
+    """The token occurs in a label text only."""
     texts = toy.data.label_features.toarray()
     texts[3, 59] = 1
     features = toy.data.train.features.toarray()

@@ -1,4 +1,4 @@
-"""A reader's rows are those that the data set's own texts got, and they survive the disk."""
+"""Tests that a fitted vectorizer reproduces the rows of its data set, also after it was saved and loaded."""
 
 import json
 
@@ -27,37 +27,38 @@ def assert_same_rows(found, expected):
 
 
 @pytest.mark.parametrize(
-    "tokens",
+    "unfitted",
     [
         WordVectorizer(min_df=1),
         WordPieceVectorizer(vocabulary_size=60, min_df=1),
         SubwordVectorizer(min_df=1),
     ],
+    ids=["words", "wordpiece", "subwords"],
 )
-def test_texts_get_the_rows_that_the_data_set_has(tokens, tmp_path):
-    features = tokens.fit_transform(TRAIN, TEST, label_texts=LABELS)
+def test_transform_returns_the_rows_of_fit_transform(unfitted, tmp_path):
+    vectorized = unfitted.fit_transform(TRAIN, TEST, label_texts=LABELS)
 
-    features.vectorizer.save(tmp_path)
-    stored = FittedVectorizer.load(tmp_path, features.vocabulary)
-    for vectorizer in (features.vectorizer, stored):
-        for texts, rows in ((TRAIN, features.train), (TEST, features.test), (LABELS, features.labels)):
+    vectorized.vectorizer.save(tmp_path)
+    stored = FittedVectorizer.load(tmp_path, vectorized.vocabulary)
+    for vectorizer in (vectorized.vectorizer, stored):
+        for texts, rows in ((TRAIN, vectorized.train), (TEST, vectorized.test), (LABELS, vectorized.labels)):
             assert_same_rows(vectorizer.transform(texts), rows)
             assert_same_rows(vectorizer.transform(texts[2:3]), rows[2:3])
-        assert vectorizer.transform([]).shape == (0, len(features.vocabulary))
+        assert vectorizer.transform([]).shape == (0, len(vectorized.vocabulary))
 
 
-def test_a_data_set_of_texts_brings_its_reader():
+def test_from_texts_keeps_the_fitted_vectorizer():
     points = LabelledTexts(TRAIN, [["a"], ["b"], ["a"], ["b"], ["a"]])
     data = from_texts(points, LabelledTexts(TEST[:1], [["a"]]), name="toy", text=WordVectorizer(min_df=1))
 
     assert_same_rows(data.vectorizer.transform(TEST[:1]), data.test.features)
 
 
-def test_nothing_saved_is_no_reader(tmp_path):
+def test_load_returns_none_from_an_empty_folder(tmp_path):
     assert FittedVectorizer.load(tmp_path, ("a",)) is None
 
 
-def test_a_tokenizer_that_is_none_is_refused():
+def test_empty_tokenizer_definition_is_refused():
     with pytest.raises(ValueError, match="validation errors for WordPieceFile"):
         WordPieceTokenizer("{}")
 
@@ -77,11 +78,11 @@ def test_a_tokenizer_that_is_none_is_refused():
         (("more",), None),
     ],
 )
-def test_a_tokenizer_of_another_kind_is_refused(path, value):
-    features = WordPieceVectorizer(vocabulary_size=60, min_df=1).fit_transform(
+def test_tokenizer_definition_of_another_kind_is_refused(path, value):
+    vectorized = WordPieceVectorizer(vocabulary_size=60, min_df=1).fit_transform(
         TRAIN, TEST, label_texts=LABELS
     )
-    pieces = json.loads(features.vectorizer.tokenizer.definition)
+    pieces = json.loads(vectorized.vectorizer.tokenizer.definition)
     node = pieces
     for key in path[:-1]:
         node = node[key]
@@ -92,18 +93,18 @@ def test_a_tokenizer_of_another_kind_is_refused(path, value):
 
 
 @pytest.mark.parametrize("idf", [np.nan, np.inf, 0.0, -1.0])
-def test_weights_that_are_none_are_refused(idf):
-    with pytest.raises(ValueError, match="Expected positive weights"):
+def test_idf_that_is_not_positive_is_refused(idf):
+    with pytest.raises(ValueError, match=r"idf: .*positive"):
         FittedVectorizer(("a",), np.array([idf], np.float32))
 
 
-def test_weights_belong_to_the_vocabulary():
-    with pytest.raises(ValueError, match="Expected 2 weights of tokens"):
+def test_idf_of_another_length_is_refused():
+    with pytest.raises(ValueError, match=r"idf: .*\(2,\), got \(1,\)"):
         FittedVectorizer(("a", "b"), np.ones(1, np.float32))
 
 
 @pytest.mark.parametrize("content", ["[3]", "[3, true]", "{}", "[4, 3]", "3 4"])
-def test_damaged_lengths_of_runs_are_refused(tmp_path, content):
+def test_damaged_ngram_lengths_are_refused(tmp_path, content):
     WordVectorizer(min_df=1).fit_transform(TRAIN, TEST, label_texts=LABELS).vectorizer.save(tmp_path)
     (tmp_path / "grams.json").write_text(content)
 

@@ -9,10 +9,10 @@ TEST = ["X of unseen unseen", "nothing"]
 LABELS = ["vitamin c", "x ray"]
 
 
-def test_word_tokens_equal_a_naive_computation():
-    features = WordVectorizer().fit_transform(TRAIN, TEST, label_texts=LABELS)
+def test_word_weights_match_a_naive_computation():
+    vectorized = WordVectorizer().fit_transform(TRAIN, TEST, label_texts=LABELS)
 
-    assert features.vocabulary == ("an", "c", "ray", "vitamin", "x")
+    assert vectorized.vocabulary == ("an", "c", "ray", "vitamin", "x")
     frequency = np.array([2, 2, 3, 2, 2])  # texts among the 5 training and label texts
     idf = np.log((1 + 5) / (1 + frequency)) + 1
     counts = {
@@ -24,7 +24,7 @@ def test_word_tokens_equal_a_naive_computation():
         weights = np.array(count) * idf
         norms = np.linalg.norm(weights, axis=1, keepdims=True)
         expected = np.divide(weights, norms, out=np.zeros_like(weights), where=norms > 0)
-        found = getattr(features, part)
+        found = getattr(vectorized, part)
         assert found.dtype == np.float32
         assert found.has_sorted_indices
         np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
@@ -36,14 +36,14 @@ def test_min_df_counts_training_and_label_texts_only():
     assert vocabulary == ("a",)
 
 
-def test_a_data_set_may_have_no_test_texts():
-    features = WordVectorizer().fit_transform(TRAIN, [], label_texts=LABELS)
+def test_test_texts_may_be_empty():
+    vectorized = WordVectorizer().fit_transform(TRAIN, [], label_texts=LABELS)
 
-    assert features.test.shape == (0, 5)
-    assert features.test.dtype == np.float32
+    assert vectorized.test.shape == (0, 5)
+    assert vectorized.test.dtype == np.float32
 
 
-def test_texts_may_come_one_by_one():
+def test_texts_may_be_iterators():
     streamed = WordVectorizer().fit_transform(iter(TRAIN), iter(TEST), label_texts=LABELS)
     expected = WordVectorizer().fit_transform(TRAIN, TEST, label_texts=LABELS)
 
@@ -52,11 +52,11 @@ def test_texts_may_come_one_by_one():
 
 
 @pytest.mark.parametrize("train", [["a", "b"], ["...", "!"], []])
-def test_no_token_left(train: list[str]):
-    with pytest.raises(UserError, match="at least min_df=2 of the training and label texts, found none"):
+def test_texts_without_tokens_are_refused(train: list[str]):
+    with pytest.raises(UserError, match=r"text\.min_df: .*min_df=2"):
         WordVectorizer().fit_transform(train, [], label_texts=[])
 
 
-def test_min_df_must_be_positive():
+def test_min_df_below_one_is_refused():
     with pytest.raises(UserError, match=r"text\.min_df must be ≥ 1, got 0"):
         WordVectorizer(min_df=0)

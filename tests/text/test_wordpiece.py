@@ -21,18 +21,20 @@ def make_texts(count, seed, syllables=SYLLABLES):
 TRAIN, LABELS = make_texts(60, seed=0), make_texts(20, seed=1)
 
 
-def test_every_text_is_its_tokens_joined():
-    features = WordPieceVectorizer(vocabulary_size=80, min_df=1).fit_transform(TRAIN, [], label_texts=LABELS)
+def test_joined_tokens_give_the_text():
+    vectorized = WordPieceVectorizer(vocabulary_size=80, min_df=1).fit_transform(
+        TRAIN, [], label_texts=LABELS
+    )
 
-    tokens = np.array(features.vocabulary)
-    for text, row in zip(LABELS, features.labels, strict=True):
+    tokens = np.array(vectorized.vocabulary)
+    for text, row in zip(LABELS, vectorized.labels, strict=True):
         letters = sorted("".join(tokens[row.indices]).replace("#", ""))
         plain = text.replace("ö", "o").replace("ä", "a").replace(" ", "")
         assert set(letters) == set(plain)
-    np.testing.assert_allclose((features.train.multiply(features.train)).sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose((vectorized.train.multiply(vectorized.train)).sum(axis=1), 1, rtol=1e-5)
 
 
-def test_frequent_pieces_become_tokens_up_to_the_size():
+def test_vocabulary_has_frequent_pieces_up_to_its_size():
     small, large = (
         WordPieceVectorizer(vocabulary_size=size, min_df=1)
         .fit_transform(TRAIN, [], label_texts=LABELS)
@@ -45,21 +47,20 @@ def test_frequent_pieces_become_tokens_up_to_the_size():
     assert max(map(len, large)) > max(map(len, small))
 
 
-def test_words_are_cut_into_the_longest_pieces():
-    features = WordPieceVectorizer(vocabulary_size=1000, min_df=1).fit_transform(
+def test_words_are_split_into_the_longest_pieces():
+    vectorized = WordPieceVectorizer(vocabulary_size=1000, min_df=1).fit_transform(
         ["played playing", "play, plays"] * 9, ["playful played!"], label_texts=["PLÁY"]
     )
 
     def tokens(matrix):
-        return sorted(features.vocabulary[column] for column in matrix.indices)
+        return sorted(vectorized.vocabulary[column] for column in matrix.indices)
 
-    assert tokens(features.labels) == ["play"]
-    assert tokens(features.test) == [
-        "played"
-    ]  # "f" and "u" were never seen: "playful" is unknown, and so is "!"
+    assert tokens(vectorized.labels) == ["play"]
+    # The training texts have no "f", "u" and "!", so "playful" and "!" are unknown.
+    assert tokens(vectorized.test) == ["played"]
 
 
-def test_test_texts_shape_nothing():
+def test_test_texts_do_not_affect_the_fit():
     size = {"vocabulary_size": 60, "min_df": 2}
     alone = WordPieceVectorizer(**size).fit_transform(TRAIN, [], label_texts=LABELS)
     beside = WordPieceVectorizer(**size).fit_transform(TRAIN, ["zzz ba"] * 99, label_texts=LABELS)
@@ -77,20 +78,23 @@ def test_min_df_counts_training_and_label_texts():
     assert vocabulary == ("aa",)
 
 
-def test_rare_characters_beyond_the_thousandth_are_unknown():
+def test_characters_after_the_thousandth_are_unknown():
     frequent = "".join(chr(0x4E00 + i) for i in range(1000))
-    features = WordPieceVectorizer(min_df=1).fit_transform([frequent, frequent, "龥"], [], label_texts=["a"])
+    vectorized = WordPieceVectorizer(min_df=1).fit_transform(
+        [frequent, frequent, "龥"], [], label_texts=["a"]
+    )
 
-    assert features.vocabulary == tuple(sorted(frequent))
-    assert features.train.count_nonzero(axis=1).tolist() == [1000, 1000, 0]
+    assert vectorized.vocabulary == tuple(sorted(frequent))
+    assert vectorized.train.count_nonzero(axis=1).tolist() == [1000, 1000, 0]
 
 
-def test_other_processes_learn_the_same_vocabulary():
-    """Ties are many here: all letters are equally frequent, so an order from a hash table would show."""
+def test_vocabulary_is_equal_in_every_process():
+    """All letters are equally frequent here, so the many ties would show the order of a hash table."""
     script = (
-        "from xcgraph.text.wordpiece import WordPiece\n"
+        "from xcgraph.text.wordpiece import WordPieceVectorizer\n"
         "texts = [''.join(chr(97 + (i * j) % 26) for j in range(12)) for i in range(1, 99)]\n"
-        "print(WordPiece(vocabulary_size=150, min_df=1).fit_transform(texts, [], label_texts=texts).vocabulary)"
+        "vectorizer = WordPieceVectorizer(vocabulary_size=150, min_df=1)\n"
+        "print(vectorizer.fit_transform(texts, [], label_texts=texts).vocabulary)"
     )
     runs = [
         subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
@@ -102,17 +106,17 @@ def test_other_processes_learn_the_same_vocabulary():
 
 
 @pytest.mark.parametrize("wrong", [{"vocabulary_size": 0}, {"min_df": 0}])
-def test_values_must_be_positive(wrong):
+def test_values_below_one_are_refused(wrong):
     with pytest.raises(UserError, match=rf"text\.{next(iter(wrong))} must be ≥ 1, got 0"):
         WordPieceVectorizer(**wrong)
 
 
-def test_without_the_package_it_says_how_to_install_it(monkeypatch):
+def test_missing_package_names_the_install_command(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
 
-    with pytest.raises(UserError, match=r"needs the package tokenizers.*pip install 'xcgraph\[tokenizers\]'"):
+    with pytest.raises(UserError, match=r"package tokenizers.*pip install 'xcgraph\[tokenizers\]'"):
         WordPieceVectorizer()
 
 
-def test_it_is_a_way_to_make_text_features():
+def test_wordpiece_vectorizer_is_a_vectorizer():
     assert isinstance(WordPieceVectorizer(), Vectorizer)

@@ -1,6 +1,7 @@
-"""What a W&B run has recorded, read back from its file."""
+"""Reads back what W&B recorded offline, and keeps the tests away from the user's own W&B settings."""
 
 import json
+import os
 import struct
 import time
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ _BLOCK = 1 << 15
 
 
 def read_records(path):
-    """Parse a .wandb file: LevelDB's log format after a header of 7 bytes, with a Record in each entry."""
+    """Parse a .wandb file: a header of 7 bytes, then LevelDB's log format with one Record per entry."""
     content, entry, start = path.read_bytes(), b"", 7
     while start + 7 <= len(content):
         rest = _BLOCK - start % _BLOCK
@@ -22,7 +23,7 @@ def read_records(path):
         _, length, kind = struct.unpack("<IHB", content[start : start + 7])
         entry += content[start + 7 : start + 7 + length]
         start += 7 + length
-        if kind in (1, 4):  # whole, or its last part
+        if kind in (1, 4):  # a whole entry, or the last part of one
             record = wandb_internal_pb2.Record()
             record.ParseFromString(entry)
             entry = b""
@@ -35,7 +36,7 @@ def _pairs(items):
 
 @dataclass
 class Recorded:
-    """One W&B run: its head, history rows, summary, artifacts by type, metric definitions and exit code."""
+    """One W&B run: header, config, history rows, summary, artifacts by type, metric axes, exit codes."""
 
     run: object = None
     config: dict = field(default_factory=dict)
@@ -46,7 +47,7 @@ class Recorded:
     exit_codes: list = field(default_factory=list)
 
     def curve(self, name):
-        """The values of a metric, by the epoch of its stage."""
+        """Return the values of a metric by the epoch of its stage."""
         stage = name.partition("/")[0]
         return {row[f"{stage}/epoch"]: row[name] for row in self.history if name in row}
 
@@ -79,9 +80,9 @@ def _add_artifact(found, artifact):
 
 @pytest.fixture
 def recorded():
-    """All W&B runs below a folder, with one file each.
+    """Return a function that reads all W&B runs below a folder; each run has one file.
 
-    W&B writes them in a process of its own, which on a busy machine ends its file after ``finish`` returned.
+    A separate W&B process writes the files. On a busy machine it may close them after ``finish`` returned.
     """
 
     def read(folder):
@@ -96,10 +97,11 @@ def recorded():
 
 
 @pytest.fixture(autouse=True)
-def nobody_logged_in(monkeypatch, tmp_path):
-    """No key, whoever runs the tests, and nothing outside of the test's folder."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_RUN_GROUP", "WANDB_SWEEP_ID"):
-        monkeypatch.delenv(name, raising=False)
+def clean_wandb_environment(monkeypatch, tmp_path):
+    """Remove the user's key and settings, and keep W&B's files inside the test's folder."""
+    for name in list(os.environ):
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     for name in ("WANDB_CONFIG_DIR", "WANDB_CACHE_DIR", "WANDB_DATA_DIR"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))

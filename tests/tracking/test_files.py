@@ -1,4 +1,4 @@
-"""The trackers that write files, read back."""
+"""Trackers that write files: reads the files back."""
 
 import builtins
 import csv
@@ -26,14 +26,14 @@ def track(tracker, folder):
 
 
 @pytest.mark.parametrize("kind", [NoTracker, CsvTracker, TensorBoardTracker])
-def test_it_is_a_tracker_that_may_be_finished_unstarted(kind):
+def test_tracker_can_be_finished_before_it_started(kind):
     assert isinstance(kind(), Tracker)
-    kind().finish(RunEnd(error="it could not start"))
+    kind().finish(RunEnd(error="the tracker could not start"))
 
 
-def test_csv_has_a_line_per_stage_epoch_and_metric(tmp_path):
+def test_csv_has_one_line_per_stage_epoch_and_metric(tmp_path):
     track(CsvTracker(), tmp_path)
-    track(CsvTracker(), tmp_path)  # a run that goes on in its folder tells all of its epochs again
+    track(CsvTracker(), tmp_path)  # a resumed run reports all of its epochs again
     with (tmp_path / EPOCHS).open(newline="") as file:
         lines = list(csv.DictReader(file))
     assert len(lines) == 8
@@ -44,7 +44,7 @@ def test_csv_has_a_line_per_stage_epoch_and_metric(tmp_path):
                 assert found[stage, row["epoch"], name] == row[name]
 
 
-def test_tensorboard_has_a_scalar_per_stage_and_metric_by_epoch(tmp_path):
+def test_tensorboard_has_one_scalar_per_stage_and_metric(tmp_path):
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -63,7 +63,7 @@ def test_tensorboard_has_a_scalar_per_stage_and_metric_by_epoch(tmp_path):
     assert b'"hops": 1' in text.tensor_proto.string_val[0]
 
 
-def test_tensorboard_that_is_not_installed_is_said_in_a_sentence(tmp_path, monkeypatch):
+def test_missing_tensorboard_is_refused_with_install_command(tmp_path, monkeypatch):
     original = builtins.__import__
 
     def without_tensorboard(name, *args, **kwargs):
@@ -72,5 +72,5 @@ def test_tensorboard_that_is_not_installed_is_said_in_a_sentence(tmp_path, monke
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", without_tensorboard)
-    with pytest.raises(UserError, match=r"pip install 'xcgraph\[tensorboard\]'"):
+    with pytest.raises(UserError, match=r"logger=tensorboard .*pip install 'xcgraph\[tensorboard\]'"):
         track(TensorBoardTracker(), tmp_path)

@@ -1,3 +1,5 @@
+"""Session: when a tracker is started, given epochs, and finished."""
+
 import logging
 from pathlib import Path
 
@@ -10,30 +12,30 @@ START = RunStart(name="run", group=None, job_type="eclare", tags=(), config={}, 
 METRICS = {"validation": {"P@1": 0.5}}
 
 
-class Listener:
-    """Notes what it is told, and raises when it is asked to."""
+class RecordingTracker:
+    """Records its calls and raises in the given steps."""
 
     def __init__(self, fails=()):
-        self.told, self.fails = [], fails
+        self.calls, self.fails = [], fails
 
     def start(self, run):
-        self._note("start", run)
+        self._record("start", run)
 
     def log(self, stage, row):
-        self._note("log", (stage, row["epoch"]))
+        self._record("log", (stage, row["epoch"]))
 
     def finish(self, end):
-        self._note("finish", end)
+        self._record("finish", end)
 
-    def _note(self, step, what):
-        self.told.append((step, what))
+    def _record(self, step, argument):
+        self.calls.append((step, argument))
         if step in self.fails:
             raise OSError(f"no {step}")
 
 
-def test_run_is_begun_followed_and_finished():
-    listener = Listener()
-    session = Session(listener, START)
+def test_each_epoch_is_reported_once_between_start_and_finish():
+    tracker = RecordingTracker()
+    session = Session(tracker, START)
 
     def execute():
         session.report("surrogate", [{"epoch": 1.0}])
@@ -43,40 +45,40 @@ def test_run_is_begun_followed_and_finished():
         return METRICS
 
     assert session.follow(execute) == METRICS
-    assert listener.told[0] == ("start", START)
-    assert listener.told[1:-1] == [
+    assert tracker.calls[0] == ("start", START)
+    assert tracker.calls[1:-1] == [
         ("log", ("surrogate", 1)),
         ("log", ("surrogate", 2)),
         ("log", ("ranker", 1)),
     ]
-    step, end = listener.told[-1]
+    step, end = tracker.calls[-1]
     assert (step, end.metrics, end.error, end.exit_code) == ("finish", METRICS, None, 0)
 
 
 @pytest.mark.parametrize("error", [ValueError("broken"), KeyboardInterrupt()])
-def test_run_that_fails_is_finished_with_exit_code_1(error):
-    listener = Listener()
+def test_failed_run_is_finished_with_exit_code_1(error):
+    tracker = RecordingTracker()
 
     def execute():
         raise error
 
     with pytest.raises(type(error)):
-        Session(listener, START).follow(execute)
-    step, end = listener.told[-1]
+        Session(tracker, START).follow(execute)
+    step, end = tracker.calls[-1]
     assert (step, end.metrics, end.exit_code) == ("finish", {}, 1)
     assert end.error == (str(error) or "KeyboardInterrupt")
 
 
-def test_tracker_that_cannot_start_stops_the_run_and_is_finished():
-    listener = Listener(fails=("start",))
+def test_tracker_that_cannot_start_stops_run_and_is_finished():
+    tracker = RecordingTracker(fails=("start",))
     with pytest.raises(OSError, match="no start"):
-        Session(listener, START).follow(lambda: pytest.fail("it ran"))
-    assert [step for step, _ in listener.told] == ["start", "finish"]
+        Session(tracker, START).follow(lambda: pytest.fail("the run was executed"))
+    assert [step for step, _ in tracker.calls] == ["start", "finish"]
 
 
-def test_tracker_that_fails_later_does_not_stop_the_run(caplog):
-    listener = Listener(fails=("log", "finish"))
-    session = Session(listener, START)
+def test_tracker_that_fails_later_does_not_stop_run(caplog):
+    tracker = RecordingTracker(fails=("log", "finish"))
+    session = Session(tracker, START)
 
     def execute():
         session.report("surrogate", [{"epoch": 1.0}, {"epoch": 2.0}])
@@ -84,7 +86,7 @@ def test_tracker_that_fails_later_does_not_stop_the_run(caplog):
 
     with caplog.at_level(logging.WARNING):
         assert session.follow(execute) == METRICS
-    assert [step for step, _ in listener.told] == ["start", "log", "finish"]
+    assert [step for step, _ in tracker.calls] == ["start", "log", "finish"]
     assert [record.getMessage() for record in caplog.records] == [
-        f"Listener failed; the run goes on: no {step}" for step in ("log", "finish")
+        f"RecordingTracker failed; the run goes on: no {step}" for step in ("log", "finish")
     ]

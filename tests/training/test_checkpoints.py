@@ -18,7 +18,7 @@ def make_state(value):
 
 
 class Bomb:
-    """Pickled, it creates a file when it is read."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -27,7 +27,7 @@ class Bomb:
         return Path.touch, (self.path,)
 
 
-def test_state_comes_back(tmp_path):
+def test_state_round_trips(tmp_path):
     save_tensors(tmp_path / "below" / "state.ckpt", make_state(0.25))
     found = load_tensors(tmp_path / "below" / "state.ckpt")
     expected = make_state(0.25)
@@ -36,7 +36,7 @@ def test_state_comes_back(tmp_path):
     assert [path.name for path in (tmp_path / "below").iterdir()] == ["state.ckpt"]
 
 
-def test_lightning_reads_and_writes_the_same_way(tmp_path):
+def test_checkpoint_io_round_trips(tmp_path):
     io = AtomicCheckpointIO()
     io.save_checkpoint(make_state(0.5), tmp_path / "state.ckpt", storage_options=None)
     found = io.load_checkpoint(str(tmp_path / "state.ckpt"), map_location=lambda storage, _: storage)
@@ -46,7 +46,7 @@ def test_lightning_reads_and_writes_the_same_way(tmp_path):
 
 
 @pytest.mark.parametrize("moment", ["in the middle", "before the rename"])
-def test_failure_leaves_the_old_checkpoint(tmp_path, monkeypatch, moment):
+def test_failed_write_keeps_the_old_checkpoint(tmp_path, monkeypatch, moment):
     path, io = tmp_path / "last.ckpt", AtomicCheckpointIO()
     io.save_checkpoint(make_state(1.0), path)
 
@@ -73,17 +73,17 @@ def test_failure_leaves_the_old_checkpoint(tmp_path, monkeypatch, moment):
 @pytest.mark.parametrize(
     "load", [load_tensors, lambda path: AtomicCheckpointIO().load_checkpoint(path, weights_only=False)]
 )
-def test_planted_pickle_is_not_run(tmp_path, load):
+def test_pickled_objects_are_not_loaded(tmp_path, load):
     path, harm = tmp_path / "planted.ckpt", tmp_path / "harm"
     torch.save({"state": Bomb(harm)}, path)
     with pytest.raises(UserError, match=r"found another file \(Weights only load failed"):
         load(path)
     assert not harm.exists()
-    torch.load(path, weights_only=False)  # it would have
+    torch.load(path, weights_only=False)  # unpickling would create the file
     assert harm.exists()
 
 
-def test_broken_checkpoint_is_an_error(tmp_path):
+def test_truncated_checkpoint_is_refused(tmp_path):
     save_tensors(tmp_path / "state.ckpt", make_state(0.5))
     content = (tmp_path / "state.ckpt").read_bytes()
     (tmp_path / "state.ckpt").write_bytes(content[: len(content) // 2])

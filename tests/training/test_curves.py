@@ -43,18 +43,18 @@ def test_one_row_per_epoch(tmp_path):
     ]
 
 
-def test_file_is_there_after_the_first_epoch(tmp_path):
+def test_file_exists_after_the_first_epoch(tmp_path):
     run_epochs(EpochCurves(tmp_path / "curves.csv"), range(1))
     assert len(read(tmp_path / "curves.csv")) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["curves.csv"]
 
 
-def test_resumed_curves_hold_the_rows_from_before(tmp_path):
+def test_resumed_curves_include_earlier_rows(tmp_path):
     undisturbed, first, second = (EpochCurves(tmp_path / name) for name in ("a.csv", "b.csv", "b.csv"))
     run_epochs(undisturbed, range(4))
     run_epochs(first, range(2))
     state = first.state_dict()
-    run_epochs(first, [2])  # an epoch after the checkpoint: run again below
+    run_epochs(first, [2])  # an epoch after the checkpoint, repeated below
     second.load_state_dict(state)
     run_epochs(second, [2, 3])
     expected, found = read(tmp_path / "a.csv"), read(tmp_path / "b.csv")
@@ -82,7 +82,7 @@ def test_all_rows_so_far_are_reported_after_each_epoch(tmp_path):
     assert read_curves(tmp_path / "curves.csv") == read(tmp_path / "curves.csv")
 
 
-def test_whom_to_report_to_is_not_sent_to_another_process(tmp_path):
+def test_report_callback_is_not_pickled(tmp_path):
     reported = []
     curves = EpochCurves(tmp_path / "curves.csv", lambda rows: reported.append(rows))
     sent = pickle.loads(pickle.dumps(curves))

@@ -1,4 +1,4 @@
-"""A loss that is no number stops the training, and its step can be taken again to the bit."""
+"""A loss that is not finite stops the training, and its step can be repeated bit for bit."""
 
 from functools import partial
 
@@ -20,7 +20,7 @@ BAD = 13  # the third step of the second epoch: 160 points in batches of 16
 
 @pytest.fixture
 def breaker(monkeypatch):
-    """Makes the loss of one step NaN and keeps what it would have been, and the batch."""
+    """Makes the loss of one step NaN, and records the original loss and the batch."""
     seen = []
     step = XCTask.training_step
 
@@ -42,7 +42,7 @@ def fit(toy, folder, **changes):
 
 
 @pytest.mark.parametrize("kind", ["all labels", "shortlist", "shared labels"])
-def test_step_comes_back_from_the_disk(toy, tmp_path, kind):
+def test_bad_step_round_trips(toy, tmp_path, kind):
     work = toy.workspace(tmp_path / "store")
     targets = {
         "all labels": AllLabelsDataset,
@@ -72,7 +72,7 @@ def test_step_comes_back_from_the_disk(toy, tmp_path, kind):
         assert before is None or torch.equal(after.label_ids, before.label_ids)
 
 
-def test_training_stops_before_anything_is_learned_from_the_step(toy, tmp_path, breaker):
+def test_training_stops_before_the_bad_step_changes_weights(toy, tmp_path, breaker):
     with pytest.raises(DivergedError, match=r"surrogate diverged: .* step 3 of epoch 2, found nan; lower"):
         fit(toy, tmp_path)
 
@@ -81,7 +81,7 @@ def test_training_stops_before_anything_is_learned_from_the_step(toy, tmp_path, 
     assert BadStep.load(tmp_path / DIVERGED).broken == []
 
 
-def test_step_is_taken_again_with_the_same_dropout(toy, tmp_path, breaker):
+def test_bad_step_can_be_repeated_with_the_same_dropout(toy, tmp_path, breaker):
     with pytest.raises(DivergedError):
         fit(toy, tmp_path)
     bad, (expected, batch) = BadStep.load(tmp_path / DIVERGED), breaker[-1]
@@ -102,18 +102,18 @@ def _other_dropout(task):
     return task
 
 
-def test_weights_that_were_no_numbers_before_are_named(toy, tmp_path):
-    with pytest.raises(DivergedError, match="no numbers since the step before; lower the learning rate"):
+def test_error_names_weights_that_were_not_finite_before_the_step(toy, tmp_path):
+    with pytest.raises(DivergedError, match="was not finite even before this step; lower the learning rate"):
         fit(toy, tmp_path, lr=1e38)
 
     assert BadStep.load(tmp_path / DIVERGED).broken
 
 
 @pytest.mark.usefixtures("breaker")
-def test_training_that_goes_on_well_leaves_no_step_behind(toy, tmp_path):
+def test_successful_training_saves_no_step(toy, tmp_path):
     with pytest.raises(DivergedError):
         fit(toy, tmp_path)
-    fit(toy, tmp_path)  # the broken step was the thirteenth of all
+    fit(toy, tmp_path)  # the bad step was the thirteenth
 
     undisturbed = tmp_path / "undisturbed"
     fit(toy, undisturbed)

@@ -1,4 +1,4 @@
-"""Processes that run one recipe together: the first builds and writes, and all end where one would."""
+"""Processes that run one recipe together: the first one builds artifacts, and all load them."""
 
 import multiprocessing
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::Deprecat
 
 
 def fork(job, count=2):
-    """Run ``job(rank)`` in processes of their own; return what each returns, or the error it ends with."""
+    """Run ``job(rank)`` in one process per rank; return the results or errors."""
     context = multiprocessing.get_context("fork")
     results = context.Queue()
 
@@ -54,7 +54,7 @@ def with_store(folder, job):
     return fork(joined)
 
 
-def test_first_process_builds_what_the_others_take(tmp_path):
+def test_first_process_builds_artifacts_and_the_others_load_them(tmp_path):
     def job(store, rank):
         def build(folder):
             (folder / f"built by {rank}").touch()
@@ -70,7 +70,7 @@ def test_first_process_builds_what_the_others_take(tmp_path):
     assert (made, others_made) == ([True, True, False], [False] * 3)
 
 
-def test_all_take_part_in_what_is_made_together_unless_it_is_there(tmp_path):
+def test_all_processes_take_part_in_make_together(tmp_path):
     def job(store, rank):
         def build(folder):
             places.append(folder)
@@ -89,7 +89,7 @@ def test_all_take_part_in_what_is_made_together_unless_it_is_there(tmp_path):
     assert {path.suffix for path in places} == {".partial"}
 
 
-def test_others_say_that_the_first_has_ended(tmp_path):
+def test_other_processes_report_that_the_first_has_ended(tmp_path):
     def job(store, rank):  # noqa: ARG001
         def build(folder):
             raise UserError(f"Cannot build in {folder.name[:5]}.")
@@ -98,7 +98,7 @@ def test_others_say_that_the_first_has_ended(tmp_path):
 
     first, other = map(str, with_store(tmp_path, job))
     assert first == "Cannot build in thing."
-    assert other == "Another process of this run has ended: its own message tells why."
+    assert other == "Another process of this run has ended; see its own error message."
 
 
 # --- processes ------------------------------------------------------------------------------------------
@@ -110,8 +110,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def test_processes_meet_as_launchers_start_them_and_part(tmp_path):
-    """Whole runs are in tests/cli/test_train_processes.py: numba's threads do not survive a fork."""
+def test_processes_join_and_leave_a_group(tmp_path):
+    """tests/cli/test_train_processes.py tests whole runs: numba's threads do not survive a fork."""
     port = str(free_port())
 
     def job(rank):
@@ -128,7 +128,7 @@ def test_processes_meet_as_launchers_start_them_and_part(tmp_path):
     assert len(list(tmp_path.glob("store/thing-*/built by 0"))) == 1
 
 
-def test_one_alone_has_a_store_of_its_own(tmp_path):
+def test_single_process_has_an_ordinary_store(tmp_path):
     with Processes(None).join(tmp_path) as store:
         assert type(store) is ArtifactStore
 
@@ -142,17 +142,17 @@ def test_one_alone_has_a_store_of_its_own(tmp_path):
         ({"devices": 1, "num_nodes": 2, "strategy": "ddp"}, True, True),
     ],
 )
-def test_there_are_others_where_the_strategy_starts_them(changes, are_many, is_first):
+def test_strategy_decides_whether_there_are_other_processes(changes, are_many, is_first):
     found = Processes(partial(Trainer, accelerator="cpu", **changes))
     assert (found.are_many, found.is_first) == (are_many, is_first)
 
 
-def test_process_of_another_rank_is_not_the_first(monkeypatch):
+def test_process_of_another_node_is_not_the_first(monkeypatch):
     for name, value in {"LOCAL_RANK": "0", "NODE_RANK": "1"}.items():
         monkeypatch.setenv(name, value)
     assert not Processes(partial(Trainer, accelerator="cpu", devices=1, num_nodes=2, strategy="ddp")).is_first
 
 
-def test_trainer_that_refuses_a_value_is_one_sentence():
+def test_value_that_the_trainer_refuses_is_a_user_error():
     with pytest.raises(UserError, match=r"abacus"):
         Processes(partial(Trainer, accelerator="abacus"))

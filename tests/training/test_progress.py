@@ -1,4 +1,4 @@
-"""What those who look on are told: every trained stage with all of its epochs, whichever run trained it."""
+"""Time estimates, progress on a terminal or in a log, and reports of every stage."""
 
 import io
 import logging
@@ -18,9 +18,16 @@ from xcgraph.recipes.nearest_shortlister import NearestShortlisterConfig
 from xcgraph.recipes.ramen import RankedRamen
 from xcgraph.training.progress import Pace, ProgressListener, StageProgress, check_mode, format_duration
 
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("one_thread")]
+
+MODULE = create_autospec(LightningModule, instance=True)
+
+
+# --- time left ------------------------------------------------------------------------------------------
+
 
 class Clock:
-    """Stands still until it is told to go on."""
+    """A clock that the test advances."""
 
     def __init__(self):
         self.now = 100.0
@@ -35,14 +42,14 @@ def clock():
 
 
 def run(pace, clock, stage, epochs, seconds, *, start=0):
-    """Train a stage at so many seconds per epoch."""
+    """Advance clock and pace through the epochs of a stage."""
     pace.advance(stage, float(start))
     for epoch in range(start, epochs):
         clock.now += seconds
         pace.advance(stage, epoch + 1.0)
 
 
-def test_nothing_is_estimated_before_there_is_an_epoch(clock):
+def test_pace_has_no_estimate_before_the_first_epoch(clock):
     pace = Pace({"surrogate": 2}, clock)
     assert pace.seconds_left() is None
     pace.advance("surrogate", 0.0)
@@ -50,7 +57,7 @@ def test_nothing_is_estimated_before_there_is_an_epoch(clock):
     assert Pace({}, clock).seconds_left() is None
 
 
-def test_stages_to_come_take_the_mean_and_those_of_a_kind_that_of_their_kind(clock):
+def test_pace_estimates_future_stages_by_finished_ones_of_the_same_kind(clock):
     pace = Pace({"surrogate": 2, "tree-0-ranker": 3, "tree-1-ranker": 3}, clock)
     run(pace, clock, "surrogate", 2, 10.0)
     assert pace.seconds_left() == 60.0
@@ -61,14 +68,14 @@ def test_stages_to_come_take_the_mean_and_those_of_a_kind_that_of_their_kind(clo
     assert pace.seconds_left() == 3.0
 
 
-def test_time_aside_of_epochs_is_expected_before_each_stage_to_come(clock):
+def test_pace_adds_the_time_between_trainings(clock):
     pace = Pace({"tree-0-ranker": 2, "tree-1-ranker": 2, "tree-2-ranker": 2}, clock)
     clock.now += 7
     run(pace, clock, "tree-0-ranker", 2, 1.0)
     assert pace.seconds_left() == 2 * (2.0 + 7.0)
 
 
-def test_steps_count_as_parts_of_epochs(clock):
+def test_pace_counts_steps_as_parts_of_epochs(clock):
     pace = Pace({"surrogate": 4}, clock)
     pace.advance("surrogate", 0.0)
     clock.now += 1
@@ -76,14 +83,14 @@ def test_steps_count_as_parts_of_epochs(clock):
     assert pace.seconds_left() == 15.0
 
 
-def test_epochs_before_a_resume_and_stages_of_earlier_runs_take_no_time(clock):
+def test_pace_ignores_epochs_of_earlier_runs(clock):
     pace = Pace({"surrogate": 3, "tree-0-ranker": 5, "tree-1-ranker": 4}, clock)
     pace.finish("surrogate")
     run(pace, clock, "tree-0-ranker", 4, 2.0, start=3)
     assert pace.seconds_left() == 2.0 + 4 * 2.0
 
 
-def test_it_can_be_sent_to_another_process():
+def test_pace_can_be_pickled():
     assert pickle.loads(pickle.dumps(Pace({"surrogate": 2}))).seconds_left() is None
 
 
@@ -91,11 +98,11 @@ def test_it_can_be_sent_to_another_process():
     ("seconds", "words"),
     [(0.4, "0 s"), (89.0, "89 s"), (95.0, "2 min"), (5399.0, "90 min"), (9000.0, "2.5 h")],
 )
-def test_times_are_rounded_for_people(seconds, words):
+def test_durations_are_rounded(seconds, words):
     assert format_duration(seconds) == words
 
 
-MODULE = create_autospec(LightningModule, instance=True)
+# --- terminal and log -----------------------------------------------------------------------------------
 
 
 def make_trainer():
@@ -140,7 +147,7 @@ def test_log_has_a_line_per_epoch(caplog, capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_line_tells_the_time_left_in_the_run(caplog):
+def test_line_shows_the_time_left_in_the_run(caplog):
     times = iter(range(0, 1000, 10))
     pace = Pace({"surrogate": 2, "tree-0-ranker": 12}, lambda: float(next(times)))
     with caplog.at_level(logging.INFO):
@@ -158,14 +165,14 @@ def test_quiet_shows_nothing(caplog, terminal):
     assert (caplog.messages, terminal.getvalue()) == ([], "")
 
 
-def test_lines_are_had_on_a_terminal_too(caplog):
+def test_mode_lines_logs_lines_on_a_terminal(caplog):
     with caplog.at_level(logging.INFO), redirect_stderr(Terminal()) as terminal:
         run_epochs(StageProgress("surrogate", "lines"), make_trainer())
     assert len(caplog.messages) == 2
     assert terminal.getvalue() == ""
 
 
-def test_terminal_has_a_bar_and_no_lines(caplog, capsys):
+def test_terminal_shows_a_bar_and_no_lines(caplog, capsys):
     with caplog.at_level(logging.INFO), redirect_stderr(Terminal()) as terminal:
         progress = StageProgress("surrogate")
         run_epochs(progress, make_trainer())
@@ -176,7 +183,7 @@ def test_terminal_has_a_bar_and_no_lines(caplog, capsys):
         assert part in terminal.getvalue()
 
 
-def test_resumed_bar_starts_where_it_was():
+def test_resumed_bar_starts_at_the_resumed_step():
     trainer = make_trainer()
     trainer.global_step = 3
     with redirect_stderr(Terminal()) as terminal:
@@ -186,7 +193,7 @@ def test_resumed_bar_starts_where_it_was():
     assert "3/6" in terminal.getvalue()
 
 
-def test_bar_gives_the_terminal_back_after_an_error():
+def test_bar_restores_the_terminal_after_an_error():
     with redirect_stderr(Terminal()) as terminal:
         progress = StageProgress("surrogate")
         run_epochs(progress, make_trainer(), epochs=1)
@@ -196,7 +203,7 @@ def test_bar_gives_the_terminal_back_after_an_error():
     assert 0 <= hidden < shown
 
 
-def test_no_bar_for_a_log(capsys):
+def test_log_shows_no_bar(capsys):
     progress = StageProgress("surrogate")
     run_epochs(progress, make_trainer())
     progress.on_fit_end(make_trainer(), MODULE)
@@ -204,17 +211,19 @@ def test_no_bar_for_a_log(capsys):
     assert capsys.readouterr().err == ""
 
 
-pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("one_thread")]
+# --- reports --------------------------------------------------------------------------------------------
 
 
-def watched(recipe, toy, root, mode="quiet"):
-    """Fit, and return the number of epochs that was reported last of each stage."""
-    told = {}
-    pace = Pace(recipe.epochs())
-    watch = ProgressListener(mode=mode, report=lambda stage, rows: told.update({stage: len(rows)}), pace=pace)
-    recipe.fit(toy.workspace(root, watch=watch))
-    assert pace.seconds_left() is None  # nothing is left
-    return told
+def reported_epochs(recipe, toy, root, mode="quiet"):
+    """Fit a recipe, and return the number of epochs in the last report of each stage."""
+    epochs, pace = {}, Pace(recipe.epochs())
+
+    def report(stage, rows):
+        epochs[stage] = len(rows)
+
+    recipe.fit(toy.workspace(root, listener=ProgressListener(mode=mode, report=report, pace=pace)))
+    assert pace.seconds_left() is None  # all trainings are finished
+    return epochs
 
 
 def short(toy):
@@ -225,7 +234,7 @@ def short(toy):
 def ranked_ramen(toy):
     eclare = toy.recipe(stages=short(toy))
     parts = {
-        name: getattr(eclare, name) for name in ("graph", "clustering", "tasks", "shortlister", "ranker")
+        name: getattr(eclare, name) for name in ("graph", "clustering", "network", "shortlister", "ranker")
     }
     return RankedRamen(**parts, stages=eclare.stages, num_trees=1, dual_encoder=toy.ramen())
 
@@ -239,20 +248,22 @@ RECIPES = {
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_knows_its_trainings(name, toy, tmp_path):
+def test_recipe_announces_all_of_its_trainings(name, toy, tmp_path):
     recipe = RECIPES[name](toy)
-    assert watched(recipe, toy, tmp_path) == recipe.epochs()
+    assert reported_epochs(recipe, toy, tmp_path) == recipe.epochs()
 
 
-def test_stages_of_an_earlier_run_are_told_of_too(toy, tmp_path, caplog):
+def test_stages_of_an_earlier_run_are_reported(toy, tmp_path, caplog):
     recipe = RECIPES["eclare"](toy)
-    first = watched(recipe, toy, tmp_path)
+    first = reported_epochs(recipe, toy, tmp_path)
     with caplog.at_level(logging.INFO, logger="xcgraph"):
-        assert watched(recipe, toy, tmp_path, mode="lines") == first
-    said = [record.getMessage() for record in caplog.records if record.name == "xcgraph.training.progress"]
-    assert said == [f"{stage} · taken from an earlier run" for stage in first]
+        assert reported_epochs(recipe, toy, tmp_path, mode="lines") == first
+    messages = [
+        record.getMessage() for record in caplog.records if record.name == "xcgraph.training.progress"
+    ]
+    assert messages == [f"{stage} · taken from an earlier run" for stage in first]
 
 
-def test_mode_that_is_none_is_refused():
+def test_unknown_mode_is_refused():
     with pytest.raises(UserError, match="progress must be one of auto, bar, lines, quiet, got loud"):
         check_mode("loud")

@@ -32,7 +32,7 @@ NUM_STEPS = 10  # per epoch: 160 points in batches of 16
 
 @dataclass(frozen=True)
 class Job:
-    """What a stage is to train: like the surrogate, or like the ranker."""
+    """A task for a stage, with the parts of the surrogate or of the ranker."""
 
     name: str
     build: Callable[..., XCTask]
@@ -56,7 +56,7 @@ def job(toy, request):
 
 
 def read_curves(folder):
-    """Read the rows but for the seconds."""
+    """Read the rows without their seconds."""
     with (folder / CURVES).open(newline="") as file:
         rows = list(csv.DictReader(file))
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
@@ -73,7 +73,7 @@ def assert_same_result(folder, other):
 # --- training -------------------------------------------------------------------------------------------
 
 
-def test_fit_leaves_weights_and_curves_and_nothing_else(job, tmp_path, monkeypatch):
+def test_fit_writes_weights_and_curves_only(job, tmp_path, monkeypatch):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     task = job.fit(tmp_path / "stage")
@@ -114,16 +114,16 @@ def test_fit_learns(job, toy, tmp_path):
     assert losses[-1] < 0.7 * losses[0]
 
 
-def test_same_seed_same_bits_and_other_seed_other_bits(job, tmp_path):
+def test_result_depends_on_the_seed_only(job, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        torch.rand(seed)  # what was drawn before makes no difference
+        torch.rand(seed)  # the global random state must not matter
         job.fit(tmp_path / name, seed=seed, max_epochs=2)
     assert_same_result(tmp_path / "a", tmp_path / "b")
     with pytest.raises(AssertionError):
         assert_same_result(tmp_path / "a", tmp_path / "c")
 
 
-def test_points_come_in_another_order_in_every_epoch_and_with_every_seed(job, tmp_path, monkeypatch):
+def test_order_of_points_depends_on_epoch_and_seed(job, tmp_path, monkeypatch):
     orders, original = [], XCTask.training_step
 
     @wraps(unwrap(original))
@@ -139,12 +139,12 @@ def test_points_come_in_another_order_in_every_epoch_and_with_every_seed(job, tm
     assert first == same
     batches = [weights for _, weights in first + other]
     assert len(set(batches)) == len(batches) == 4 * NUM_STEPS
-    for epoch in range(2):  # each sees all points
+    for epoch in range(2):  # each epoch has all points
         sums = [sum(sum(weights) for at, weights in order if at == epoch) for order in (first, other)]
         assert sums[0] == pytest.approx(sums[1], rel=1e-5)
 
 
-def test_workers_change_neither_the_bits_nor_the_key(job, toy, tmp_path):
+def test_num_workers_changes_neither_result_nor_key(job, toy, tmp_path):
     job.fit(tmp_path / "without", max_epochs=2)
     job.fit(tmp_path / "with", max_epochs=2, num_workers=1)
     assert_same_result(tmp_path / "without", tmp_path / "with")
@@ -167,7 +167,7 @@ MOMENTS = {
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """Fit each kind of job once, for comparison."""
+    """Fit each kind of job once without interruption, for comparison."""
     folders = {}
 
     def folder_of(job):
@@ -180,7 +180,7 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
-def test_resume_ends_with_the_same_bits(job, tmp_path, interrupter, undisturbed, moment):
+def test_resumed_fit_equals_an_uninterrupted_one(job, tmp_path, interrupter, undisturbed, moment):
     owner, method, call = MOMENTS[moment]
     interrupter.raise_in(owner, method, call=call)
     with pytest.raises(Exception, match=f"{owner.__name__}.{method}"):
@@ -192,7 +192,7 @@ def test_resume_ends_with_the_same_bits(job, tmp_path, interrupter, undisturbed,
     assert not (tmp_path / "last.ckpt").exists()
 
 
-def test_resume_takes_only_the_epochs_that_are_missing(job, tmp_path, interrupter):
+def test_resume_trains_only_missing_epochs(job, tmp_path, interrupter):
     interrupter.raise_in(XCTask, "training_step", call=2 * NUM_STEPS + 3)
     with pytest.raises(Exception, match="training_step"):
         job.fit(tmp_path)
@@ -203,7 +203,7 @@ def test_resume_takes_only_the_epochs_that_are_missing(job, tmp_path, interrupte
     assert [row["epoch"] for row in read_curves(tmp_path)] == ["1", "2", "3"]
 
 
-def test_resume_may_be_interrupted_again(job, tmp_path, interrupter, undisturbed):
+def test_resume_can_be_interrupted_again(job, tmp_path, interrupter, undisturbed):
     for call in (NUM_STEPS + 2, NUM_STEPS + 5, 3):
         interrupter.raise_in(XCTask, "training_step", call=call)
         with pytest.raises(Exception, match="training_step"):
@@ -232,7 +232,7 @@ def test_resume_after_the_last_epoch(job, tmp_path, monkeypatch, undisturbed, ow
     assert not (tmp_path / "last.ckpt").exists()
 
 
-def test_schedule_and_moments_of_the_optimizer_are_taken_up(job, tmp_path, interrupter):
+def test_resume_restores_schedule_and_optimizer(job, tmp_path, interrupter):
     changes = {"max_epochs": 4, "schedule": HalvingSchedule(every_epochs=1)}
     job.fit(tmp_path / "undisturbed", **changes)
     interrupter.raise_in(XCTask, "training_step", call=3 * NUM_STEPS + 1)
@@ -244,7 +244,7 @@ def test_schedule_and_moments_of_the_optimizer_are_taken_up(job, tmp_path, inter
     assert [float(row["lr"]) for row in read_curves(tmp_path / "resumed")] == [0.03, 0.015, 0.0075, 0.00375]
 
 
-def test_ctrl_c_is_a_keyboard_interrupt_that_leaves_no_weights(job, tmp_path, interrupter, undisturbed):
+def test_ctrl_c_raises_keyboard_interrupt_and_writes_no_weights(job, tmp_path, interrupter, undisturbed):
     handler = signal.getsignal(signal.SIGINT)
     interrupter.raise_in(XCTask, "training_step", call=NUM_STEPS + 1, error=KeyboardInterrupt())
     with pytest.raises(KeyboardInterrupt):
@@ -256,7 +256,7 @@ def test_ctrl_c_is_a_keyboard_interrupt_that_leaves_no_weights(job, tmp_path, in
     assert_same_result(tmp_path, undisturbed(job))
 
 
-def test_planted_checkpoint_is_not_run(job, tmp_path):
+def test_pickled_objects_in_a_checkpoint_are_not_loaded(job, tmp_path):
     class Bomb:
         def __reduce__(self):
             return Path.touch, (tmp_path / "harm",)
@@ -271,7 +271,7 @@ def test_planted_checkpoint_is_not_run(job, tmp_path):
 
 
 def naive_probabilities(task, targets):
-    """Score all points in one batch: (points, labels), 0 where a label is not on the shortlist."""
+    """Return (points, labels) probabilities of all points, 0 for labels outside the shortlist."""
     batch = targets[np.arange(len(targets))]
     task.eval()
     with torch.no_grad():
@@ -297,7 +297,7 @@ def keep_best(dense, k):
 
 
 @pytest.mark.parametrize("top_k", [1, 5, 1000])
-def test_predictions_equal_the_direct_computation(job, toy, top_k):
+def test_predictions_match_a_direct_computation(job, toy, top_k):
     task, targets = job.build(), job.targets(toy.data.test)
     found = toy.stage(batch_size=16).predict(task, targets, top_k)
     expected = keep_best(naive_probabilities(task, targets), top_k)
@@ -307,14 +307,14 @@ def test_predictions_equal_the_direct_computation(job, toy, top_k):
     np.testing.assert_array_equal(np.diff(found.indptr), (expected > 0).sum(axis=1))
 
 
-def test_predictions_do_not_depend_on_the_batches(job, toy):
+def test_predictions_do_not_depend_on_the_batch_size(job, toy):
     task, targets = job.build(), job.targets(toy.data.test)
     first, second = (toy.stage(batch_size=size).predict(task, targets, 5).toarray() for size in (7, 60))
     np.testing.assert_allclose(first, second, rtol=1e-4, atol=1e-7)
 
 
-def test_shortlists_of_different_widths_may_all_be_shorter_than_top_k(toy):
-    """A batch of one point is as wide as that point's shortlist."""
+def test_shortlists_may_be_shorter_than_top_k(toy):
+    """A batch of one point has the width of the point's shortlist."""
     uneven = MetaLabels(np.minimum(np.arange(40) // 3, 7).astype(np.int32), 8)
     targets = toy.shortlisted(toy.data.test, beam_size=1, meta_labels=uneven)
     task = toy.frozen_task()
@@ -323,13 +323,13 @@ def test_shortlists_of_different_widths_may_all_be_shorter_than_top_k(toy):
     np.testing.assert_allclose(found.toarray(), naive_probabilities(task, targets), rtol=1e-4, atol=1e-7)
 
 
-def test_no_points_no_predictions(job, toy):
+def test_no_points_give_no_predictions(job, toy):
     nothing = toy.data.test.take(np.empty(0, np.int64))
     found = toy.stage().predict(job.build(), job.targets(nothing), 5)
     assert found.shape == (0, 40)
 
 
-def test_prediction_leaves_no_files(job, toy, tmp_path, monkeypatch):
+def test_prediction_writes_no_files(job, toy, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     toy.stage().predict(job.build(), job.targets(toy.data.test), 5)
     assert list(tmp_path.iterdir()) == []
@@ -348,13 +348,13 @@ def test_prediction_leaves_no_files(job, toy, tmp_path, monkeypatch):
         ({"num_workers": -1}, r"stages\.\*\.num_workers must be ≥ 0, got -1"),
     ],
 )
-def test_value_out_of_range(toy, change, message):
+def test_values_out_of_range_are_refused(toy, change, message):
     with pytest.raises(UserError, match=message):
         toy.stage(**change)
 
 
 def sgd(module, *, lr, momentum):
-    """Wrap an optimizer of torch's own, which takes parameters instead of a module."""
+    """Wrap an optimizer of torch, which takes parameters instead of a module."""
     return torch.optim.SGD(module.parameters(), lr=lr, momentum=momentum)
 
 
@@ -367,7 +367,7 @@ def sgd(module, *, lr, momentum):
         ({"trainer": partial(Trainer, accelerator="cpu", wheels=4)}, "wheels"),
     ],
 )
-def test_check_refuses_what_optimizer_or_trainer_cannot_take(toy, change, message):
+def test_check_refuses_invalid_arguments_of_optimizer_and_trainer(toy, change, message):
     task = toy.tied_task()
     with pytest.raises(UserError, match=message):
         toy.stage(**change).check(task)

@@ -1,4 +1,4 @@
-"""Training that several processes share: it ends where one process ends that takes the same steps."""
+"""A training that several processes share gives the result of a single process."""
 
 from dataclasses import replace
 from functools import partial
@@ -29,16 +29,16 @@ from xcgraph.training.stage import CURVES, WEIGHTS
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # Lightning's
 
-# Forked rather than spawned: spawned ones take seconds to import what they need.
+# Forked processes start faster than spawned ones, which import all modules again.
 TWO_PROCESSES = partial(Trainer, accelerator="cpu", devices=2, strategy="ddp_fork")
-# Processes drop other units than one process does.
+# Dropout differs between one and two processes.
 NO_DROPOUT = {
     "encoder": partial(BagOfTokens, dim=16, dropout=0.0),
     "fusion": partial(AttentionFusion, dropout=0.0),
     "surrogate_fusion": partial(AttentionFusion, dropout=0.0),
     "label_dropout": 0.0,
 }
-# Sums come in another order, and Adam makes much of small gradients at first.
+# The order of sums differs, and Adam amplifies small gradients at first.
 TOLERANCE = {"atol": 2e-4, "rtol": 1e-3}
 
 
@@ -56,13 +56,13 @@ def surrogate(toy, work):
 
 
 def regularized(toy, work):
-    """Labels drawn at random, pruned anchors, and λ drawn by what the whole step reached."""
+    """Random labels, pruned anchors, and a λ that depends on the loss of the whole step."""
     task = toy.regularization().add_to(toy.tied_task(**NO_DROPOUT), anchors(work), work.label_features)
     return task, both(work, AllLabelsDataset)
 
 
 def shortlister(toy, work):
-    """Meta-labels with refinement vectors, all of which each point is scored against."""
+    """Each point is scored against all meta-labels, which have refinement vectors."""
     tasks, metas = toy.network(**NO_DROPOUT), toy.meta_labels
     texts = metas.meta_features(work.label_features)
     labels = LabelInputs(texts, csr_array(np.eye(metas.num_meta_labels, dtype=np.float32)))
@@ -81,20 +81,20 @@ def dense_ranker(toy, work):
 
 
 def dual_encoder(toy, work):
-    tasks = toy.dual_tasks(encoder=NO_DROPOUT["encoder"], dropout=0.0)
+    tasks = toy.dual_network(encoder=NO_DROPOUT["encoder"], dropout=0.0)
     return tasks.build(work.label_features, work.train.labels, anchors(work)), both(work, AllLabelsDataset)
 
 
 def joint(toy, work, **changes):
-    """All labels compete, and label texts are points that carry their neighbours in part."""
+    """A softmax over all labels, with label texts as points with graded relevance."""
     encoder = partial(ShiftedSumOfTokens, dim=16, dropout=0.0, sparse_gradients="refinement" in changes)
     tasks = replace(toy.joint().network, encoder=encoder, label_dropout=0.0, **changes)
-    points = CooccurrenceLabelTexts().of(work.train, work.label_features, toy.graph)
+    points = CooccurrenceLabelTexts().select(work.train, work.label_features, toy.graph)
     return tasks.build(toy.labels, 0.05), (WeightedLabelsDataset(points), AllLabelsDataset(work.valid))
 
 
 def sparse_joint(toy, work):
-    """Each label by itself; tokens and free vectors have sparse gradients."""
+    """A logistic loss per label; tokens and free vectors have sparse gradients."""
     sparse = partial(ZeroRefinementVectors, sparse_gradients=True)
     return joint(toy, work, refinement=sparse, likelihood=Logistic())
 
@@ -103,7 +103,7 @@ STAGES = [surrogate, regularized, shortlister, ranker, dense_ranker, dual_encode
 
 
 def fit(toy, folder, make_task, **changes):
-    """Train for two epochs, whose last step has 7 or 15 points: processes have different numbers of them."""
+    """Train for two epochs; the last step has 7 or 15 points, so the processes get different numbers."""
     folder.mkdir()
     work = toy.workspace(folder / "store", validation_fraction=0.165)
     torch.manual_seed(0)
@@ -114,14 +114,14 @@ def fit(toy, folder, make_task, **changes):
 
 
 @pytest.mark.parametrize("make_task", STAGES)
-def test_two_processes_end_where_one_ends(make_task, toy, tmp_path, record_property):
-    """The differences go into a report, which ``pytest --junitxml=FILE`` writes."""
+def test_two_processes_give_the_weights_of_one(make_task, toy, tmp_path, record_property):
+    """``pytest --junitxml=FILE`` writes the differences into its report."""
     _, expected = fit(toy, tmp_path / "one", make_task)
     task, found = fit(toy, tmp_path / "two", make_task, trainer=TWO_PROCESSES)
 
     alone, shared = (load_tensors(tmp_path / name / WEIGHTS) for name in ("one", "two"))
     assert alone.keys() == shared.keys()
-    if make_task is joint:  # a softmax is the same with any: its gradient is what rounding leaves
+    if make_task is joint:  # a softmax does not depend on the bias: its gradient is rounding error
         del alone["classifier.bias"], shared["classifier.bias"]
     apart = [float((tensor - alone[name]).abs().max()) for name, tensor in shared.items() if tensor.numel()]
     record_property("weights", f"{max(apart):.1e}")
@@ -134,13 +134,13 @@ def test_two_processes_end_where_one_ends(make_task, toy, tmp_path, record_prope
     assert [row["epoch"] for row in rows[1]] == [1, 2]
     apart = []
     for one, two in zip(*rows, strict=True):
-        for name in set(one) - {"seconds"}:  # of all points, not of one process's
+        for name in set(one) - {"seconds"}:  # metrics over all points, not those of one process
             assert two[name] == pytest.approx(one[name], rel=1e-3, abs=1e-6), name
             apart.append(abs(two[name] / one[name] - 1) if one[name] else 0.0)
     record_property("losses and metrics", f"{max(apart):.1e}")
 
 
-def test_loss_that_is_no_number_in_one_process_stops_all(toy, tmp_path, monkeypatch):
+def test_bad_loss_in_one_process_stops_all(toy, tmp_path, monkeypatch):
     take_step, taken = XCTask.training_step, []
 
     def break_one(task, batch):
@@ -153,20 +153,20 @@ def test_loss_that_is_no_number_in_one_process_stops_all(toy, tmp_path, monkeypa
     with pytest.raises(DivergedError, match=r"^toy diverged: .* in step 2 of epoch 2, found nan; lower"):
         fit(toy, tmp_path / "two", surrogate, trainer=TWO_PROCESSES)
     assert not (tmp_path / "two" / WEIGHTS).exists()
-    assert len(BadStep.load(tmp_path / "two" / DIVERGED).batch) == 8  # its own share
+    assert len(BadStep.load(tmp_path / "two" / DIVERGED).batch) == 8  # its own part of the batch
 
 
-def test_more_processes_than_points_of_a_step_are_refused(toy):
+def test_more_processes_than_points_per_step_are_refused(toy):
     with pytest.raises(
         UserError, match=r"for each of 2 processes, found 1; raise it or lower trainer.devices"
     ):
         toy.stage(trainer=TWO_PROCESSES, batch_size=1).check(toy.frozen_task())
 
 
-def test_spawned_processes_are_of_one_machine(toy):
+def test_spawned_processes_on_several_machines_are_refused(toy):
     task = toy.frozen_task()
     toy.stage(trainer=TWO_PROCESSES).check(task)
-    with pytest.raises(UserError, match=r"expected strategy=ddp for num_nodes=2, found .* take trainer=ddp"):
+    with pytest.raises(UserError, match=r"strategy=ddp for num_nodes=2, found .* choose trainer=ddp"):
         toy.stage(trainer=partial(TWO_PROCESSES, num_nodes=2)).check(task)
 
 

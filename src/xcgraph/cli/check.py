@@ -1,58 +1,72 @@
-"""Refuse a config that cannot be, before any data is read."""
+"""Refuses an impossible config before any data is read."""
 
 import difflib
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
-from importlib import resources
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import yaml
 from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from xcgraph.cli.idle import check_idle
 from xcgraph.errors import UserError
 from xcgraph.saved_runs.build import build_node
 
 Node = Mapping[str, Any]
 
 
-def build(config: DictConfig, primary: str) -> Any:  # noqa: ANN401 - what the config says
+def build(config: DictConfig, overrides: Iterable[str] = ()) -> Any:  # noqa: ANN401 - any class
     """Check a composed config and build what its ``run`` node describes.
 
     Args:
         config: the composed config.
-        primary: name of the primary config, such as ``train``.
+        overrides: what the user has set on the command line.
 
     Raises:
-        UserError: an unknown key, or a value of the wrong type or out of range.
+        UserError: a key is unknown or has no effect, or a value has the wrong type or is out of range.
     """
-    check_keys(config, _known_keys(primary))
+    check_idle(config, overrides)
+    plain = OmegaConf.to_container(config, resolve=False)
     for path, node in _targets(OmegaConf.to_container(config, resolve=True), ""):
-        _check_node(path, node)
+        _check_node(_where_set(path, plain), node, lambda key: _where_set(key, plain))
     return build_node(config.run)
 
 
 def check_keys(found: Iterable[Any], known: Iterable[str], path: str = "") -> None:
-    """Compare keys with those that are known.
+    """Compare keys with the known ones.
 
     Raises:
-        UserError: one is not.
+        UserError: a key is unknown.
     """
     known = sorted(known)
     for key in map(str, found):
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {path}{close[0]}?" if close else f"known are {', '.join(known)}."
+            hint = f"did you mean {path}{close[0]}?" if close else f"known keys are {', '.join(known)}."
             raise UserError(f"Unknown key {path}{key}: {hint}")
 
 
-def _known_keys(primary: str) -> set[str]:
-    """List the top-level keys of a primary config: its own, and those that its defaults bring."""
-    text = resources.files("xcgraph.conf").joinpath(f"{primary}.yaml").read_text("utf-8")
-    content = yaml.safe_load(text)
-    groups = (name for entry in content.pop("defaults") if isinstance(entry, dict) for name in entry)
-    return {name.rpartition("@")[2].partition(".")[0] for name in groups} | set(content)
+def _where_set(path: str, plain: Any) -> str:  # noqa: ANN401 - a config without its interpolations resolved
+    """Return where the user sets what a path shows: ``graph.`` for ``run.recipe.graph.``."""
+    place: list[str] = []
+    for part in path.split("."):
+        place.append(part)
+        node = _select(plain, place)
+        while isinstance(node, str) and re.fullmatch(r"\$\{[\w.]+\}", node):
+            place = node[2:-1].split(".")
+            node = _select(plain, place)
+    return ".".join(place)
+
+
+def _select(plain: Any, place: Sequence[str]) -> Any:  # noqa: ANN401 - any part of a config
+    for part in place:
+        if isinstance(plain, list) and part.isdecimal():
+            plain = plain[int(part)]
+        else:
+            plain = plain.get(part) if isinstance(plain, dict) else None
+    return plain
 
 
 def _targets(node: Any, path: str) -> Iterator[tuple[str, Node]]:  # noqa: ANN401 - any part of a config
@@ -67,13 +81,13 @@ def _targets(node: Any, path: str) -> Iterator[tuple[str, Node]]:  # noqa: ANN40
             yield from _targets(child, f"{path}{number}.")
 
 
-def _check_node(path: str, node: Node) -> None:
+def _check_node(path: str, node: Node, name: Callable[[str], str]) -> None:
     parameters = inspect.signature(get_object(node["_target_"])).parameters
     values = {key: value for key, value in node.items() if not key.startswith("_")}
     check_keys(values, parameters, path)
     for key, value in values.items():
         if not any(_targets(value, "")):
-            _check_type(f"{path}{key}", value, parameters[key].annotation)
+            _check_type(name(f"{path}{key}"), value, parameters[key].annotation)
 
 
 def _check_type(path: str, value: Any, annotation: Any) -> None:  # noqa: ANN401 - any value, any type
@@ -88,5 +102,5 @@ def _check_type(path: str, value: Any, annotation: Any) -> None:  # noqa: ANN401
 
 
 def _config_for(annotation: Any) -> ConfigDict | None:  # noqa: ANN401 - any type
-    """Pydantic takes settings for plain types only; classes of its own kind bring theirs."""
+    """Return Pydantic's settings for plain types. Its own classes bring their settings."""
     return None if inspect.isclass(annotation) else ConfigDict(arbitrary_types_allowed=True)

@@ -1,4 +1,7 @@
-"""xcgraph-data: inspect, validate, convert and download data sets."""
+"""xcgraph-data: inspect, validate, convert and download data sets.
+
+What reads and writes data is imported late: --help does not need it.
+"""
 
 import argparse
 import dataclasses
@@ -10,28 +13,24 @@ from contextlib import contextmanager
 from logging.handlers import BufferingHandler
 from pathlib import Path
 
-from rich.console import Console
-
 from xcgraph.cli.command import run_command
 from xcgraph.cli.failures import RecoveryHints
-from xcgraph.cli.sources import find_config, open_source
-from xcgraph.cli.statistics import print_statistics
-from xcgraph.data.download import REPOSITORY, fetch_archive, unpack_archive
-from xcgraph.data.statistics import describe_data, label_frequency, plot_label_frequency
 from xcgraph.errors import UserError
-from xcgraph.formats.folder import write_folder
-from xcgraph.formats.layouts import all_layouts
-from xcgraph.storage.artifacts import write_atomically
-from xcgraph.storage.temp_folders import temp_folder
 
-_LAYOUTS = [layout.name for layout in all_layouts()]
-_ADVICE = RecoveryHints(
+# The names of xcgraph.formats.layouts.all_layouts(), which takes seconds to import.
+LAYOUTS = ("split", "single_file", "json", "texts")
+_HINTS = RecoveryHints(
     interrupted="nothing half-written is left, and a download goes on where it stopped", output="OUT or --out"
 )
 
 
 def inspect(options: argparse.Namespace) -> None:
     """Print the statistics of a data set."""
+    from xcgraph.cli.sources import open_source
+    from xcgraph.cli.statistics import print_statistics
+    from xcgraph.data.statistics import describe_data, label_frequency, plot_label_frequency
+    from xcgraph.storage.artifacts import write_atomically
+
     with _cache(options.cache) as cache:
         data = open_source(options.source, cache=cache, layout=options.layout).read()
         statistics = describe_data(data)
@@ -46,7 +45,9 @@ def inspect(options: argparse.Namespace) -> None:
 
 
 def validate(options: argparse.Namespace) -> None:
-    """Read everything; say what is wrong, or what is odd or was mended, and that it is good."""
+    """Read a whole data set, and report the first error or all corrections."""
+    from xcgraph.cli.sources import open_source
+
     with _cache(None) as cache, _collected_warnings() as notes:
         data = open_source(options.source, cache=cache, layout=options.layout).read()
         for record in notes.buffer:
@@ -59,9 +60,12 @@ def validate(options: argparse.Namespace) -> None:
 
 def convert(options: argparse.Namespace) -> None:
     """Write a data set into a new folder, in another layout."""
+    from xcgraph.cli.sources import open_source
+    from xcgraph.formats.folder import write_folder
+
     folder = Path(options.out)
     if folder.exists():
-        raise UserError(f"{folder} is there already: name a folder that is not, or remove it.")
+        raise UserError(f"{folder} exists already: name a new folder, or remove it.")
     draft = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -76,15 +80,18 @@ def convert(options: argparse.Namespace) -> None:
 
 def download(options: argparse.Namespace) -> None:
     """Fetch a published data set and unpack it."""
+    from xcgraph.cli.sources import find_config
+    from xcgraph.data.download import REPOSITORY, fetch_archive, unpack_archive
+
     config = find_config(options.name)
     if "download" not in config:
-        raise UserError(f"{config['name']} is no published set: there is nothing to download.")
+        raise UserError(f"{config['name']} is not a published data set: there is nothing to download.")
     source = config["download"]
     if source["drive_id"] is None:
         raise UserError(f"{config['name']}: no link is known; take the files from {REPOSITORY}.")
     folder = Path(options.out) / config["name"]
     if folder.exists():
-        _say(f"{folder} is there already; remove it to download it again.")
+        _say(f"{folder} exists already; remove it to download it again.")
         return
     archive = folder.with_name(f"{folder.name}.zip")
     fetch_archive(source["drive_id"], archive, sha256=source["sha256"])
@@ -96,7 +103,7 @@ def download(options: argparse.Namespace) -> None:
 def build_parser() -> argparse.ArgumentParser:
     """Describe the commands and their options."""
     parser = argparse.ArgumentParser(
-        prog="xcgraph-data", description="Data sets: look, check, rewrite, fetch."
+        prog="xcgraph-data", description="Inspect, validate, convert and download data sets."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -117,27 +124,27 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _describe_inspect(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("--layout", choices=_LAYOUTS, help="of the folder; by default it is found")
+    parser.add_argument("--layout", choices=LAYOUTS, help="layout of PATH (default: by its file names)")
     parser.add_argument("--out", metavar="DIR", help="write statistics.json and label_frequency.png there")
     _add_cache(parser)
 
 
 def _describe_validate(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("--layout", choices=_LAYOUTS, help="of the folder; by default it is found")
+    parser.add_argument("--layout", choices=LAYOUTS, help="layout of PATH (default: by its file names)")
 
 
 def _describe_convert(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("out", metavar="OUT", help="the new folder, which must not be there yet")
-    parser.add_argument("--layout", choices=_LAYOUTS, required=True, help="of the new folder")
-    parser.add_argument("--from", dest="source_layout", choices=_LAYOUTS, help="layout of PATH")
+    parser.add_argument("out", metavar="OUT", help="the new folder, which must not exist yet")
+    parser.add_argument("--layout", choices=LAYOUTS, required=True, help="layout of the new folder")
+    parser.add_argument("--from", dest="source_layout", choices=LAYOUTS, help="layout of PATH")
     _add_cache(parser)
 
 
 def _describe_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a published data set, such as lf_amazontitles_131k")
-    parser.add_argument("--out", metavar="DIR", default="data", help="gets a folder of it (default: data)")
+    parser.add_argument("--out", metavar="DIR", default="data", help="its parent folder (default: data)")
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
@@ -146,13 +153,15 @@ def _add_source(parser: argparse.ArgumentParser) -> None:
 
 def _add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--cache", metavar="DIR", help="keep converted files there, so that they are read faster next time"
+        "--cache", metavar="DIR", help="keep converted files there, to read them faster next time"
     )
 
 
 @contextmanager
 def _cache(folder: str | None) -> Iterator[Path]:
-    """Give the folder for converted files: one that stays, or one that vanishes when all is done."""
+    """Return the folder for converted files: a named one that stays, or a temporary one."""
+    from xcgraph.storage.temp_folders import temp_folder
+
     if folder is not None:
         yield Path(folder)
     else:
@@ -162,7 +171,7 @@ def _cache(folder: str | None) -> Iterator[Path]:
 
 @contextmanager
 def _collected_warnings() -> Iterator[BufferingHandler]:
-    """Collect what the readers warn of instead of writing it to the log."""
+    """Collect the warnings of the readers instead of logging them."""
     logger, handler = logging.getLogger("xcgraph"), BufferingHandler(capacity=1_000_000)
     handler.setLevel(logging.WARNING)
     logger.addHandler(handler)
@@ -175,6 +184,8 @@ def _collected_warnings() -> Iterator[BufferingHandler]:
 
 
 def _say(sentence: str) -> None:
+    from rich.console import Console
+
     Console().print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -182,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    run_command(lambda: options.run(options), _ADVICE)
+    run_command(lambda: options.run(options), _HINTS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""xcgraph-export: make a folder that predicts out of a finished run."""
+"""xcgraph-export: make a portable folder of a finished run.
+
+What exports is imported late: --help does not need it.
+"""
 
 import argparse
 import logging
@@ -8,14 +11,15 @@ from pathlib import Path
 
 from xcgraph.cli.command import add_trust, run_command
 from xcgraph.cli.failures import RecoveryHints
-from xcgraph.predict.folder import MANIFEST, save_model
-from xcgraph.predict.from_run import portable_run
 
-_ADVICE = RecoveryHints(interrupted="nothing half-written is left", output="--out")
+_HINTS = RecoveryHints(interrupted="nothing half-written is left", output="--out")
 
 
 def export(options: argparse.Namespace) -> None:
     """Write the folder."""
+    from xcgraph.predict.folder import MANIFEST, save_model
+    from xcgraph.predict.from_run import portable_run
+
     out = Path(options.out)
     model = portable_run(Path(options.run), options.trust)
     if options.program:
@@ -34,7 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(
         prog="xcgraph-export",
-        description="One portable folder with all that prediction needs: vectors, graphs, names, vocabulary.",
+        description="Write a portable folder with all that prediction needs: vectors, graphs, names, words.",
     )
     parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
     parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder")
@@ -51,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    run_command(lambda: export(options), _ADVICE)
+    run_command(lambda: export(options), _HINTS)
 
 
 if __name__ == "__main__":

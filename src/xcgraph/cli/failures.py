@@ -1,38 +1,35 @@
-"""What stopped a command, in one sentence for who gave it, and the exit status that goes with it."""
+"""Turns an exception into a one-sentence message and an exit status."""
 
 import errno
 import os
 import re
+import sys
 from collections.abc import Iterator
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 
-import torch
-from hydra.errors import HydraException
-from omegaconf.errors import OmegaConfBaseException
-
 from xcgraph.errors import DivergedError, UserError
 
-# Of one run or cell: others may still go well.
+# One run or cell failed. Others may still go well.
 FAILED = 1
-# Of the command: it has to be given otherwise.
+# The command is wrong. The user has to change it.
 USER_ERROR = 2
 INTERRUPTED = 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST)
 _OUT_OF_MEMORY = re.compile("(can't|cannot) allocate memory|not enough memory|out of memory", re.IGNORECASE)
-_ASKED_FOR = re.compile(r"allocate ([\d.]+ ?(?:bytes|[KMGTPE]iB))", re.IGNORECASE)
+_ALLOCATION = re.compile(r"allocate ([\d.]+ ?(?:bytes|[KMGTPE]iB))", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecoveryHints:
-    """What a command tells a user whom something stopped.
+    """What a user can do after a failure of a command.
 
     Attributes:
         interrupted: what happens after Ctrl-C.
-        output: how to choose another folder to write to.
-        memory: how to need less memory.
+        output: how to choose another folder for the output.
+        memory: how to use less memory.
     """
 
     interrupted: str
@@ -50,70 +47,93 @@ RUN_HINTS = RecoveryHints(
 
 @dataclass(frozen=True)
 class Failure:
-    """What is said, and the exit status."""
+    """A message for the user and the exit status of the command."""
 
     sentence: str
     status: int
 
 
-def describe_failure(error: BaseException, advice: RecoveryHints = RUN_HINTS) -> Failure | None:
-    """Say what stopped a command, or None for a defect of ours, whose traceback is wanted."""
+def describe_failure(error: BaseException, hints: RecoveryHints = RUN_HINTS) -> Failure | None:
+    """Describe an exception, or return None for a defect of ours, which needs its traceback."""
     if isinstance(error, KeyboardInterrupt):
-        return Failure(f"Interrupted: {advice.interrupted}.", INTERRUPTED)
+        return Failure(f"Interrupted: {hints.interrupted}.", INTERRUPTED)
     if isinstance(error, UserError):
         return Failure(str(error), FAILED if isinstance(error, DivergedError) else USER_ERROR)
     for cause in chain(error):
-        if _is_of_memory(cause):
-            return Failure(f"Out of memory{_asked_for(cause)}: {advice.memory}.", FAILED)
+        if _is_out_of_memory(cause):
+            return Failure(f"Out of memory{_allocation(cause)}: {hints.memory}.", FAILED)
         if isinstance(cause, OSError) and cause.errno in _FULL:
             return Failure(_full_disk(cause), USER_ERROR)
     if isinstance(error, BrokenExecutor):
-        reason = "a process that ran a cell was killed, most often for want of memory"
-        return Failure(f"Stopped, for {reason}: {advice.memory}; finished cells stay finished.", FAILED)
-    if isinstance(error, HydraException | OmegaConfBaseException):
-        return Failure(str(error), USER_ERROR)
+        reason = "the system killed a process that ran a cell, most often because memory ran out"
+        return Failure(f"Stopped, {reason}: {hints.memory}; finished cells stay finished.", FAILED)
+    if _is_config_error(error):
+        return Failure(_config_sentence(error), USER_ERROR)
     if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
         reason = f"{_where(error)}: {os.strerror(error.errno)}"
         return Failure(
-            f"Cannot write the output{reason}. Choose another folder with {advice.output}.", USER_ERROR
+            f"Cannot write the output{reason}. Choose another folder with {hints.output}.", USER_ERROR
         )
     return None
 
 
 def one_line(error: BaseException) -> str:
-    """Say what stopped a cell: one sentence, or what a defect of ours is called."""
-    mishap = describe_failure(error)
-    return f"{type(error).__name__}: {error}" if mishap is None else mishap.sentence
+    """Return the message of a failed cell: one sentence, or the name and text of a defect of ours."""
+    failure = describe_failure(error)
+    return f"{type(error).__name__}: {error}" if failure is None else failure.sentence
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """Give an exception and those that led to it, each once: a library may fail anew while it cleans up."""
+    """Yield an exception and the exceptions that led to it, each once.
+
+    A library may raise a second exception while it cleans up after the first.
+    """
     cause: BaseException | None = error
     seen: set[int] = set()
-    while cause is not None and id(cause) not in seen:  # one raised again from what it caused is a circle
+    while cause is not None and id(cause) not in seen:  # An exception can be its own distant cause.
         seen.add(id(cause))
         yield cause
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
 
 
-def _is_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+# torch and Hydra take seconds to import. An exception of theirs can only come up after the import.
+
+
+def _is_config_error(error: BaseException) -> bool:
+    kinds = (("hydra.errors", "HydraException"), ("omegaconf.errors", "OmegaConfBaseException"))
+    return any(
+        isinstance(error, getattr(sys.modules[module], name))
+        for module, name in kinds
+        if module in sys.modules
+    )
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    torch = sys.modules.get("torch")
+    if isinstance(error, MemoryError) or (torch is not None and isinstance(error, torch.OutOfMemoryError)):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(str(error)) is not None
 
 
-def _asked_for(error: BaseException) -> str:
-    found = _ASKED_FOR.search(str(error))
-    return f" ({found[1]} were asked for at once)" if found else ""
+def _allocation(error: BaseException) -> str:
+    found = _ALLOCATION.search(str(error))
+    return f" (the program asked for {found[1]} at once)" if found else ""
+
+
+def _config_sentence(error: BaseException) -> str:
+    """Return the message of Hydra or OmegaConf in one line, without its advice for developers."""
+    first, *rest = (line.strip() for line in str(error).splitlines() if line.strip())
+    key = next((line.removeprefix("full_key: ") for line in rest if line.startswith("full_key: ")), "")
+    return f"{key}: {first}" if key else first
 
 
 def _full_disk(error: OSError) -> str:
     if error.errno == errno.EFBIG:
         return f"A file would be larger than allowed{_where(error)}: raise the limit (ulimit -f)."
-    what = "quota is used up" if error.errno == errno.EDQUOT else "disk is full"
-    return f"The {what}{_where(error)}: free some space and give the same command again."
+    reason = "quota is used up" if error.errno == errno.EDQUOT else "disk is full"
+    return f"The {reason}{_where(error)}: free some space and give the same command again."
 
 
 def _where(error: OSError) -> str:

@@ -1,25 +1,30 @@
-"""xcgraph-report: tables, statistics and figures of finished runs, as Markdown and one HTML page."""
+"""xcgraph-report: tables, statistics and figures of finished runs, as Markdown and one HTML page.
+
+What reports is imported late: --help does not need it.
+"""
 
 import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from xcgraph.cli.command import add_trust, hush_libraries, run_command
 from xcgraph.cli.failures import RecoveryHints
-from xcgraph.report.html import render_html
-from xcgraph.report.markdown import render_markdown
-from xcgraph.report.report import BASE, build_report, write_files
-from xcgraph.saved_runs.sources import ConfigSources
-from xcgraph.storage.temp_folders import temp_folder
 
-_ADVICE = RecoveryHints(interrupted="the report that was there before is still there", output="--out")
+_HINTS = RecoveryHints(interrupted="the report that was there before is still there", output="--out")
 
 
 def report(options: argparse.Namespace) -> None:
     """Write the report."""
+    from rich.console import Console
+
+    from xcgraph.report.html import render_html
+    from xcgraph.report.markdown import render_markdown
+    from xcgraph.report.report import build_report, write_files
+    from xcgraph.saved_runs.sources import ConfigSources
+    from xcgraph.storage.temp_folders import temp_folder
+
+    hush_libraries()
     with temp_folder("report") as cache:
         sources = ConfigSources(options.trust, cache)
         found = build_report([Path(place) for place in options.runs], sources, base=options.base)
@@ -33,16 +38,19 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(
         prog="xcgraph-report",
-        description="Tables, statistics and figures of finished runs, as Markdown and one HTML page.",
+        description="Write tables, statistics and figures of finished runs, as Markdown and one HTML page.",
     )
     parser.add_argument(
-        "runs", nargs="+", metavar="RUNS", help="run folders, or folders that contain some at any depth"
+        "runs",
+        nargs="+",
+        metavar="RUNS",
+        help="run folders, or folders with run folders at any depth",
     )
     parser.add_argument(
-        "--out", metavar="DIR", required=True, help="gets report.md, report.html and figures/"
+        "--out", metavar="DIR", required=True, help="folder of report.md, report.html and figures/"
     )
     parser.add_argument(
-        "--base", metavar="NAME", help=f"the experiment that others are compared with (default: {BASE})"
+        "--base", metavar="NAME", help="the experiment that others are compared with (default: eclare)"
     )
     add_trust(parser)
     return parser
@@ -52,8 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    hush_libraries()
-    run_command(lambda: report(options), _ADVICE)
+    run_command(lambda: report(options), _HINTS)
 
 
 if __name__ == "__main__":

@@ -1,220 +1,36 @@
-"""xcgraph-reproduce: run what is missing of a suite, report on it, and compare with what was recorded."""
+"""xcgraph-reproduce: run what is missing of a suite, report on it, and compare it with recorded values.
+
+What runs and reports is imported late: --help does not need it.
+"""
 
 import argparse
-import json
 import logging
-import subprocess
 import sys
-import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from pathlib import Path
-from statistics import median
-
-from rich.console import Console
-from rich.table import Table as Printed
+from collections.abc import Sequence
 
 from xcgraph.cli.command import hush_libraries, run_command
-from xcgraph.cli.failures import USER_ERROR, RecoveryHints
-from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
-from xcgraph.errors import UserError
-from xcgraph.report.html import render_html
-from xcgraph.report.markdown import render_markdown, table_lines
-from xcgraph.report.published import published_rows
-from xcgraph.report.report import build_report, write_files
-from xcgraph.report.verdict import (
-    Comparison,
-    Recorded,
-    compare_published,
-    compare_recorded,
-    read_recorded,
-    verdict_table,
-    write_recorded,
-)
-from xcgraph.runs.provenance import code_digest
-from xcgraph.saved_runs.sources import ConfigSources
-from xcgraph.storage.temp_folders import temp_folder
+from xcgraph.cli.failures import RecoveryHints
 
-OUTSIDE = 1
-_ADVICE = RecoveryHints(interrupted="the same command goes on where it was stopped", output="--root")
-
-_console = Console()
-
-
-def reproduce(options: argparse.Namespace) -> int:
-    """Run, report, judge; return the exit status."""
-    suite, recorded = read_suite(options.data, options.suite), read_recorded(options.data, options.suite)
-    # Runs and artifacts of other code prove nothing about this one.
-    root = Path(options.root, "reproduce", f"code-{code_digest()}")
-    runs = find_cell_runs(suite, str(root))
-    missing = [run for run in runs if run.metrics is None]
-    _show_plan(suite, runs, recorded)
-    if options.plan:
-        return 0
-    failed = _train(missing, recorded.seconds if recorded else {}, options.jobs or suite.default_jobs())
-    runs = find_cell_runs(suite, str(root)) if missing else runs
-    out = Path(options.out or root / f"{options.data}-{options.suite}")
-    found = _metrics(runs)
-    if missing or options.out or not (out / "report.html").exists():
-        _report(runs, suite, out)
-    comparisons = _compare(found, suite, recorded, runs)
-    write_files(out, {"verdict.md": "\n".join(table_lines(verdict_table(comparisons))) + "\n"})
-    _say(f"Report: {out / 'report.html'}; every comparison: {out / 'verdict.md'}.")
-    if options.record:
-        write_recorded(Path(options.record), found, _seconds(runs))
-    return _judge(comparisons, failed)
-
-
-def _show_plan(suite: Suite, runs: Sequence[CellRun], recorded: Recorded | None) -> None:
-    """Say what will run and how long it took where the recorded values come from."""
-    missing = [run for run in runs if run.metrics is None]
-    if not missing:
-        _say(f"All {len(runs)} runs are there: nothing to train.")
-        return
-    seconds = recorded.seconds if recorded else {}
-    table = Printed("cell", "seeds to run", "minutes")
-    for cell in suite.cells:
-        seeds = [str(run.seed) for run in missing if run.cell == cell]
-        minutes = f"{seconds[cell] * len(seeds) / 60:.1f}" if cell in seconds else "unknown"
-        table.add_row(cell, ", ".join(seeds) or "none", minutes if seeds else "0")
-    _console.print(table)
-    total = sum(seconds.get(run.cell, 0.0) for run in missing)
-    known = all(run.cell in seconds for run in missing)
-    least = "" if known else "at least "
-    _say(f"{len(missing)} of {len(runs)} runs are missing: {least}{total / 60:.0f} min as recorded.")
-
-
-def _train(missing: Sequence[CellRun], recorded: Mapping[str, float], jobs: int) -> list[CellRun]:
-    """Train the runs, say before each how far the suite is; return those that failed.
-
-    Args:
-        missing: what to train, in this order.
-        recorded: seconds of each cell where the recorded values come from.
-        jobs: runs at a time. Each has its own process and threads, so its results don't depend on this.
-    """
-    ended: list[CellRun] = []
-    failed: list[CellRun] = []
-    running: dict[Future[bool], CellRun] = {}
-    start = time.monotonic()
-
-    def settle(until: str) -> None:
-        for future in wait(running, return_when=until).done:
-            run = running.pop(future)
-            if not future.result():
-                failed.append(run)
-            ended.append(run)
-
-    with ThreadPoolExecutor(jobs) as pool:
-        for run in missing:
-            if len(running) == jobs:
-                settle(FIRST_COMPLETED)
-            rest = [each for each in missing if each not in ended]
-            left = _minutes_left(ended, rest, recorded, time.monotonic() - start)
-            state = f"{len(ended) - len(failed)} done, {len(failed)} failed, {len(rest)} to run{left}"
-            _say(f"{state}: {run.cell} seed={run.seed}")
-            running[pool.submit(_execute, run)] = run
-        settle(ALL_COMPLETED)
-    return failed
-
-
-def _minutes_left(
-    before: Sequence[CellRun], after: Sequence[CellRun], recorded: Mapping[str, float], taken: float
-) -> str:
-    """Foretell by the recorded times, as much faster or slower as this machine was up to now."""
-    typical = sum(recorded.values()) / len(recorded) if recorded else 1.0
-    past, future = (sum(recorded.get(run.cell, typical) for run in runs) for runs in (before, after))
-    if not before:
-        return f", about {future / 60:.0f} min" if recorded else ""
-    return f", about {future * taken / past / 60:.0f} min"
-
-
-def _execute(run: CellRun) -> bool:
-    """Train one run in a process of its own; return whether it ended well.
-
-    Raises:
-        UserError: it was refused as a mistake that the user can mend, which would stop the others too.
-    """
-    command = [sys.executable, "-m", "xcgraph.cli.train", *run.overrides, f"hydra.run.dir={run.folder}"]
-    status = subprocess.run(command, check=False).returncode
-    if status == USER_ERROR:
-        raise UserError(f"Stopped: {run.cell} seed={run.seed} cannot run, for the reason above.")
-    return status == 0
-
-
-def _metrics(runs: Sequence[CellRun]) -> dict[str, list[Mapping[str, float]]]:
-    """Return the test metrics of each cell's finished runs."""
-    found: dict[str, list[Mapping[str, float]]] = {}
-    for run in runs:
-        if run.metrics is not None:
-            found.setdefault(run.cell, []).append(run.metrics["test"] or run.metrics["validation"])
-    return found
-
-
-def _report(runs: Sequence[CellRun], suite: Suite, out: Path) -> None:
-    with temp_folder("reproduce") as cache:
-        sources = ConfigSources((), cache)
-        finished = [run.folder for run in runs if run.metrics is not None]
-        found = build_report(finished, sources, base=suite.base)
-    write_files(out, {**render_markdown(found), **render_html(found)})
-
-
-def _compare(
-    found: Mapping[str, Sequence[Mapping[str, float]]],
-    suite: Suite,
-    recorded: Recorded | None,
-    runs: Sequence[CellRun],
-) -> list[Comparison]:
-    comparisons = [] if recorded is None else compare_recorded(found, recorded)
-    if suite.published:
-        finished = next(run for run in runs if run.metrics is not None)
-        data = json.loads((finished.folder / "metrics.json").read_text("utf-8"))["data"]
-        comparisons += compare_published(found, data, suite.published, published_rows())
-    return comparisons
-
-
-def _seconds(runs: Sequence[CellRun]) -> dict[str, float]:
-    """Return the median seconds of each cell's finished runs: one may have waited for something else."""
-    by_cell: dict[str, list[float]] = {}
-    for run in runs:
-        if run.metrics is not None:
-            facts = json.loads((run.folder / "run.json").read_text("utf-8"))
-            by_cell.setdefault(run.cell, []).append(float(facts["seconds"]))
-    return {cell: median(seconds) for cell, seconds in by_cell.items()}
-
-
-def _judge(comparisons: Sequence[Comparison], failed: Sequence[CellRun]) -> int:
-    outside = [each for each in comparisons if not each.holds]
-    for each in outside:
-        _say(
-            f"OUTSIDE {each.cell}: {each.metric} {100 * each.found:.2f}, expected {100 * each.expected:.2f} "
-            f"± {100 * each.tolerance:.2f}"
-        )
-    for run in failed:
-        _say(f"FAILED {run.cell} seed={run.seed}: see above, and {run.folder}")
-    if not comparisons:
-        _say("Nothing was recorded or published for this suite: there is no verdict.")
-    elif not outside and not failed:
-        _say(f"Reproduced: all {len(comparisons)} values lie within their tolerances.")
-    return OUTSIDE if outside or failed else 0
-
-
-def _say(line: str) -> None:
-    _console.print(line, markup=False, highlight=False, soft_wrap=True)
+_HINTS = RecoveryHints(interrupted="the same command goes on where it was stopped", output="--root")
 
 
 def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(
         prog="xcgraph-reproduce",
-        description="Run what is missing of a suite, report on it, and compare with what was recorded.",
+        description="Run what is missing of a suite, report on it, and compare it with recorded values.",
     )
-    parser.add_argument("--data", default="lf_wordnet_8k", help="a folder of conf/reproduce (%(default)s)")
-    parser.add_argument("--suite", default="main", help="a file in that folder (%(default)s)")
-    parser.add_argument("--root", default="runs", help="everything that is written lies below (%(default)s)")
-    parser.add_argument("--out", metavar="DIR", help="gets the report and the verdict")
-    parser.add_argument("--jobs", type=_count, help="runs at a time (as many as suit cores and memory)")
+    parser.add_argument(
+        "--data", default="lf_wordnet_8k", help="data set, a folder of xcgraph/report/suites (%(default)s)"
+    )
+    parser.add_argument("--suite", default="main", help="suite, a file in that folder (%(default)s)")
+    parser.add_argument("--root", default="runs", help="folder of everything that is written (%(default)s)")
+    parser.add_argument("--out", metavar="DIR", help="folder of the report and the verdict")
+    parser.add_argument(
+        "--jobs", type=_count, help="runs at a time (default: as many as the cores and the memory hold)"
+    )
     parser.add_argument("--plan", action="store_true", help="only show what would run")
-    parser.add_argument("--record", metavar="FILE", help="write what was reached as the values to repeat")
+    parser.add_argument("--record", metavar="FILE", help="write the results as new recorded values")
     return parser
 
 
@@ -224,13 +40,19 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _run(options: argparse.Namespace) -> int:
+    from xcgraph.cli.reproduce_job import reproduce
+
+    hush_libraries()
+    return reproduce(options)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    hush_libraries()
     status: list[int] = []
-    run_command(lambda: status.append(reproduce(options)), _ADVICE)
+    run_command(lambda: status.append(_run(options)), _HINTS)
     sys.exit(status[0])
 
 

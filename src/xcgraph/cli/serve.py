@@ -1,4 +1,7 @@
-"""xcgraph-serve: answer requests for predictions over HTTP."""
+"""xcgraph-serve: answer requests for predictions over HTTP.
+
+What predicts and serves is imported late: --help does not need it.
+"""
 
 import argparse
 import importlib.util
@@ -10,30 +13,29 @@ from dataclasses import fields
 from xcgraph.cli.command import add_trust, run_command
 from xcgraph.cli.failures import RecoveryHints
 from xcgraph.errors import UserError
-from xcgraph.predict.predictor import Predictor
 from xcgraph.serve.settings import ServeSettings
 
-_ADVICE = RecoveryHints(interrupted="all requests that had come are answered", output="another folder")
-_NEEDED = ("fastapi", "uvicorn", "prometheus_client")
+_HINTS = RecoveryHints(interrupted="all requests that had come are answered", output="another folder")
+_NEEDED = ("fastapi", "fastapi_offline", "uvicorn", "prometheus_client")
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Load the model, and answer until a signal comes."""
+    """Load the model and answer requests until a signal comes."""
     missing = [name for name in _NEEDED if not importlib.util.find_spec(name)]
     if missing:
-        raise UserError(f"The server needs {', '.join(missing)}: pip install 'xcgraph[serve]'.")
-    from xcgraph.serve.server import run
+        raise UserError(f"The server needs {', '.join(missing)}; run: pip install {' '.join(missing)}")
+    from xcgraph.serve.access import Access, read_token
+    from xcgraph.serve.server import load_predictor, run
 
     settings = ServeSettings(**{each.name: getattr(options, each.name) for each in fields(ServeSettings)})
+    token = None if options.token_file is None else read_token(options.token_file)
+    access = Access(cors_origins=tuple(options.cors), token=token)
     with _bound(options.host, options.port) as listener:
-        predictor = Predictor.load(options.model, trust=options.trust)
-        # The first prediction loads compiled code; what a model lacks, such as a package, shows, too.
-        predictor.predict(["" if predictor.model.vectorizer is not None else {}], top_k=1)
-        run(predictor, settings, listener)
+        run(load_predictor(options.model, options.trust), settings, listener, access)
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    """Take the port before the model is loaded; connections are refused until it listens."""
+    """Bind the port before the model is loaded. Until the server listens, connections are refused."""
     if not 0 <= port < 1 << 16:
         raise UserError(f"--port: expected 0 to 65535, found {port}.")
     try:
@@ -56,8 +58,8 @@ def build_parser() -> argparse.ArgumentParser:
     """Describe the options."""
     parser = argparse.ArgumentParser(
         prog="xcgraph-serve",
-        description="Answer POST /predict; GET /health, /metrics and /docs tell of the server.",
-        epilog="There is no authentication: beyond this machine, put a proxy before it.",
+        description="Predict over HTTP: POST /predict. GET / is a page to try the model, GET /docs the API.",
+        epilog="There is no encryption: put a proxy with TLS in front of a server that other machines use.",
     )
     parser.add_argument("model", metavar="MODEL", help="a folder of xcgraph-export or of a finished run")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
@@ -70,6 +72,18 @@ def build_parser() -> argparse.ArgumentParser:
             metavar="N",
             help=f"{each.metadata['help']} (default: {each.default})",
         )
+    parser.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="web origin whose pages may send requests, such as https://example.org; may be repeated",
+    )
+    parser.add_argument(
+        "--token-file",
+        metavar="FILE",
+        help="file with a token that requests must send (default: none needed)",
+    )
     add_trust(parser)
     return parser
 
@@ -78,7 +92,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Enter from the console."""
     options = build_parser().parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    run_command(lambda: serve(options), _ADVICE)
+    logging.getLogger("xcgraph.serve").setLevel(logging.INFO)
+    run_command(lambda: serve(options), _HINTS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Data sets as xcgraph-data names them: a folder of files, or a config of the group ``data``."""
+"""Opens the data sets that xcgraph-data takes: a folder of files, or a config of the group ``data``."""
 
 from collections.abc import Mapping
 from importlib import resources
@@ -13,20 +13,20 @@ from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.saved_runs.build import build_node
 
-# Reads any folder; the other configs describe data sets.
+# This config reads any folder. The others describe one data set each.
 _ANY_FOLDER = "xc_folder"
 
 
 def open_source(source: str, *, cache: Path, layout: str | None = None) -> XCDataModule:
-    """Find a data set; nothing is read yet.
+    """Find a data set, without reading it.
 
     Args:
         source: a folder, or the name of a config of the group ``data``, in any spelling.
-        cache: where files are kept in the form in which they are read fast.
-        layout: of the folder; None: as its files are named.
+        cache: folder of files in a form that is read fast.
+        layout: layout of the folder; None finds it by the names of its files.
 
     Raises:
-        UserError: there is no such folder or name, or a layout is given for what is no folder.
+        UserError: there is no such folder or name, or a name comes with a layout.
     """
     folder = Path(source)
     node = _compose(_ANY_FOLDER if folder.is_dir() else _config_name(source))
@@ -37,20 +37,20 @@ def open_source(source: str, *, cache: Path, layout: str | None = None) -> XCDat
         node.cache = str(cache)
     if layout is not None:
         if "layout" not in node:
-            raise UserError(f"{source} is no folder of files: leave --layout out.")
+            raise UserError(f"{source} is not a folder of files: leave --layout out.")
         node.layout = layout
     data: XCDataModule = build_node(node)
     return data
 
 
 def find_config(name: str) -> Mapping[str, Any]:
-    """Return the config of a data set as its file has it.
+    """Return the content of a data set's config file.
 
     Args:
-        name: of the file, or the data set's own, in any spelling: ``lf_wordnet_8k`` or ``LF-WordNet-8K``.
+        name: name of the file or of the data set, in any spelling: ``lf_wordnet_8k`` or ``LF-WordNet-8K``.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no data set of that name.
     """
     file = resources.files("xcgraph.conf").joinpath("data", f"{_config_name(name)}.yaml")
     config: Mapping[str, Any] = yaml.safe_load(file.read_text("utf-8"))
@@ -58,7 +58,7 @@ def find_config(name: str) -> Mapping[str, Any]:
 
 
 def _config_name(name: str) -> str:
-    """Spell the name of a data set as that of its config's file."""
+    """Return the name of a data set in the spelling of its config file."""
     spelt = name.lower().replace("-", "_").replace(".", "_")
     entries = resources.files("xcgraph.conf").joinpath("data").iterdir()
     known = sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))

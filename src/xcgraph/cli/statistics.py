@@ -1,4 +1,4 @@
-"""The numbers of a data set as tables for the terminal."""
+"""Prints the statistics of a data set, or metrics, as tables on the terminal."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ def print_statistics(statistics: Statistics) -> None:
         statistics.name,
         _points_table(statistics.train, statistics.test),
         _labels_table(statistics),
-        "Labels in groups that occur equally often in all, from rare to frequent:",
+        "Groups of labels with the same total number of occurrences, from rare to frequent:",
         _bins_table(statistics.bins),
     ]
     if statistics.metadata:

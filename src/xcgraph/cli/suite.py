@@ -1,34 +1,32 @@
-"""Suites: the cells that make reproduce runs, and the folders where their runs lie."""
+"""Suites: the cells that xcgraph-reproduce runs, and the folders of their runs."""
 
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import yaml
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
 from xcgraph.cli.sweep import cell_key, finished_metrics
 from xcgraph.errors import UserError
+from xcgraph.report.suites import read_suite_file, suite_names
 
 _BYTES_PER_RUN = 4 * 2**30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """What conf/reproduce declares.
+    """The runs of a suite, as its file in ``xcgraph/report/suites`` declares them.
 
     Attributes:
         cells: overrides of xcgraph-train, one string per cell.
-        seeds: every cell runs with each.
+        seeds: random seeds; every cell runs with each of them.
         base: the experiment that the report compares others with.
-        published: by cell, the method whose printed values it is compared with.
-        num_threads: of each run; None: as configured. On small data two runs of one thread each end in about
-            half the time that two of two threads take one after the other, and its values are the same on any
-            number of cores.
+        published: by cell, the method whose printed values the cell is compared with.
+        num_threads: threads of each run; None leaves the number to the config. On small data, two runs of one
+            thread side by side take about half the time of two runs of two threads in turn. One thread also
+            gives the same values on any number of cores.
     """
 
     cells: Sequence[str]
@@ -38,11 +36,11 @@ class Suite:
     num_threads: int | None = None
 
     def default_jobs(self) -> int:
-        """Return how many runs at a time suit this machine: one, unless their threads are declared.
+        """Return how many runs at a time suit this machine: one, unless the suite declares their threads.
 
-        More threads than cores wait for each other: on two cores, two runs of two threads each had not ended
-        after three times as long as both take one after the other. A run of a suite that declares its threads
-        is taken to stay within 4 GiB.
+        More threads than cores wait for each other. On two cores, two runs of two threads side by side had
+        not ended after three times the time that they take in turn. A run of a suite that declares its
+        threads is assumed to need at most 4 GiB.
         """
         if self.num_threads is None:
             return 1
@@ -55,11 +53,11 @@ class CellRun:
     """One run of a suite.
 
     Attributes:
-        cell: overrides of xcgraph-train.
-        seed: of the run.
-        overrides: all of them, ready for the command line.
-        folder: where the run lies, the same as in a sweep.
-        metrics: by split, if the run is finished.
+        cell: overrides of xcgraph-train, as the suite has them.
+        seed: random seed of the run.
+        overrides: all overrides, ready for the command line.
+        folder: the run folder, the same as in a sweep.
+        metrics: metrics by split, or None if the run is not finished.
     """
 
     cell: str
@@ -73,28 +71,20 @@ def read_suite(data: str, suite: str) -> Suite:
     """Read a suite of a data set.
 
     Raises:
-        UserError: there is none of that name.
+        UserError: there is no suite of that name.
     """
-    root = resources.files("xcgraph.conf").joinpath("reproduce")
-    file = root.joinpath(data, f"{suite}.yaml")
-    if not file.is_file():
-        known = sorted(
-            f"DATA={folder.name} SUITE={entry.name.removesuffix('.yaml')}"
-            for folder in root.iterdir()
-            if folder.is_dir()
-            for entry in folder.iterdir()
-            if entry.name.endswith(".yaml")
-        )
-        raise UserError(f"There is no suite {suite} of {data}: known are {', '.join(known)}.")
-    content: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
+    content = read_suite_file(data, suite)
+    if content is None:
+        known = (f"DATA={each} SUITE={name}" for each, name in suite_names())
+        raise UserError(f"There is no suite {suite} of {data}: known suites are {', '.join(known)}.")
     return Suite(**content)
 
 
 def find_cell_runs(suite: Suite, root: str) -> list[CellRun]:
-    """List the runs of a suite, cell by cell, and which of them are finished.
+    """List the runs of a suite, cell by cell, with the metrics of the finished ones.
 
     Args:
-        suite: what to run.
+        suite: the suite.
         root: ``paths.root`` of the runs.
     """
     with initialize_config_module("xcgraph.conf", version_base="1.3"):

@@ -1,4 +1,4 @@
-"""Balanced clustering of labels into meta-labels."""
+"""Clusters labels into balanced meta-labels."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""Balanced spherical 2-means tree: rows into clusters of equal size."""
+"""Balanced spherical 2-means tree, which divides rows into clusters of equal size."""
 
 from dataclasses import dataclass
 
@@ -12,17 +12,21 @@ from xcgraph.errors import UserError
 
 @dataclass(frozen=True)
 class BalancedTree:
-    """Splits rows in two halves, and each half again, by 2-means under cosine similarity (Parabel, WWW'18).
+    """Splits rows into two halves recursively, by 2-means with cosine similarity (Parabel, WWW'18).
 
-    The halves of a node differ by at most one row, so all clusters do. Rows are scaled to unit length first;
-    a row of zeros is as near to one half as to the other. Each split starts from a random row and the row
-    least similar to it (on LF-WordNet-8K better than two random rows, at the same cost), and alternates
-    between the half-half assignment that is best for its centroids and the centroids that are best for the
-    assignment, so its objective never falls.
+    The halves of a node differ in size by at most one row, and therefore all clusters do. Rows are first
+    scaled to unit length; a row of zeros is equally similar to both halves. Each split starts from a random
+    row and the row least similar to it. On LF-WordNet-8K this is better than two random rows, at the same
+    cost. A split alternates between the best balanced assignment for its centroids and the best centroids
+    for the assignment. Its objective therefore never decreases.
 
     Attributes:
-        max_iterations: most such alternations per split, at least 1.
-        tolerance: a split ends when the mean cosine similarity of its rows to their centroids rises by less.
+        max_iterations: maximum number of alternations per split, at least 1.
+        tolerance: a split ends if the mean cosine similarity of its rows to their centroids increases by
+            less than this.
+
+    Raises:
+        UserError: a value is out of range.
     """
 
     max_iterations: int = 50
@@ -30,9 +34,11 @@ class BalancedTree:
 
     def __post_init__(self) -> None:
         if self.max_iterations < 1:
-            raise UserError(f"clustering.max_iterations must be at least 1, found {self.max_iterations}.")
+            raise UserError(
+                f"clustering.max_iterations must be at least 1, found {self.max_iterations}; raise it."
+            )
         if not self.tolerance >= 0:
-            raise UserError(f"clustering.tolerance must be at least 0, found {self.tolerance}.")
+            raise UserError(f"clustering.tolerance must be at least 0, found {self.tolerance}; raise it.")
 
     def fit(
         self, vectors: csr_array | NDArray[np.float32], num_clusters: int, seed: int
@@ -40,20 +46,19 @@ class BalancedTree:
         """Assign each row to a cluster.
 
         Args:
-            vectors: (rows, dim), dense or sparse: the same numbers give the same clusters.
-            num_clusters: a power of two. With fewer rows than that, each row is a cluster of its own, and
-                there are as many clusters as rows.
-            seed: at least 0; equal seeds give equal clusters on any number of threads.
+            vectors: (rows, dim), dense or sparse. Both forms give the same clusters.
+            num_clusters: a power of two. If there are fewer rows, each row becomes its own cluster.
+            seed: random seed, at least 0. Equal seeds give equal clusters with any number of threads.
 
         Returns:
-            (rows,) cluster of each row, numbered in tree order: clusters 2i and 2i + 1 are siblings, as long
-            as no row is a cluster of its own.
+            (rows,) cluster of each row, numbered in tree order. Clusters 2i and 2i + 1 are siblings unless
+            there are fewer rows than ``num_clusters``.
 
         Raises:
-            UserError: ``num_clusters`` is no power of two, or a vector is not finite.
+            UserError: ``num_clusters`` is not a power of two, or a vector is not finite.
         """
         if num_clusters < 1 or num_clusters.bit_count() != 1:
-            raise UserError(f"The number of clusters must be a power of two, found {num_clusters}.")
+            raise UserError(f"The number of clusters must be a power of two, found {num_clusters}; try 64.")
         num_rows = vectors.shape[0]
         rows = to_rows(vectors)
         order, bounds = np.arange(num_rows), np.array([0, num_rows])

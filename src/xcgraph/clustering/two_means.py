@@ -1,4 +1,4 @@
-"""2-means under cosine similarity, with halves of equal size, of many nodes at once."""
+"""Balanced 2-means with cosine similarity, for all nodes of a tree level in parallel."""
 
 from typing import NamedTuple, no_type_check
 
@@ -9,19 +9,19 @@ from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
 
-_MAX_CHUNKS = 256  # units of work per level; more would only allocate more workspaces
+_MAX_CHUNKS = 256  # units of work per level; each allocates a workspace
 
 
 class Rows(NamedTuple):
-    """Dense or sparse rows in one form, so that one kernel serves both.
+    """Dense or sparse rows in a common form, so that the same kernels serve both.
 
     Attributes:
-        starts: (rows + 1,) where each row's values start.
-        columns: the values' columns, sorted in each row; unused where rows are dense.
-        values: the rows' values, one row after the other.
+        starts: (rows + 1,) position of the first value of each row.
+        columns: column of each value, sorted in each row; empty if rows are dense.
+        values: values of all rows, one row after the other.
         scales: (rows,) 1 / norm of each row, 0 for rows of zeros.
-        num_columns: dim.
-        is_dense: whether each row has all columns.
+        num_columns: number of columns, dim.
+        is_dense: whether each row has a value in all columns.
     """
 
     starts: NDArray[np.int64]
@@ -33,7 +33,7 @@ class Rows(NamedTuple):
 
 
 class _Workspace(NamedTuple):
-    """What a thread reuses from node to node, each clearing only the columns that it uses."""
+    """Arrays that a thread reuses for several nodes; each node clears only the columns that it uses."""
 
     direction: NDArray[np.float64]
     sums: NDArray[np.float64]
@@ -42,7 +42,7 @@ class _Workspace(NamedTuple):
 
 
 def to_rows(vectors: csr_array | NDArray[np.float32]) -> Rows:
-    """Bring (rows, dim) vectors into the form that ``split_level`` reads; dense float32 rows are not copied.
+    """Convert (rows, dim) vectors to the input of ``split_level``; dense float32 rows are not copied.
 
     Raises:
         UserError: a vector holds NaN or infinity.
@@ -60,19 +60,20 @@ def to_rows(vectors: csr_array | NDArray[np.float32]) -> Rows:
     broken = np.flatnonzero(np.isnan(scales))
     if len(broken):
         raise UserError(
-            f"Row {broken[0]} of the vectors to cluster holds NaN or infinity: did training diverge?"
+            f"Row {broken[0]} of the vectors to cluster has NaN or infinity; training may have diverged, "
+            "try a lower learning rate."
         )
     return Rows(starts, columns, values, scales, num_columns, not isinstance(vectors, csr_array))
 
 
-# numba compiles what jaxtyping's import hook has left alone: hence no_type_check on all that follow. Sums run
-# in float64 and in one order, so that dense and sparse rows give the same bits.
+# no_type_check on all functions below keeps jaxtyping's import hook away, which numba cannot compile. Sums
+# are in float64 and in a fixed order, so that dense and sparse rows give the same bits.
 
 
 @numba.njit(parallel=True, cache=True)
 @no_type_check
 def _find_scales(starts: NDArray[np.int64], values: NDArray[np.float32], scales: NDArray[np.float64]) -> None:
-    """Find 1 / norm of each row: 0 for rows of zeros, NaN for rows that are not finite."""
+    """Compute 1 / norm of each row: 0 for rows of zeros, NaN for rows that are not finite."""
     for row in numba.prange(len(scales)):
         squares = 0.0
         for entry in range(starts[row], starts[row + 1]):
@@ -92,14 +93,15 @@ def split_level(
     firsts: NDArray[np.int64],
     limits: tuple[int, float],
 ) -> None:
-    """Split each node of a level: reorder its rows in place, left half first, each half by row number.
+    """Split each node of a level: reorder its rows in place, left half first, ascending in each half.
 
     Args:
-        rows: the vectors.
-        order: (rows,) row numbers, the nodes' rows side by side, ascending in each node.
-        bounds: (nodes + 1,) where each node starts in ``order``.
-        firsts: (nodes,) place in its node of the row that a split starts from.
-        limits: most iterations per split, and the rise of the mean similarity below which it ends.
+        rows: all vectors.
+        order: (rows,) row numbers of all nodes, one node after the other, ascending in each node.
+        bounds: (nodes + 1,) start of each node in ``order``.
+        firsts: (nodes,) position in its node of the row from which the split starts.
+        limits: maximum number of iterations per split, and the increase of the mean similarity below which
+            the split ends.
     """
     num_nodes = len(firsts)
     num_chunks = min(num_nodes, _MAX_CHUNKS)
@@ -122,7 +124,7 @@ def _split_node(
     limits: tuple[int, float],
     work: _Workspace,
 ) -> None:
-    """Split one node, starting from the member at place ``first`` and the one least similar to it."""
+    """Split one node, starting from the member at position ``first`` and the member least similar to it."""
     max_iterations, tolerance = limits
     used = _find_used_columns(rows, members, work)
     work.direction[used] = 0
@@ -144,7 +146,7 @@ def _split_node(
 @numba.njit(cache=True)
 @no_type_check
 def _find_used_columns(rows: Rows, members: NDArray[np.int64], work: _Workspace) -> NDArray[np.int32]:
-    """List, sorted, the columns in which a member has an entry."""
+    """Return the sorted columns in which at least one member has an entry."""
     if rows.is_dense:
         return np.arange(rows.num_columns).astype(np.int32)
     count = 0
@@ -164,7 +166,7 @@ def _find_used_columns(rows: Rows, members: NDArray[np.int64], work: _Workspace)
 def _choose_right_half(
     rows: Rows, members: NDArray[np.int64], direction: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Mark the floor(n / 2) members of smallest product with the direction; of ties, the last rows."""
+    """Mark the floor(n / 2) members with the smallest product with the direction; ties mark the last rows."""
     scores = _score(rows, members, direction)
     num_left = (len(members) + 1) // 2
     median = np.partition(scores, len(members) - num_left)[len(members) - num_left]
@@ -186,7 +188,7 @@ def _move_centroids(
     used: NDArray[np.int32],
     work: _Workspace,
 ) -> float:
-    """Set the direction from the right to the left centroid; return the mean similarity to the centroids."""
+    """Set the direction to the left minus the right centroid; return the mean similarity to the centroids."""
     for column in used:
         work.sums[0, column] = work.sums[1, column] = 0
     for place in range(len(members)):
@@ -199,7 +201,7 @@ def _move_centroids(
     for column in used:
         work.direction[column] = work.sums[0, column] / (left if left > 0 else 1.0)
         work.direction[column] -= work.sums[1, column] / (right if right > 0 else 1.0)
-    # A half's unit rows have a summed similarity to their unit centroid of exactly the norm of their sum.
+    # The similarities of unit rows to their unit centroid add up to the norm of the sum of the rows.
     return (left + right) / len(members)
 
 

@@ -1,4 +1,4 @@
-"""Data sets in memory, and the batches that are made from them."""
+"""Data sets in memory, and the datasets and loaders that turn them into batches."""
 
 import lazy_loader
 

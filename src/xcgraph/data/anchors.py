@@ -1,4 +1,4 @@
-"""Anchors: third parties, such as neighbours or categories, that points and labels are linked to."""
+"""Anchors: items, such as neighbouring labels or categories, that points and labels are linked to."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, vstack
 
 from xcgraph.sparse import remove_pairs, retain_top_k
 
-# Rows that are completed at a time: before the best are chosen, a row may reach many anchors.
+# Rows completed per block. A row can reach many anchors before the best are chosen, so blocks limit memory.
 _BLOCK = 65_536
 
 
@@ -15,13 +15,14 @@ _BLOCK = 65_536
 class AnchorSet:
     """One set of anchors and its graphs G_XA and G_ZA (RAMEN section 3).
 
-    A stored 1 is an edge. A stored 0 is none, and yet its anchor is no negative of that point or label.
+    A stored 1 is an edge. A stored 0 is not an edge, but its anchor must not be a negative for that point or
+    label either.
 
     Attributes:
         features: (anchors, tokens) token weights of the anchors' texts.
         points: (training points, anchors) G_XA.
         labels: (labels, anchors) G_ZA.
-        anchor_labels: (anchors, labels), above 0 where an anchor was linked to a label in the first place.
+        anchor_labels: (anchors, labels), above 0 where an anchor had a link to a label before completion.
     """
 
     features: csr_array
@@ -31,16 +32,16 @@ class AnchorSet:
 
 
 def complete_edges(known: csr_array, graph: csr_array, *, max_new: int, keep_as: int) -> csr_array:
-    """Link rows also to what their links are near to (RAMEN section 3, "edge completion").
+    """Link each row also to anchors near its known anchors (RAMEN section 3, "edge completion").
 
     Args:
-        known: (rows, anchors) links; every stored entry is one.
-        graph: (anchors, anchors) nearness, such as Ĝ of random walks between them.
-        max_new: new edges per row, those with the largest entries of known · graph.
-        keep_as: 1 if the known links are edges themselves, 0 if they are only to be no negatives.
+        known: (rows, anchors) links; every stored entry is a link.
+        graph: (anchors, anchors) proximity, such as Ĝ of random walks between anchors.
+        max_new: maximum number of new edges per row; the largest entries of known · graph are chosen.
+        keep_as: 1 if the known links are edges, 0 if they only must not be negatives.
 
     Returns:
-        (rows, anchors) float32: ``keep_as`` where a link was known, 1 where it is new.
+        (rows, anchors) float32: ``keep_as`` for known links, 1 for new edges.
     """
     blocks = range(0, known.shape[0], _BLOCK)
     rows = [_complete(known[first : first + _BLOCK], graph, max_new, keep_as) for first in blocks]

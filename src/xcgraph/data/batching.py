@@ -1,4 +1,4 @@
-"""Batches cut whole from sparse rows: no per-item Python, no points × labels matrix."""
+"""Datasets that slice whole batches from sparse rows, without Python loops over points or dense matrices."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ Rows = NDArray[np.int64]
 
 
 def token_bag(features: csr_array) -> TokenBag:
-    """Turn (texts, tokens) rows into what ``EmbeddingBag`` takes."""
+    """Convert (texts, tokens) rows to the input of ``EmbeddingBag``."""
     return TokenBag(
         tokens=torch.from_numpy(features.indices.astype(np.int64)),
         weights=torch.from_numpy(features.data.astype(np.float32)),
@@ -24,7 +24,7 @@ def token_bag(features: csr_array) -> TokenBag:
 
 
 def label_sets(labels: csr_array) -> LabelSets:
-    """Turn (points, labels) rows into sets of label ids."""
+    """Convert (points, labels) rows to sets of label ids."""
     return LabelSets(
         ids=torch.from_numpy(labels.indices.astype(np.int64)),
         offsets=torch.from_numpy(labels.indptr.astype(np.int64)),
@@ -32,7 +32,7 @@ def label_sets(labels: csr_array) -> LabelSets:
 
 
 class AllLabelsDataset(Dataset[XCBatch]):
-    """Batches whose points are scored against every label.
+    """Batches in which each point is scored against all labels.
 
     Args:
         split: points with their labels.
@@ -51,11 +51,11 @@ class AllLabelsDataset(Dataset[XCBatch]):
 
     @property
     def num_labels(self) -> int:
-        """The number of labels, shortlisted or not."""
+        """The number of labels of the data set."""
         return int(self._labels.shape[1])
 
     def __getitem__(self, rows: Rows) -> XCBatch:
-        """Cut one batch: the given rows, in that order."""
+        """Return one batch with these rows, in this order."""
         labels = self._labels[rows]
         points = np.repeat(np.arange(len(rows)), np.diff(labels.indptr))
         return XCBatch(
@@ -68,16 +68,16 @@ class AllLabelsDataset(Dataset[XCBatch]):
 
 
 class WeightedLabelsDataset(AllLabelsDataset):
-    """As :class:`AllLabelsDataset`, with labels that may be less than true: their entries are their relevance."""
+    """Batches like :class:`AllLabelsDataset`, in which each entry of the labels is a relevance in (0, 1]."""
 
     def __getitem__(self, rows: Rows) -> XCBatch:
-        """Cut one batch: the given rows, in that order."""
+        """Return one batch with these rows, in this order."""
         relevance = torch.from_numpy(self._labels[rows].data.astype(np.float32))
         return replace(super().__getitem__(rows), relevance=relevance)
 
 
 def _canonical(labels: csr_array) -> csr_array:
-    """Return the matrix with the columns of each row ascending and each there once."""
+    """Return the matrix with sorted and distinct columns in each row."""
     if labels.has_canonical_format:
         return labels
     canonical = labels.copy()

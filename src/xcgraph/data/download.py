@@ -1,4 +1,4 @@
-"""Fetch a published data set: one archive on Google Drive, unpacked into one folder."""
+"""Download a published data set: one archive on Google Drive, unpacked into one folder."""
 
 import hashlib
 import shutil
@@ -10,41 +10,41 @@ from xcgraph.errors import UserError
 
 REPOSITORY = "http://manikvarma.org/downloads/XC/XMLRepository.html"
 
-# Of the connection; a download of hours is fine as long as something arrives.
-_SILENCE_SECONDS = 60.0
+# Timeout while no data arrives. The whole download may take hours.
+_TIMEOUT_SECONDS = 60.0
 
 
 def fetch_archive(drive_id: str, archive: Path, *, sha256: str | None) -> None:
-    """Download a file from Google Drive, going on where an earlier download stopped.
+    """Download a file from Google Drive, or resume an interrupted download.
 
     Args:
-        drive_id: the file's id.
-        archive: where it goes; a file that is there already is complete and not downloaded again.
-        sha256: hexadecimal checksum of the file, or None if it is not known.
+        drive_id: the file's id on Google Drive.
+        archive: path to write. An existing file counts as complete and is not downloaded again.
+        sha256: hexadecimal checksum of the file, or None if it is unknown.
 
     Raises:
-        UserError: gdown is not installed, there is no connection, Google refuses, or the checksum differs.
+        UserError: gdown is not installed, the connection fails, Google refuses, or the checksum differs.
     """
     try:
         import gdown
         from requests import RequestException
     except ImportError as error:
         raise UserError(
-            "Downloads need gdown, which is not installed: pip install 'xcgraph[download]', "
+            "Downloads need the package gdown, which is not installed; run pip install 'xcgraph[download]', "
             f"or take the files from {REPOSITORY}."
         ) from error
     archive.parent.mkdir(parents=True, exist_ok=True)
     try:
-        gdown.download(id=drive_id, output=str(archive), resume=True, timeout=_SILENCE_SECONDS)
+        gdown.download(id=drive_id, output=str(archive), resume=True, timeout=_TIMEOUT_SECONDS)
     except RequestException as error:
         raise UserError(
-            f"No connection to Google Drive ({type(error).__name__}): give the same command again when there "
-            f"is one, it goes on where it stopped; or take the files from {REPOSITORY}."
+            f"No connection to Google Drive ({type(error).__name__}); repeat the command later to resume the "
+            f"download, or take the files from {REPOSITORY}."
         ) from error
     except gdown.exceptions.DownloadError as error:
         reason = " ".join(str(error).split())
         raise UserError(
-            f"Google Drive does not hand out {drive_id} ({reason}): try again later, or take the files from "
+            f"Google Drive refuses to send {drive_id} ({reason}); try again later, or take the files from "
             f"{REPOSITORY}."
         ) from error
     if sha256 is not None:
@@ -52,7 +52,9 @@ def fetch_archive(drive_id: str, archive: Path, *, sha256: str | None) -> None:
 
 
 def unpack_archive(archive: Path, folder: Path) -> None:
-    """Unpack a zip archive into a new folder, whole or not at all; a single folder inside is left out.
+    """Unpack a zip archive into a new folder; after an error the folder does not exist.
+
+    If the archive contains a single top-level folder, its content is unpacked without that folder.
 
     Raises:
         UserError: the archive is damaged.
@@ -65,7 +67,7 @@ def unpack_archive(archive: Path, folder: Path) -> None:
         inside = list(draft.iterdir())
         whole = inside[0] if len(inside) == 1 and inside[0].is_dir() else draft
         whole.replace(folder)
-    # zipfile's RuntimeError: a packing that it does not know.
+    # zipfile raises RuntimeError for an unknown compression method.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
         raise UserError(
             f"{archive}: expected an intact zip archive, found: {error}; remove it and download it again."

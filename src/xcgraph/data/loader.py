@@ -1,4 +1,4 @@
-"""Loaders of whole batches, whose order depends on seed and epoch alone."""
+"""Loaders of whole batches in an order that depends only on the seed and the epoch."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,21 +13,21 @@ from xcgraph.errors import UserError
 
 
 class EpochBatches(Sampler[Rows]):
-    """Row numbers of whole batches, shuffled anew for every epoch by seed and epoch alone.
+    """Yield the row numbers of whole batches, shuffled again in every epoch.
 
-    The order of epoch n does not depend on the epochs before it, so that a resumed run sees what the
-    undisturbed one would have seen. Lightning calls :meth:`set_epoch`.
+    The order of epoch n depends only on the seed and on n. A resumed run therefore sees the same batches as
+    an uninterrupted run. Lightning calls :meth:`set_epoch`.
 
-    The processes of a group share each step: one after the other, the shares of the first process, the second
-    and so on are the step that one process alone would take. All processes have equal numbers of batches, of
-    sizes that differ by at most one in a step.
+    With several processes, each step is split: the shares of the first process, the second process and so
+    on, one after the other, are the step of a single process. All processes have the same number of batches.
+    Within a step, their sizes differ by at most one.
 
     Args:
-        num_points: how many rows there are.
-        batch_size: points per step; the last one may be smaller, or in a process group larger by one less
-            than there are processes.
-        shuffle_seed: of the order; None to keep the order of the rows.
-        shared: whether the processes of a group share the steps; else each takes all of every step.
+        num_points: number of rows.
+        batch_size: points per step. The last step may be smaller. With P processes it may also be larger, by
+            at most P − 1 points.
+        shuffle_seed: random seed for the order; None keeps the order of the rows.
+        shared: if true, split each step across processes; if false, every process sees whole steps.
     """
 
     def __init__(
@@ -40,11 +40,11 @@ class EpochBatches(Sampler[Rows]):
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Choose the order of this epoch."""
+        """Set the epoch, which determines the order."""
         self._epoch = epoch
 
     def step_size(self, number: int) -> int:
-        """Return how many points all processes together have in a step, such as 0, the first of an epoch."""
+        """Return the number of points of a step over all processes; step 0 is the first of an epoch."""
         bounds = self._bounds(self._place()[1])
         return bounds[number + 1] - bounds[number]
 
@@ -61,24 +61,24 @@ class EpochBatches(Sampler[Rows]):
             yield rows[start + share.start : start + share.stop]
 
     def _place(self) -> tuple[int, int]:
-        """Return the rank and the number of those that share the steps."""
+        """Return the rank of this process and the number of processes that share the steps."""
         return process_place() if self._shared else (0, 1)
 
     def _bounds(self, num_processes: int) -> list[int]:
-        """List where the steps start, and the end of the last one.
+        """Return the start of each step, and the end of the last step.
 
         Raises:
-            UserError: there are fewer points in a step, or in all, than processes.
+            UserError: a step, or the whole split, has fewer points than there are processes.
         """
         fewest = min(self._num_points, self._batch_size)
         if 0 < fewest < num_processes:
             raise UserError(
-                f"Expected at least one point of a step for each of {num_processes} processes, found "
+                f"batch_size: expected at least one point for each of {num_processes} processes, found "
                 f"{fewest} of {self._num_points} points in a step; lower trainer.devices or raise batch_size."
             )
         starts = list(range(0, self._num_points, self._batch_size))
         if starts and self._num_points - starts[-1] < num_processes:
-            starts.pop()  # fewer points than processes: they join the step before
+            starts.pop()  # the last step has fewer points than processes, so the previous step takes them
         return [*starts, self._num_points]
 
 
@@ -90,18 +90,19 @@ def batch_loader(
     num_workers: int = 0,
     shared: bool = True,
 ) -> DataLoader[XCBatch]:
-    """Make a loader of whole batches.
+    """Return a loader of whole batches.
 
     Args:
-        dataset: cuts the batches; it must run no parallel kernel, for its threads would not survive the
-            fork of a worker.
-        batch_size: points per step, of all processes together if they share it.
-        shuffle_seed: of the order; None keeps the order of the rows, as prediction must.
-        num_workers: processes that cut batches ahead; the batches and their order are the same with any.
-        shared: whether the processes of a group share the steps; else each takes all of every step.
+        dataset: source of the batches. It must not run parallel kernels, because their threads do not
+            survive the fork of a worker.
+        batch_size: points per step, over all processes if they share the steps.
+        shuffle_seed: random seed for the order; None keeps the order of the rows, which prediction needs.
+        num_workers: worker processes that build batches ahead of time. The number changes neither the
+            batches nor their order.
+        shared: if true, split each step across processes; if false, every process sees whole steps.
     """
     batches = EpochBatches(len(dataset), batch_size, shuffle_seed, shared=shared)
-    # Forked workers share the data set's memory; spawned ones would each hold a copy.
+    # Forked workers share the memory of the data set. Spawned workers would each hold a copy.
     context = "fork" if num_workers else None
     return DataLoader(
         dataset, sampler=batches, batch_size=None, num_workers=num_workers, multiprocessing_context=context
@@ -109,12 +110,12 @@ def batch_loader(
 
 
 def process_place() -> tuple[int, int]:
-    """Return this process's rank and the number of processes: 0 and 1 outside a process group."""
+    """Return the rank of this process and the number of processes, 0 and 1 without a process group."""
     if distributed.is_available() and distributed.is_initialized():
         return distributed.get_rank(), distributed.get_world_size()
     return 0, 1
 
 
 def share_of(count: int, rank: int, num_processes: int) -> slice:
-    """Cut a process's share from so many things: shares follow each other and differ by at most one."""
+    """Return the slice of ``count`` items for a process; slices are consecutive and differ by at most one."""
     return slice(count * rank // num_processes, count * (rank + 1) // num_processes)

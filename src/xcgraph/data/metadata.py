@@ -1,4 +1,4 @@
-"""What is known about points and labels besides their texts: links, categories, things bought together."""
+"""Graph metadata of points and labels, such as links, categories or products bought together."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from xcgraph.errors import UserError
 
 @dataclass(frozen=True, kw_only=True)
 class GraphMetadata:
-    """One set of anchors, and which points and labels each of them is linked to (RAMEN, section 3).
+    """One set of anchors, and the points and labels that are linked to each anchor (RAMEN, section 3).
 
     Attributes:
-        train: (train points, anchors) weights of the links, float32.
-        test: (test points, anchors), or None where only training points are linked; for evaluation, since
-            what is known of test points must not shape a model.
-        labels: (labels, anchors), or None where no label is linked.
+        train: (train points, anchors) float32 weights of the links.
+        test: (test points, anchors), or None if test points have no links. It is for evaluation only:
+            training must not use links of test points.
+        labels: (labels, anchors), or None if labels have no links.
 
     Raises:
-        UserError: the parts differ in their number of anchors.
+        UserError: the parts have different numbers of anchors.
     """
 
     train: csr_array
@@ -31,7 +31,7 @@ class GraphMetadata:
             if matrix.shape[1] != self.num_anchors:
                 raise UserError(
                     f"Graph metadata: expected {self.num_anchors} anchors as in train, found "
-                    f"{matrix.shape[1]} in {part}; take files that belong together."
+                    f"{matrix.shape[1]} in {part}; use files that belong together."
                 )
 
     @property
@@ -40,7 +40,7 @@ class GraphMetadata:
         return int(self.train.shape[1])
 
     def parts(self) -> Iterator[tuple[str, csr_array]]:
-        """Give the parts that are there, each with its name."""
+        """Yield the name and the matrix of each part that exists."""
         for part in ("train", "test", "labels"):
             matrix = getattr(self, part)
             if matrix is not None:

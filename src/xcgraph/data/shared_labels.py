@@ -1,4 +1,4 @@
-"""Batches whose points are all scored against the same labels: those that they carry, and some more."""
+"""Batches in which all points are scored against the same labels: their positives and sampled negatives."""
 
 from dataclasses import replace
 
@@ -12,17 +12,18 @@ from xcgraph.data.xc_data import Split
 
 
 class SharedLabelsDataset(WeightedLabelsDataset):
-    """As :class:`WeightedLabelsDataset`, against the labels of the batch and labels drawn from the rest.
+    """Batches like :class:`WeightedLabelsDataset`, scored against their own labels and randomly drawn labels.
 
-    What is drawn depends on the seed and on which points the batch has, in which order: as that order changes
-    with every epoch, so do the draws, and a resumed run, or one with other workers, draws the same.
+    The draw depends only on the seed and on the points of the batch in their order. The order changes with
+    every epoch, and so does the draw. A resumed run draws the same labels, with any number of workers.
 
     Args:
         split: points with their labels.
-        num_drawn: how many labels to draw for a batch, uniformly and without replacement, from those that
-            none of its points carries; all of them if there are fewer.
-        seed: of the draws.
-        weighed: whether a drawn label stands for as many as it was drawn from, else for itself alone.
+        num_drawn: labels to draw per batch, uniformly and without replacement, among the labels of no point
+            of the batch. If there are fewer such labels, all of them are used.
+        seed: random seed for the draws.
+        weighed: if true, each drawn label counts as often as needed to represent all labels that could be
+            drawn; if false, it counts once.
     """
 
     def __init__(self, split: Split, num_drawn: int, *, seed: int, weighed: bool = True) -> None:
@@ -32,7 +33,7 @@ class SharedLabelsDataset(WeightedLabelsDataset):
         self._weighed = weighed
 
     def __getitem__(self, rows: Rows) -> XCBatch:
-        """Cut one batch: the given rows, in that order."""
+        """Return one batch with these rows, in this order."""
         full = super().__getitem__(rows)
         carried, columns = np.unique(full.labels.ids.numpy(), return_inverse=True)
         drawn = draw_others(carried, self.num_labels, self._num_drawn, self._generator(rows))
@@ -51,24 +52,24 @@ class SharedLabelsDataset(WeightedLabelsDataset):
         )
 
     def _generator(self, rows: Rows) -> np.random.Generator:
-        # As 32-bit words: what a seed may be, and numpy takes long lists of numbers one by one.
+        # An array of 32-bit words is a valid seed, and numpy reads it much faster than a long list.
         return np.random.default_rng(np.concatenate(([self._seed], rows)).astype(np.uint32))
 
 
 def draw_others(
     excluded: NDArray[np.int64], num_labels: int, count: int, rng: np.random.Generator
 ) -> NDArray[np.int64]:
-    """Draw different labels that are not excluded, all with the same probability; in no particular order.
+    """Draw distinct labels that are not excluded, uniformly and in no particular order.
 
-    The time does not grow with the number of labels once that is many times the count.
+    If ``num_labels`` is much larger than ``count``, the time does not depend on ``num_labels``.
 
     Args:
-        excluded: labels that may not be drawn, ascending, each once.
+        excluded: labels that must not be drawn, ascending and distinct.
         num_labels: labels are 0 to ``num_labels`` − 1.
-        count: how many to draw; all others if there are fewer.
-        rng: draws.
+        count: labels to draw; if there are fewer, all of them are returned.
+        rng: random generator for the draw.
     """
     rest = num_labels - len(excluded)
     places = rng.choice(rest, min(count, rest), replace=False, shuffle=False)
-    # Below the i-th excluded label lie as many that may be drawn as its number less i.
+    # Below the i-th excluded label there are (its id − i) labels that can be drawn.
     return places + np.searchsorted(excluded - np.arange(len(excluded)), places, side="right")

@@ -1,4 +1,4 @@
-"""Batches whose points are scored against a shortlist: the labels of their best meta-labels."""
+"""Batches in which each point is scored against a shortlist: the labels of its best meta-labels."""
 
 from typing import no_type_check
 
@@ -14,18 +14,18 @@ from xcgraph.data.xc_data import Split
 
 
 class ShortlistDataset(AllLabelsDataset):
-    """Batches whose points are scored against the labels of their best meta-labels (their beam).
+    """Batches in which each point is scored against the labels of its best meta-labels (its beam).
 
     Args:
         split: points with their labels.
         beams: (points, beam) meta-labels, padded with -1.
         log_prior: (points, beam) log-probabilities of these meta-labels.
         members: (meta-labels, labels) membership.
-        neighbours: (labels, labels) graph whose neighbours join the shortlist, as ECLARE trains (GAME iii);
-            None to leave the shortlist as it is. Joined labels come with a log-prior of 0.
+        neighbours: (labels, labels) graph. The neighbours of the shortlisted labels join the shortlist with
+            a log-prior of 0, as in the training of ECLARE (GAME iii). None adds no neighbours.
 
     Raises:
-        ValueError: the sizes of the parts do not agree.
+        ValueError: the shapes of the arguments do not fit together.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class ShortlistDataset(AllLabelsDataset):
         self._members, self._neighbours = members, neighbours
 
     def __getitem__(self, rows: Rows) -> XCBatch:
-        """Cut one batch: the given rows, in that order."""
+        """Return one batch with these rows, in this order."""
         full = super().__getitem__(rows)
         labels, log_prior = _expand_beams(
             self._beams[rows], self._log_prior[rows], self._members.indptr, self._members.indices
@@ -53,8 +53,8 @@ class ShortlistDataset(AllLabelsDataset):
             )
             log_prior = np.pad(log_prior, ((0, 0), (0, labels.shape[1] - log_prior.shape[1])))
         label_ids, positions = _distinct(labels, self.num_labels)
-        truth = self._labels[rows]
-        positives = _positives(labels, truth.indptr, truth.indices)
+        true_labels = self._labels[rows]
+        positives = _positives(labels, true_labels.indptr, true_labels.indices)
         return XCBatch(
             tokens=full.tokens,
             labels=full.labels,
@@ -75,14 +75,14 @@ def _check_sizes(
     members: csr_array,
     neighbours: csr_array | None,
 ) -> None:
-    """Compare sizes once, for the compiled loops below do not look where they read and write."""
+    """Check all shapes once, because the compiled loops below do not check array bounds."""
     points, num_labels = labels.shape
     if beams.shape != log_prior.shape or len(beams) != points:
         found = f"{beams.shape} and {log_prior.shape}"
         raise ValueError(f"Expected beams and their log-priors to have shape ({points}, beam), got {found}.")
-    most = beams.max(initial=-1)
-    if most >= members.shape[0]:
-        raise ValueError(f"Expected beams of meta-labels 0 to {members.shape[0] - 1}, got {most}.")
+    largest = beams.max(initial=-1)
+    if largest >= members.shape[0]:
+        raise ValueError(f"Expected beams of meta-labels 0 to {members.shape[0] - 1}, got {largest}.")
     if members.shape[1] != num_labels:
         raise ValueError(f"Expected members among {num_labels} labels, got {members.shape[1]}.")
     if neighbours is not None and neighbours.shape != (num_labels, num_labels):
@@ -97,7 +97,7 @@ def _expand_beams(
     member_indptr: NDArray[np.int64],
     member_labels: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """List the labels of each row's meta-labels, and with each the log-probability of its meta-label."""
+    """Return the labels of each row's meta-labels, and for each label the log-prior of its meta-label."""
     width = 0
     for row in range(beams.shape[0]):
         count = 0
@@ -125,7 +125,7 @@ def _expand_beams(
 def _join_neighbours(
     labels: NDArray[np.int64], indptr: NDArray[np.int64], indices: NDArray[np.int64], num_labels: int
 ) -> NDArray[np.int64]:
-    """Append to each row the graph neighbours of its labels, each once."""
+    """Append to each row the graph neighbours of its labels that are not in the row, each once."""
     batch = len(labels)
     last_row = np.full(num_labels, -1, np.int64)
     counts = np.zeros(batch, np.int64)
@@ -156,7 +156,7 @@ def _join_neighbours(
 @numba.njit(cache=True)
 @no_type_check
 def _distinct(labels: NDArray[np.int64], num_labels: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the distinct labels in ascending order, and each entry's place among them (-1: padding)."""
+    """Return the distinct labels in ascending order, and the place of each entry among them (-1: padding)."""
     place = np.full(num_labels, -1, np.int64)
     for label in labels.flat:
         if label >= 0:
@@ -174,17 +174,17 @@ def _distinct(labels: NDArray[np.int64], num_labels: int) -> tuple[NDArray[np.in
 @numba.njit(cache=True)
 @no_type_check
 def _positives(
-    labels: NDArray[np.int64], truth_indptr: NDArray[np.int64], truth_ids: NDArray[np.int64]
+    labels: NDArray[np.int64], true_indptr: NDArray[np.int64], true_ids: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return (row, column) of the shortlist entries that are true; the truth's ids ascend in each row."""
+    """Return (row, column) of the shortlist entries that are true labels; ``true_ids`` are sorted per row."""
     found = np.empty((labels.size, 2), np.int64)
     count = 0
     for row in range(labels.shape[0]):
-        truth = truth_ids[truth_indptr[row] : truth_indptr[row + 1]]
+        own = true_ids[true_indptr[row] : true_indptr[row + 1]]
         for column in range(labels.shape[1]):
             label = labels[row, column]
-            place = np.searchsorted(truth, label)
-            if label >= 0 and place < len(truth) and truth[place] == label:
+            place = np.searchsorted(own, label)
+            if label >= 0 and place < len(own) and own[place] == label:
                 found[count, 0], found[count, 1] = row, column
                 count += 1
     return found[:count].copy()

@@ -1,4 +1,4 @@
-"""An extreme-classification data set in memory: frozen, and checked once at construction."""
+"""An extreme-classification data set in memory: immutable, and validated at construction."""
 
 import functools
 import hashlib
@@ -16,13 +16,13 @@ from xcgraph.errors import UserError
 from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 NO_PAIRS: NDArray[np.int64] = np.empty((0, 2), np.int64)
-# Rows of an array that are hashed at a time: arrays may be memory-mapped and larger than memory.
+# Rows hashed per block, because a memory-mapped array can be larger than the memory.
 _HASHED_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
 class PointTexts:
-    """The texts of points, which an :class:`XCData` does not hold: it has the features made of them.
+    """The texts of all points. An :class:`XCData` holds only the features made from them.
 
     Attributes:
         train: one text per training point.
@@ -39,9 +39,12 @@ class Split:
 
     Attributes:
         features: (points, tokens) float32 token weights, such as TF-IDF.
-        labels: (points, labels) float32, 1 where the point carries the label.
-        filter_pairs: (pairs, 2) of (point row, label) that must not count as predictions, such as an
-            item's own label (the repository's ``filter_labels_*.txt``).
+        labels: (points, labels) float32, 1 where the point has the label.
+        filter_pairs: (pairs, 2) of (point row, label). Evaluation ignores these predictions, for example an
+            item's own label (``filter_labels_*.txt`` in the repository).
+
+    Raises:
+        UserError: the parts have different numbers of points, or a filter pair is outside the matrix.
     """
 
     features: csr_array
@@ -51,23 +54,29 @@ class Split:
     def __post_init__(self) -> None:
         points, labels = self.labels.shape
         if self.features.shape[0] != points:
-            raise UserError(f"A split has {self.features.shape[0]} rows of features but {points} of labels.")
+            raise UserError(
+                f"Split: expected as many rows of features as of labels, found {self.features.shape[0]} rows "
+                f"of features and {points} of labels; use files that belong together."
+            )
         pairs = self.filter_pairs
         if pairs.ndim != 2 or pairs.shape[1] != 2:
-            raise UserError(f"Filter pairs must have shape (pairs, 2), got {pairs.shape}.")
+            raise UserError(f"Split: filter_pairs must have shape (pairs, 2), got {pairs.shape}.")
         outside = (pairs < 0) | (pairs >= np.array([[points, labels]]))
         if outside.any():
             point, label = pairs[outside.any(axis=1)][0]
-            raise UserError(f"Filter pair ({point}, {label}) lies outside {points} points × {labels} labels.")
+            raise UserError(
+                f"Split: filter pair ({point}, {label}) lies outside {points} points × {labels} labels; "
+                "remove the pair, or use the filter file of these points."
+            )
 
     def __len__(self) -> int:
         return int(self.features.shape[0])
 
     def take(self, rows: NDArray[np.int64]) -> "Split":
-        """Select points by row number, in that order.
+        """Return the points of these rows, in this order.
 
         Raises:
-            ValueError: a row is named twice.
+            ValueError: a row appears twice.
         """
         new_row = np.full(len(self), -1, np.int64)
         new_row[rows] = np.arange(len(rows))
@@ -80,20 +89,23 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class XCData:
-    """A data set: two splits over one set of tokens and one set of labels.
+    """A data set: two splits that share tokens and labels.
 
     Attributes:
-        name: the data set's name, as reports print it.
-        train: all training points, validation points included.
-        test: test points; read by the final evaluation only.
-        label_features: (labels, tokens) float32 token weights of the labels' own texts.
-        label_names: one text per label, or empty where the data set has none.
-        label_ids: the user's own id of each label, or empty where labels are known by number alone.
-        vocabulary: one text per token, or empty where the data set has none.
-        vectorizer: turns texts into rows like those of the features; None where only features are known.
-        metadata: by name, graphs that link points and labels to anchors; most data sets have none.
+        name: name of the data set in reports.
+        train: all training points, including the validation points.
+        test: test points, for the final evaluation only.
+        label_features: (labels, tokens) float32 token weights of the labels' texts.
+        label_names: one text per label, or empty if the data set has no label texts.
+        label_ids: the user's id of each label, or empty if labels have only numbers.
+        vocabulary: one text per token, or empty if the tokens are unknown.
+        vectorizer: transforms new texts to rows of features, or None if the data set has only features.
+        metadata: graphs that link points and labels to anchors, by name; empty for most data sets.
         propensity_a: A of the propensity model (Jain et al., KDD'16), a constant of the data set.
         propensity_b: B of the same model.
+
+    Raises:
+        UserError: the shapes of the parts do not fit together.
     """
 
     name: str
@@ -114,23 +126,26 @@ class XCData:
             found = (split.labels.shape[1], split.features.shape[1])
             if found != (labels, tokens):
                 raise UserError(
-                    f"{self.name}: the {part} split has {found[0]} labels and {found[1]} tokens, "
-                    f"but the label texts have {labels} labels and {tokens} tokens."
+                    f"{self.name}: the {part} split has {found[0]} labels and {found[1]} tokens, but the "
+                    f"label texts have {labels} labels and {tokens} tokens; use files that belong together."
                 )
-        for what, names, count in (
+        for kind, names, count in (
             ("label names", self.label_names, labels),
             ("label ids", self.label_ids, labels),
             ("vocabulary entries", self.vocabulary, tokens),
         ):
             if names and len(names) != count:
-                raise UserError(f"{self.name}: expected {count} {what}, found {len(names)}.")
+                raise UserError(
+                    f"{self.name}: expected {count} {kind}, found {len(names)}; "
+                    "use files that belong together."
+                )
         rows = {"train": len(self.train), "test": len(self.test), "labels": labels}
         for name, graph in self.metadata.items():
             for part, matrix in graph.parts():
                 if matrix.shape[0] != rows[part]:
                     raise UserError(
                         f"{self.name}: expected {rows[part]} rows in the {part} part of the graph metadata "
-                        f"{name}, found {matrix.shape[0]}; take the files that belong to these points."
+                        f"{name}, found {matrix.shape[0]}; use the files of these points and labels."
                     )
 
     @property
@@ -140,12 +155,12 @@ class XCData:
 
     @property
     def num_tokens(self) -> int:
-        """The size of the vocabulary that points and labels share."""
+        """The size of the vocabulary, which points and labels share."""
         return int(self.label_features.shape[1])
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """Hash everything that training or evaluation reads: equal data, equal fingerprint."""
+        """Fingerprint of everything that training and evaluation read. Equal data have equal fingerprints."""
         texts = (self.name, self.propensity_a, self.propensity_b, self.label_names, self.vocabulary)
         digest = hashlib.sha256(json.dumps((*texts, *([self.label_ids] if self.label_ids else []))).encode())
         parts = (_split_arrays(self.train), _split_arrays(self.test), _csr_arrays(self.label_features))
@@ -160,20 +175,23 @@ class XCData:
 
     @functools.cached_property
     def labels_fingerprint(self) -> str:
-        """Hash what metrics are measured against: if equal, they compare, whatever the tokens are."""
+        """Fingerprint of the labels and filter pairs of all points, independent of the features.
+
+        Runs with equal fingerprints can be compared even if their features differ.
+        """
         digest = hashlib.sha256(json.dumps(self.label_names).encode())
-        for array in chain(_truth_arrays(self.train), _truth_arrays(self.test)):
+        for array in chain(_label_arrays(self.train), _label_arrays(self.test)):
             _hash_array(digest, array)
         return digest.hexdigest()[:16]
 
 
 def _split_arrays(split: Split) -> Iterator[NDArray]:
-    """Give what a split says, whatever the order of its entries and pairs."""
+    """Yield the content of a split, independent of the order of its entries and pairs."""
     yield from _csr_arrays(split.features)
-    yield from _truth_arrays(split)
+    yield from _label_arrays(split)
 
 
-def _truth_arrays(split: Split) -> Iterator[NDArray]:
+def _label_arrays(split: Split) -> Iterator[NDArray]:
     yield from _csr_arrays(split.labels)
     yield split.filter_pairs[np.lexsort(split.filter_pairs.T[::-1])]
 
@@ -187,7 +205,7 @@ def _csr_arrays(matrix: csr_array) -> Iterator[NDArray]:
 
 
 def _hash_array(digest: "hashlib._Hash", array: NDArray) -> None:
-    """Hash shape and content in blocks of rows, integers of any width alike."""
+    """Hash shape and content in blocks of rows; the width of integers makes no difference."""
     digest.update(f"{array.shape}".encode())
     for start in range(0, len(array), _HASHED_ROWS):
         block = array[start : start + _HASHED_ROWS]

@@ -1,1 +1,1 @@
-"""Files of the field's data sets on one side, memory-mapped sparse matrices on the other."""
+"""Convert between the file formats of extreme classification and memory-mapped sparse matrices."""

@@ -1,4 +1,4 @@
-"""Entries as a file has them to canonical rows: sorted, each index once, no zeros."""
+"""Bring parsed rows into canonical form: sorted, each index once, no zeros."""
 
 from typing import Literal, no_type_check
 
@@ -11,29 +11,30 @@ from xcgraph.storage.stored_csr import CsrPart
 
 __all__ = ["Merge", "canonicalize_rows"]
 
-# What becomes of the values of an index that a row repeats.
+# How to merge the values of an index that a row repeats.
 Merge = Literal["sum", "max"]
 
 
 def canonicalize_rows(entries: Entries, merge: Merge) -> CsrPart:
-    """Bring rows into canonical form, in place, and count what had to be done.
+    """Bring rows into canonical form in place, and count the changes.
 
     Args:
-        entries: rows as they stand in a file; overwritten.
-        merge: repeated indices of a row get the sum of their values, in float32 and in the file's order, or
-            the largest of them.
+        entries: rows as parsed from a file; overwritten.
+        merge: ``sum`` adds the values of a repeated index, in float32 and in the order of the file; ``max``
+            takes the largest.
     """
     ends, indices, values = entries
-    unsorted_rows, repeated, zeros = _mend_rows(ends, indices, values, merge == "sum")
+    unsorted_rows, repeated, zeros = _canonicalize(ends, indices, values, merge == "sum")
     kept = len(indices) - repeated - zeros
     return CsrPart(ends, indices[:kept], values[:kept], unsorted_rows, repeated, zeros)
 
 
 @numba.njit(cache=True)
 @no_type_check
-def _mend_rows(
+def _canonicalize(
     ends: NDArray[np.int64], indices: NDArray[np.int32], values: NDArray[np.float32], summed: bool
 ) -> tuple[int, int, int]:
+    """Compact the rows towards the front; return the counts of unsorted rows, merged and dropped entries."""
     unsorted_rows = repeated = zeros = kept = start = 0
     for row in range(len(ends)):
         end = ends[row]
@@ -51,7 +52,7 @@ def _mend_rows(
                 values[kept - 1] = _merge(values[kept - 1], values[entry], summed)
                 repeated += 1
                 continue
-            if kept > first and values[kept - 1] == 0:  # complete by now
+            if kept > first and values[kept - 1] == 0:  # its sum is final: the next index is another one
                 kept -= 1
                 zeros += 1
             indices[kept], values[kept] = indices[entry], values[entry]
@@ -67,7 +68,7 @@ def _mend_rows(
 @numba.njit(cache=True)
 @no_type_check
 def _is_canonical(indices: NDArray[np.int32], values: NDArray[np.float32]) -> bool:
-    """Tell the usual case, in which nothing has to be moved; all at once is faster than to stop early."""
+    """Recognize the usual row, which needs no change. Checking all of it is faster than stopping."""
     wrong = 0
     for entry in range(1, len(indices)):
         wrong += indices[entry] <= indices[entry - 1]

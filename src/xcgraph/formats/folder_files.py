@@ -1,4 +1,4 @@
-"""The files of a data set's folder, found by the names that they may have."""
+"""Find the files of a dataset's folder by the names that they may have."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from xcgraph.formats.lines import open_file
 
 __all__ = ["FolderFiles", "content_hash"]
 
-_LISTED = 12
+_MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
 class FolderFiles:
-    """A folder in which every file may be there plain or with the ending ``.gz``.
+    """A folder in which every file may be plain or compressed, with the ending ``.gz``.
 
     Attributes:
         folder: the folder; ``~`` stands for the user's home.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: the folder does not exist.
     """
 
     folder: Path
@@ -30,12 +30,12 @@ class FolderFiles:
         if not folder.is_dir():
             found = "a file" if folder.exists() else "nothing"
             raise UserError(
-                f"{folder}: expected the folder of a data set, found {found}; correct the path (data.path)."
+                f"{folder}: expected the folder of a dataset, found {found}; correct the path (data.path)."
             )
         object.__setattr__(self, "folder", folder)
 
     def find(self, *names: str) -> Path | None:
-        """Return the first file of these names that is there, plain before ``.gz``."""
+        """Return the first existing file with one of these names, plain before ``.gz``, or None."""
         for name in names:
             for path in (self.folder / name, self.folder / f"{name}.gz"):
                 if path.is_file():
@@ -43,30 +43,30 @@ class FolderFiles:
         return None
 
     def need(self, *names: str) -> Path:
-        """Return the first file of these names that is there.
+        """Return the first existing file with one of these names.
 
         Raises:
-            UserError: none is.
+            UserError: there is no such file.
         """
         found = self.find(*names)
         if found is None:
             raise UserError(
-                f"{self.folder}: expected {' or '.join(names)}, found {self.listing()}; add the file."
+                f"{self.folder}: expected {' or '.join(names)}, found {self.listing()}; add the missing file."
             )
         return found
 
     def listing(self) -> str:
-        """Name what is in the folder, as far as a message has room for it."""
+        """List the first files of the folder, for an error message."""
         names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in self.folder.iterdir())
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        return (", ".join(names[:_LISTED]) or "nothing") + more
+        more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+        return (", ".join(names[:_MAX_LISTED]) or "nothing") + more
 
 
 def content_hash(path: Path) -> str:
-    """Hash a file's content.
+    """Return the SHA-256 of a file's content.
 
     Raises:
-        UserError: there is no such file, or it cannot be read.
+        UserError: the file does not exist or cannot be read.
     """
     with open_file(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,10 +1,10 @@
-"""Records in files of one JSON object a line: texts, and the labels of points."""
+"""Read files with one JSON object on each line: the texts and the labels of points."""
 
 import json
 import re
 import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,21 +19,21 @@ from xcgraph.storage.stored_csr import CsrPart, CsrWriter, open_csr
 
 __all__ = ["JsonTexts", "read_targets"]
 
-_BATCH = 10_000
+_RECORDS_PER_BATCH = 10_000
 _LENGTH_SHOWN = 60
-_LONGEST_RECORD = 16 << 20  # what is read of it takes up to thirty times as much memory
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_MAX_RECORD_SIZE = 16 << 20  # the parsed record takes up to thirty times as much memory
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class JsonTexts:
-    """The texts of a file of records; every iteration reads the file anew.
+    """Iterates over the texts of a file of records. Each iteration reads the file again.
 
     Args:
         source: the file, plain or gzip.
-        fields: whose values make up a text, with blanks between them; one that is missing adds nothing.
+        fields: names of the fields that make up a text, joined by spaces. A missing field adds nothing.
 
     Raises:
-        UserError: while iterating, the file is damaged, or a record has none of the fields.
+        UserError: during iteration, if the file is damaged or a record has none of the fields.
     """
 
     def __init__(self, source: Path, fields: Sequence[str]) -> None:
@@ -46,45 +46,45 @@ class JsonTexts:
         for number, record in _records(self.source, self._decoder):
             yield self._text(record, f"{self.source}, line {number}")
 
-    def _text(self, record: Mapping[str, Any], where: str) -> str:
+    def _text(self, record: Mapping[str, Any], place: str) -> str:
         values = [record[field] for field in self._fields if record.get(field) is not None]
         if not any(field in record for field in self._fields):
             found = ", ".join(record)[:_LENGTH_SHOWN]
             raise UserError(
-                f"{where}: expected some of the fields {', '.join(self._fields)}, found {found}; "
-                "name others (data.fields) or correct the line."
+                f"{place}: expected at least one of the fields {', '.join(self._fields)}, found {found}; "
+                "set data.fields to fields of the file, or correct the line."
             )
         for value in values:
             if not isinstance(value, str):
                 raise UserError(
-                    f"{where}: expected text in the fields {', '.join(self._fields)}, found {_shown(value)}; "
-                    "correct the line."
+                    f"{place}: expected text in the fields {', '.join(self._fields)}, found {_shown(value)}; "
+                    "put the value in quotes."
                 )
-        # Half of a character can be written in JSON, but in no file.
-        return _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", " ".join(filter(None, values)))
+        # JSON can escape half of a surrogate pair, which no text file can hold.
+        return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", " ".join(filter(None, values)))
 
     def inputs(self) -> dict[str, object]:
-        """Describe all that the texts depend on."""
+        """Return everything that the texts depend on, as part of a cache key."""
         return {"file": content_hash(self.source), "fields": self._fields}
 
     def note(self) -> str:
-        """Say what was odd in the last iteration, if anything."""
+        """Return a warning about the last iteration, or an empty text."""
         return self._decoder.note()
 
 
 def read_targets(source: Path, num_labels: int, cache: ArtifactStore) -> csr_array:
-    """Read the labels of points, ``target_ind``, except those with a relevance of 0 in ``target_rel``.
+    """Read the labels of points from ``target_ind``, without those whose ``target_rel`` is 0.
 
     Args:
-        source: the file, plain or gzip, a record a point.
-        num_labels: labels are numbered from 0 to one less.
-        cache: where the converted labels are kept.
+        source: the file, plain or gzip, with one record per point.
+        num_labels: number of labels; ids run from 0 to one less.
+        cache: store that keeps the converted labels.
 
     Returns:
         (points, labels) float32 ones, memory-mapped and read-only.
 
     Raises:
-        UserError: the file is damaged, or a record names labels that are not there.
+        UserError: the file is damaged, or a record has an unknown label or the same label twice.
     """
 
     def build(folder: Path) -> None:
@@ -93,67 +93,90 @@ def read_targets(source: Path, num_labels: int, cache: ArtifactStore) -> csr_arr
             for number, record in _records(source, Decoder())
         )
         with CsrWriter(folder, "labels", num_labels) as writer:
-            while batch := list(islice(rows, _BATCH)):
+            while batch := list(islice(rows, _RECORDS_PER_BATCH)):
                 part = binary_rows(batch, num_labels)
                 writer.append(CsrPart(part.indptr[1:], part.indices, part.data))
 
-    inputs = {"file": content_hash(source), "labels": num_labels}
+    # "repeats" sets these artifacts apart from older ones, in which repeated labels were merged.
+    inputs = {"file": content_hash(source), "labels": num_labels, "repeats": "refused"}
     return open_csr(cache.make("json-labels", inputs, build).folder, "labels")
 
 
 def _records(source: Path, decoder: Decoder) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the records of a file with their line numbers."""
     for number, line in numbered_lines(source):
-        if len(line) > _LONGEST_RECORD:
+        place = f"{source}, line {number}"
+        if len(line) > _MAX_RECORD_SIZE:
             raise UserError(
-                f"{source}, line {number}: expected a record of at most {_LONGEST_RECORD >> 20} MiB, found a "
-                "longer line; write one record a line."
+                f"{place}: expected a record of at most {_MAX_RECORD_SIZE >> 20} MiB, found a longer line; "
+                "write one record on each line."
             )
         text = decoder.decode(line, number)
+        if not text.strip():
+            raise UserError(
+                f"{place}: expected one JSON object, found a blank line before the last record; remove the "
+                'line, or write {"title": ""} for a record without text.'
+            )
         try:
             record = json.loads(text)
         except (ValueError, RecursionError) as error:
-            found = f"found {text[:_LENGTH_SHOWN]!r} ({error})" if text.strip() else "found a blank line"
             raise UserError(
-                f"{source}, line {number}: expected one JSON object, {found}; correct the line or fetch the "
-                "file anew."
+                f"{place}: expected one JSON object, found {text[:_LENGTH_SHOWN]!r} ({error}); correct the "
+                "line or fetch the file again."
             ) from error
         if not isinstance(record, dict):
             raise UserError(
-                f"{source}, line {number}: expected one JSON object with fields, found "
-                f"{text[:_LENGTH_SHOWN]!r}; correct the line."
+                f"{place}: expected one JSON object with fields, found {text[:_LENGTH_SHOWN]!r}; correct the "
+                'line, such as {"title": "red apple"}.'
             )
         yield number, record
 
 
 def _shown(value: object) -> str:
-    """Quote a part of a record; nesting that JSON still bears may be too deep for ``repr``."""
+    """Quote a part of a record; ``repr`` could fail on nesting that the JSON parser accepts."""
     return reprlib.repr(value)
 
 
-def _targets(record: Mapping[str, Any], num_labels: int, where: str) -> list[int]:
-    """Give a record's labels, sorted and each once."""
+def _targets(record: Mapping[str, Any], num_labels: int, place: str) -> list[int]:
+    """Return the sorted labels of a record."""
     labels = record.get("target_ind")
     if not isinstance(labels, list):
         raise UserError(
-            f"{where}: expected a list of labels in target_ind, found {_shown(labels)}; correct the line."
+            f"{place}: expected a list of label ids in target_ind, found {_shown(labels)}; write a "
+            "list such as [0, 2], or [] for a point without labels."
         )
     relevances = record.get("target_rel", [1] * len(labels))
     if not isinstance(relevances, list) or len(relevances) != len(labels):
         found = len(relevances) if isinstance(relevances, list) else _shown(relevances)
         raise UserError(
-            f"{where}: expected {len(labels)} relevances in target_rel, one for each of target_ind, "
-            f"found {found}; correct the line."
+            f"{place}: expected {len(labels)} relevances in target_rel, one for each label in target_ind, "
+            f"found {found}; make the lists equally long, or leave target_rel out."
         )
     for label in labels:
         if type(label) is not int or not 0 <= label < num_labels:
             raise UserError(
-                f"{where}: expected labels from 0 to {num_labels - 1} in target_ind, found {_shown(label)}; "
-                "correct the line or take the file of labels that belongs to it."
+                f"{place}: expected labels from 0 to {num_labels - 1} in target_ind, found {_shown(label)}; "
+                "correct the line, or use the file of labels that belongs to this file."
             )
     for relevance in relevances:
         if type(relevance) not in (int, float) or not relevance >= 0:
             raise UserError(
-                f"{where}: expected relevances ≥ 0 in target_rel, found {_shown(relevance)}; "
+                f"{place}: expected relevances of at least 0 in target_rel, found {_shown(relevance)}; "
                 "correct the line."
             )
-    return sorted({label for label, relevance in zip(labels, relevances, strict=True) if relevance})
+    _refuse_repeats(labels, place)
+    return sorted(label for label, relevance in zip(labels, relevances, strict=True) if relevance)
+
+
+def _refuse_repeats(labels: Sequence[int], place: str) -> None:
+    """Refuse a list with a repeated label; rows of 0 and 1 come from a label binarizer."""
+    repeated = [label for label, following in pairwise(sorted(labels)) if label == following]
+    if not repeated:
+        return
+    remedy = "give each id once"
+    if set(labels) <= {0, 1}:
+        ids = [position for position, value in enumerate(labels) if value]
+        remedy = f"this looks like an indicator row; give the ids of the labels, here {_shown(ids)}"
+    raise UserError(
+        f"{place}: expected each label once in target_ind, found {repeated[0]} more than once; {remedy}."
+    )

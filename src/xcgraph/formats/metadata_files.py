@@ -1,4 +1,4 @@
-"""Graph metadata in a data set's folder: ``NAME_{trn,tst,lbl}_X_Y.{txt,npz}``, as OAK and RAMEN name it."""
+"""Read and write graph metadata, ``NAME_{trn,tst,lbl}_X_Y.{txt,npz}``, as in the data of OAK and RAMEN."""
 
 import logging
 import re
@@ -23,17 +23,20 @@ _PARTS = {"train": "trn", "test": "tst", "labels": "lbl"}
 def read_metadata(
     files: FolderFiles, cache: ArtifactStore, rows: Mapping[str, SourcedCount]
 ) -> dict[str, GraphMetadata]:
-    """Read all graph metadata of a folder, by name.
+    """Read all graph metadata of a folder.
 
-    Graphs without training points, such as a linker's predictions, are left out with a warning.
+    Graphs without training points, such as the predictions of a linker, are ignored with a warning.
 
     Args:
         files: the folder.
-        cache: where converted files are kept.
-        rows: the numbers of ``train`` points, ``test`` points and ``labels``.
+        cache: store that keeps converted files.
+        rows: numbers of ``train`` points, ``test`` points and ``labels``.
+
+    Returns:
+        The graphs by name.
 
     Raises:
-        UserError: a file is damaged or has another number of rows, or the files of a graph differ in their
+        UserError: a file is damaged or has the wrong number of rows, or the files of a graph disagree on the
             number of anchors.
     """
     found = {match["name"] for path in files.folder.iterdir() if (match := _PATTERN.fullmatch(path.name))}
@@ -42,8 +45,9 @@ def read_metadata(
         paths = {part: files.find(*_file_names(name, part)) for part in _PARTS}
         if paths["train"] is None:
             _log.warning(
-                "%s: %s is left out, for it has no %s.", files.folder, name, _file_names(name, "train")[0]
-            )
+                "%s: graph metadata %s is ignored because there is no %s.",
+                files.folder, name, _file_names(name, "train")[0],
+            )  # fmt: skip
             continue
         matrices = {part: read_matrix(path, cache) for part, path in paths.items() if path is not None}
         for part, matrix in matrices.items():
@@ -54,7 +58,7 @@ def read_metadata(
 
 
 def write_metadata(folder: Path, ending: str, metadata: Mapping[str, GraphMetadata]) -> None:
-    """Write graphs as text; ``ending`` is empty or ``.gz``."""
+    """Write graphs as text files, with ``ending`` (``.gz`` or empty) after their names."""
     for name, graph in metadata.items():
         for part, matrix in graph.parts():
             write_rows(folder / (_file_names(name, part)[0] + ending), matrix)

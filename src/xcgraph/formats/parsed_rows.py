@@ -1,4 +1,4 @@
-"""What the parser makes of a text, and what it may find wrong with it."""
+"""The result of parsing rows, and the errors that a parser can report."""
 
 from enum import IntEnum
 from typing import NamedTuple
@@ -10,11 +10,11 @@ __all__ = ["Entries", "Fault", "ParseError"]
 
 
 class Entries(NamedTuple):
-    """Rows as they stand in the text: in any order, with repetitions and zeros.
+    """Rows as they stand in the text: in any order, with repeated indices and zeros.
 
     Attributes:
-        ends: (rows,) int64, for each row the number of entries in it and the rows before it.
-        indices: (nnz,) int32.
+        ends: (rows,) int64; for each row, the number of entries up to its end.
+        indices: (nnz,) int32 column numbers.
         values: (nnz,) float32.
     """
 
@@ -24,7 +24,7 @@ class Entries(NamedTuple):
 
 
 class Fault(IntEnum):
-    """What is wrong where parsing stops."""
+    """The reason why the compiled parser stopped."""
 
     NONE = 0
     NO_INDEX = 1
@@ -36,18 +36,18 @@ class Fault(IntEnum):
 
 
 class ParseError(ValueError):
-    """A chunk is not what it should be.
+    """A token in a chunk does not follow the format.
 
     Attributes:
-        position: the byte in the chunk at which the token starts that is wrong.
-        expected: what should be there.
+        position: the byte in the chunk at which the wrong token starts.
+        expected: what should stand there.
         found: the token.
-        mend: what to do about it.
+        remedy: how to correct it.
     """
 
-    def __init__(self, position: int, *, expected: str, found: bytes, mend: str) -> None:
-        super().__init__(f"at byte {position}: expected {expected}, found {found!r}; {mend}")
+    def __init__(self, position: int, *, expected: str, found: bytes, remedy: str) -> None:
+        super().__init__(f"at byte {position}: expected {expected}, found {found!r}; {remedy}")
         self.position = position
         self.expected = expected
         self.found = found
-        self.mend = mend
+        self.remedy = remedy

@@ -1,7 +1,7 @@
-"""Bytes to entries, compiled: each function takes a position in a text that ends with a line feed.
+"""Compiled parser of sparse rows. Each function takes a position in a text that ends with a line feed.
 
-All in one file, for numba's cache does not notice changes of what is compiled into a function elsewhere.
-``forceinline`` on what runs per entry or per byte makes the whole twice as fast.
+All functions are in one file because numba's cache does not notice changes to inlined functions in other
+files. ``forceinline`` on the functions that run per entry or per byte doubles the speed.
 """
 
 from typing import no_type_check
@@ -16,22 +16,22 @@ __all__ = ["scan_points", "scan_rows"]
 
 _TAB, _LINE_FEED, _RETURN, _SPACE = b"\t\n\r "
 _COLON, _COMMA, _PLUS, _MINUS, _POINT, _ZERO, _SMALL_E, _LARGE_E = b":,+-.0eE"
-_FULL_MANTISSA = 10**17  # ten times this, and a digit, still fits int64
-# Up to here integers and powers of ten are exact in float64, so their quotient is rounded once.
+_FULL_MANTISSA = 10**17  # ten times this number plus a digit still fits into int64
+# Up to these limits, integers and powers of ten are exact in float64, and their quotient is rounded once.
 _EXACT_MANTISSA = 2**53
 _EXACT_POWER = 22
-# Up to here quotients with an 18-digit integer stay among float64's normal numbers.
+# Up to this power, quotients with an 18-digit integer are normal float64 numbers.
 _LARGEST_POWER = 280
 _POWERS = np.array([float(f"1e{power}") for power in range(_LARGEST_POWER + 1)])
-# More than the rounding of mantissa, power and quotient, and than the digits that were left out.
+# Larger than the errors from rounding mantissa, power and quotient and from omitted digits together.
 _SLACK = 2.0**-49
-_MOST_DIGITS = 18  # of a number that surely fits int64
+_MAX_DIGITS = 18  # any number with this many digits fits into int64
 
 
 @numba.njit(cache=True)
 @no_type_check
 def scan_rows(text: NDArray[np.uint8], columns: int, entries: Entries) -> tuple[int, int, int]:
-    """Fill in the entries; return their number, a fault and where it is."""
+    """Fill in the entries; return their number, a fault and its position."""
     at = count = row = 0
     while at < len(text):
         at, count, fault = _parse_entries(text, at, columns, entries, count)
@@ -48,7 +48,7 @@ def scan_rows(text: NDArray[np.uint8], columns: int, entries: Entries) -> tuple[
 def scan_points(
     text: NDArray[np.uint8], limits: tuple[int, int], features: Entries, labels: Entries
 ) -> tuple[tuple[int, int], int, int]:
-    """Fill in features and labels; return their numbers, a fault and where it is."""
+    """Fill in features and labels; return their numbers, a fault and its position."""
     at = count = label_count = row = 0
     while at < len(text):
         at, label_count, fault = _parse_labels(text, at, limits[1], labels, label_count)
@@ -67,7 +67,7 @@ def scan_points(
 def _parse_entries(
     text: NDArray[np.uint8], at: int, columns: int, entries: Entries, count: int
 ) -> tuple[int, int, int]:
-    """Read ``index:value …``; return the position of the line's end or of a fault, the count, a fault."""
+    """Parse ``index:value …``; return the position of the line end or the fault, the count, and the fault."""
     start = _skip_blanks(text, at)
     while _byte(text, start) != _LINE_FEED:
         index, colon = _parse_index(text, start)
@@ -88,7 +88,7 @@ def _parse_entries(
 @numba.njit(cache=True)
 @no_type_check
 def _index_fault(text: NDArray[np.uint8], start: int, end: int) -> int:
-    """Say what is wrong with a token that has no digits or no colon behind them."""
+    """Return the fault of a token that has no digits, or no colon after them."""
     if _byte(text, start) == _MINUS:
         return Fault.INDEX_OUTSIDE
     return Fault.NO_COLON if end > start and _ends_token(text, end) else Fault.NO_INDEX
@@ -99,7 +99,7 @@ def _index_fault(text: NDArray[np.uint8], start: int, end: int) -> int:
 def _parse_labels(
     text: NDArray[np.uint8], at: int, num_labels: int, entries: Entries, count: int
 ) -> tuple[int, int, int]:
-    """Read ``label,label,…``; return the position behind it or of a fault, the number of labels, a fault."""
+    """Parse ``label,label,…``; return the position after it or of the fault, the count, and the fault."""
     if _ends_token(text, at):
         return at, count, Fault.NONE
     while True:
@@ -118,14 +118,14 @@ def _parse_labels(
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _byte(text: NDArray[np.uint8], at: int) -> np.uint8:
-    """Give the byte here; a signed position would be looked at whether it counts from the end."""
+    """Return a byte. The position is unsigned because numba checks signed ones for counting from the end."""
     return text[np.uint64(at)]
 
 
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _skip_blanks(text: NDArray[np.uint8], at: int) -> int:
-    """Skip spaces and tabs, and the carriage return of a line end; a lone one is no blank."""
+    """Skip spaces, tabs, and the carriage return of a line end; other carriage returns are not blanks."""
     while _byte(text, at) == _SPACE or (_byte(text, at) < _SPACE and _is_rare_blank(text, at)):
         at += 1
     return at
@@ -147,19 +147,19 @@ def _ends_token(text: NDArray[np.uint8], at: int) -> bool:
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _parse_index(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Read digits as (number, position behind them); what int32 cannot hold becomes 2³¹ or more."""
+    """Parse digits as (number, position after them); a number beyond int32 becomes 2³¹ or more."""
     start = at
     index, at = _digits(text, at, 0)
-    return (index if at - start <= _MOST_DIGITS else _long_number(text, start)[0]), at
+    return (index if at - start <= _MAX_DIGITS else _long_number(text, start)[0]), at
 
 
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
-    """Read a decimal number as (value, position behind it).
+    """Parse a decimal number as (value, position after it).
 
-    The value is float32's nearest to float64's nearest, as Python gives it, or NaN where that takes more
-    digits than are kept here. Without a number the position is that of the start.
+    The value is rounded to float64 and then to float32, as in Python. It is NaN if the rounding depends on
+    digits that this parser does not keep. If there is no number, the position is the start.
     """
     start = at
     negative = _byte(text, at) == _MINUS
@@ -174,30 +174,30 @@ def _parse_value(text: NDArray[np.uint8], at: int) -> tuple[np.float32, int]:
         num_digits += at - fraction
     if num_digits == 0:
         return np.float32(np.nan), start
-    exponent, left_out = fraction - at, 0
-    if num_digits > _MOST_DIGITS:
-        mantissa, left_out = _long_number(text, whole)
-        exponent += left_out
+    exponent, omitted = fraction - at, 0
+    if num_digits > _MAX_DIGITS:
+        mantissa, omitted = _long_number(text, whole)
+        exponent += omitted
     if _byte(text, at) == _SMALL_E or _byte(text, at) == _LARGE_E:
         power, end = _power(text, at + 1)
         if end == at + 1:
             return np.float32(np.nan), start
         exponent, at = exponent + power, end
-    value = _scale(mantissa, exponent, left_out == 0)
+    value = _scale(mantissa, exponent, omitted == 0)
     return -value if negative else value, at
 
 
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _digit(text: NDArray[np.uint8], at: int) -> np.uint8:
-    """Give what a digit stands for, and more than 9 for anything else: one byte, one comparison."""
+    """Return the value of a digit, and more than 9 for any other byte, which takes only one comparison."""
     return np.uint8(_byte(text, at) - _ZERO)
 
 
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _digits(text: NDArray[np.uint8], at: int, number: int) -> tuple[int, int]:
-    """Append digits to a number, which makes no sense beyond ``_MOST_DIGITS``; also give where they end."""
+    """Append digits to a number and return it with their end; it overflows beyond ``_MAX_DIGITS``."""
     digit = _digit(text, at)
     while digit <= 9:
         number = 10 * number + digit
@@ -209,22 +209,22 @@ def _digits(text: NDArray[np.uint8], at: int, number: int) -> tuple[int, int]:
 @numba.njit(cache=True)
 @no_type_check
 def _long_number(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Read digits, also those around a decimal point, as long as they fit; also give how many did not."""
-    mantissa = left_out = 0
+    """Parse digits around an optional decimal point; return the number and how many digits did not fit."""
+    mantissa = omitted = 0
     while _digit(text, at) <= 9 or _byte(text, at) == _POINT:
         digit = _digit(text, at)
         if digit <= 9 and mantissa < _FULL_MANTISSA:
             mantissa = 10 * mantissa + digit
         elif digit <= 9:
-            left_out += 1
+            omitted += 1
         at += 1
-    return mantissa, left_out
+    return mantissa, omitted
 
 
 @numba.njit(cache=True)
 @no_type_check
 def _power(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
-    """Read the power of ten behind an e; without digits the position is that of the start."""
+    """Parse the exponent after an e; if there are no digits, the position is the start."""
     start = at
     negative = _byte(text, at) == _MINUS
     if negative or _byte(text, at) == _PLUS:
@@ -239,7 +239,7 @@ def _power(text: NDArray[np.uint8], at: int) -> tuple[int, int]:
 @numba.njit(cache=True, forceinline=True)
 @no_type_check
 def _scale(mantissa: int, exponent: int, is_whole: bool) -> np.float32:
-    """Round mantissa · 10^exponent to float64 and float32; NaN where the result is not certain."""
+    """Round mantissa · 10^exponent to float64 and then float32; return NaN if the result is uncertain."""
     power = abs(exponent)
     if power > _LARGEST_POWER:
         return np.float32(np.nan)

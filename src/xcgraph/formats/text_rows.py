@@ -1,4 +1,4 @@
-"""Sparse rows to the bytes of their lines; numpy finds the digits of values, a compiled loop joins them."""
+"""Format sparse rows as text: numpy formats each distinct value once, a compiled loop joins the lines."""
 
 from typing import NamedTuple, no_type_check
 
@@ -14,16 +14,23 @@ _INDEX_DIGITS = 10
 
 
 class _Rows(NamedTuple):
-    """Canonical rows, and the text of each value."""
+    """Canonical rows with the text of each value.
+
+    Attributes:
+        indptr: (rows + 1,) row pointers.
+        indices: (nnz,) column numbers.
+        which: (nnz,) for each entry, the row of ``digits`` with its value.
+        digits: (values, length) text of each distinct value, padded with NUL.
+    """
 
     indptr: NDArray[np.int64]
     indices: NDArray[np.int64]
-    which: NDArray[np.int64]  # for each entry, the row of ``digits`` that is its value
-    digits: NDArray[np.uint8]  # NUL behind the last
+    which: NDArray[np.int64]
+    digits: NDArray[np.uint8]
 
 
 def rows_text(matrix: csr_array) -> bytes:
-    """Give ``index:value index:value …`` for each row.
+    """Return a line ``index:value index:value …`` for each row.
 
     Raises:
         ValueError: a value is NaN or infinite.
@@ -34,21 +41,21 @@ def rows_text(matrix: csr_array) -> bytes:
 
 
 def points_text(features: csr_array, labels: csr_array) -> bytes:
-    """Give ``label,label,… index:value index:value …`` for each point, with a blank before the features.
+    """Return a line ``label,label,… index:value index:value …`` for each point.
 
     Raises:
-        ValueError: a value is NaN or infinite, or that of a label is not 1.
+        ValueError: a value is NaN or infinite, or the value of a label is not 1.
     """
-    named = _canonical(labels)
-    if (named.data != 1).any():
-        raise ValueError(f"Expected 1 as the value of each label, found {named.data[named.data != 1][0]}.")
-    points, point_labels = _with_digits(_canonical(features)), _with_digits(named)
+    binary = _canonical(labels)
+    if (binary.data != 1).any():
+        raise ValueError(f"Expected 1 as the value of each label, found {binary.data[binary.data != 1][0]}.")
+    points, point_labels = _with_digits(_canonical(features)), _with_digits(binary)
     text = np.empty(_size(points) + _size(point_labels), np.uint8)
     return text[: _fill_points(points, point_labels, text)].tobytes()
 
 
 def _canonical(matrix: csr_array) -> csr_array:
-    """Give the rows as float32, in order, each index once and without zeros."""
+    """Return the rows as float32 in canonical form: sorted, each index once, no zeros."""
     rows = csr_array(matrix, dtype=np.float32)
     if not np.isfinite(rows.data).all():
         raise ValueError(f"Expected finite values, found {rows.data[~np.isfinite(rows.data)][0]}.")
@@ -61,7 +68,7 @@ def _canonical(matrix: csr_array) -> csr_array:
 
 
 def _with_digits(rows: csr_array) -> _Rows:
-    """Find the fewest digits of each distinct value that lead back to it."""
+    """Format each distinct value with the fewest digits that give the same value when read."""
     values, which = np.unique(rows.data, return_inverse=True)
     digits = np.array([text.removesuffix(b".0") for text in values.astype("S").tolist()], "S")
     return _Rows(
@@ -73,7 +80,7 @@ def _with_digits(rows: csr_array) -> _Rows:
 
 
 def _size(rows: _Rows) -> int:
-    """Bound the bytes that rows can take: index, colon, value and blank each, and two bytes a row."""
+    """Bound the size of the text: index, colon, value and blank per entry, and two bytes per row."""
     per_entry = _INDEX_DIGITS + int(rows.digits.shape[1]) + 2
     return len(rows.indices) * per_entry + 2 * len(rows.indptr)
 

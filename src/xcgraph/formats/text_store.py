@@ -1,4 +1,4 @@
-"""Token weights of texts in files, made once and kept in memory-mapped matrices."""
+"""Vectorize the texts of files once, and keep the features in memory-mapped matrices."""
 
 import json
 import logging
@@ -20,36 +20,36 @@ __all__ = ["StoredFeatures", "TextSource", "read_features"]
 
 _log = logging.getLogger(__name__)
 
-_LONGEST_REASON = 200
+_MAX_REASON_LENGTH = 200
 _PARTS = ("train", "test", "labels")
 
 
 @runtime_checkable
 class TextSource(Protocol):
-    """Texts in a file: one a line, or in records. Every iteration reads the file anew."""
+    """The texts of a file, one on each line or in records. Each iteration reads the file again."""
 
     source: Path
 
     def __iter__(self) -> Iterator[str]:
-        """Give the texts."""
+        """Yield the texts."""
 
     def inputs(self) -> Mapping[str, object]:
-        """Describe all that the texts depend on."""
+        """Return everything that the texts depend on, as part of a cache key."""
 
     def note(self) -> str:
-        """Say what was odd in the last iteration, if anything."""
+        """Return a warning about the last iteration, or an empty text."""
 
 
 @dataclass(frozen=True)
 class StoredFeatures:
-    """Token weights, memory-mapped and read-only.
+    """Features computed from texts, memory-mapped and read-only.
 
     Attributes:
         train: (train points, tokens) float32.
         test: (test points, tokens) float32.
         labels: (labels, tokens) float32.
         vocabulary: one token per column.
-        vectorizer: of further texts; None where nothing here can read them.
+        vectorizer: fitted vectorizer for new texts; None if the kind of features does not allow one.
     """
 
     train: csr_array
@@ -60,24 +60,24 @@ class StoredFeatures:
 
 
 def read_features(files: Mapping[str, TextSource], text: Vectorizer, cache: ArtifactStore) -> StoredFeatures:
-    """Weigh the tokens of all texts, or take what an earlier call has kept.
+    """Vectorize all texts, or return the result of an earlier call from the cache.
 
     Args:
-        files: the texts of ``train``, ``test`` and ``labels``.
-        text: how texts become token weights.
-        cache: where they are kept.
+        files: texts of the parts ``train``, ``test`` and ``labels``.
+        text: the vectorizer.
+        cache: store that keeps the features.
 
     Raises:
-        UserError: a file is missing or damaged, or no token is left.
+        UserError: a file is missing or damaged, or no token remains.
     """
 
     def build(folder: Path) -> None:
-        weighed = text.fit_transform(files["train"], files["test"], label_texts=files["labels"])
+        fitted = text.fit_transform(files["train"], files["test"], label_texts=files["labels"])
         for part in _PARTS:
-            _store(folder, part, getattr(weighed, part))
-        write_atomically(folder / "vocabulary.json", json.dumps(weighed.vocabulary))
-        if weighed.vectorizer is not None:
-            weighed.vectorizer.save(folder)
+            _store(folder, part, getattr(fitted, part))
+        write_atomically(folder / "vocabulary.json", json.dumps(fitted.vocabulary))
+        if fitted.vectorizer is not None:
+            fitted.vectorizer.save(folder)
         write_atomically(folder / "notes.json", json.dumps({part: files[part].note() for part in _PARTS}))
 
     inputs = {"text": text, "reader": "kept", **{part: files[part].inputs() for part in _PARTS}}
@@ -86,13 +86,13 @@ def read_features(files: Mapping[str, TextSource], text: Vectorizer, cache: Arti
         notes = read_json(artifact.path("notes.json"))
         vocabulary = tuple(map(str, read_json(artifact.path("vocabulary.json"))))
         vectorizer = FittedVectorizer.load(artifact.folder, vocabulary)
-        found = {part: notes[part] for part in _PARTS}
+        notes = {part: notes[part] for part in _PARTS}
     except (OSError, LookupError, TypeError, ValueError) as error:
         raise UserError(
-            f"{artifact.folder}: expected stored texts, found {str(error)[:_LONGEST_REASON]}; remove the "
-            "folder, and it is made anew."
+            f"{artifact.folder}: expected stored features of texts, found damage "
+            f"({str(error)[:_MAX_REASON_LENGTH]}); remove the folder, and the next run creates it again."
         ) from error
-    for part, note in found.items():
+    for part, note in notes.items():
         if note:
             _log.warning("%s: %s.", files[part].source, note)
     return StoredFeatures(

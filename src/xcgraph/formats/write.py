@@ -1,4 +1,7 @@
-"""Sparse rows to the repository's text files: block by block, to the bit, and never half of a file."""
+"""Write sparse rows to the text formats of the repository, block by block and without loss of precision.
+
+A file appears under its name only when it is complete.
+"""
 
 import gzip
 import os
@@ -16,18 +19,18 @@ from xcgraph.storage.atomic_files import publish
 __all__ = ["RowsWriter", "TextFile", "write_points", "write_rows"]
 
 _ENTRIES_PER_BLOCK = 1 << 19
-_GZIP_LEVEL = 6  # 9 takes five times as long for one hundredth less
+_GZIP_LEVEL = 6  # level 9 takes five times as long and saves one percent
 
 
 def write_rows(path: Path, matrix: csr_array) -> None:
-    """Write a file of the split format: a header ``rows columns``, then ``index:value …`` per row.
+    """Write a file of the layout ``split``: a header ``rows columns``, then ``index:value …`` for each row.
 
-    Values are written as float32, with the fewest digits that lead back to the same bits; entries of value 0
-    are left out. The file is there when it is complete, and is gzip if its name ends with ``.gz``.
+    Values are written as float32, with the fewest digits that give the same bits when read. Entries of value
+    0 are left out. The file is compressed if its name ends with ``.gz``.
 
     Args:
-        path: where to write; replaced if it is there.
-        matrix: (rows, columns) finite values; may be memory-mapped, is read block by block.
+        path: where to write; an existing file is replaced.
+        matrix: (rows, columns) finite values; read block by block, for example from a memory map.
 
     Raises:
         ValueError: a value is NaN or infinite.
@@ -38,17 +41,18 @@ def write_rows(path: Path, matrix: csr_array) -> None:
 
 
 def write_points(path: Path, features: csr_array, labels: csr_array) -> None:
-    """Write a file of the old format: ``points features labels``, then ``l,l,… f:v f:v …`` per point.
+    """Write a file of the layout ``single_file``.
 
-    Like :func:`write_rows`. A line without labels starts with a blank.
+    The header is ``points features labels``. Then each point has a line ``label,label,… feature:value …``; a
+    line without labels starts with a space. See :func:`write_rows` for the rest.
 
     Args:
-        path: where to write; replaced if it is there.
+        path: where to write; an existing file is replaced.
         features: (points, features) finite values.
-        labels: (points, labels) ones, for the format has no values of labels.
+        labels: (points, labels) ones; the format has no values for labels.
 
     Raises:
-        ValueError: the numbers of points differ, or a label has another value than 1.
+        ValueError: the numbers of points differ, or a label has a value other than 1.
     """
     if features.shape[0] != labels.shape[0]:
         raise ValueError(f"Expected labels of {features.shape[0]} points, found {labels.shape[0]}.")
@@ -59,17 +63,17 @@ def write_points(path: Path, features: csr_array, labels: csr_array) -> None:
 
 
 class RowsWriter:
-    """Writes a file of the split format part by part; see :func:`write_rows`.
+    """Writes a file of the layout ``split`` part by part; see :func:`write_rows`.
 
-    A context manager: the file appears when it ends well.
+    Use it as a context manager: the file appears at its end, unless there was an exception.
 
     Args:
-        path: where to write; replaced if it is there.
-        rows: how many rows there will be; the header says so before they come.
-        columns: the number of columns.
+        path: where to write; an existing file is replaced.
+        rows: total number of rows, for the header.
+        columns: number of columns.
 
     Raises:
-        ValueError: at the end, the number of rows is another.
+        ValueError: at the end, if the number of rows is wrong.
     """
 
     def __init__(self, path: Path, *, rows: int, columns: int) -> None:
@@ -79,13 +83,13 @@ class RowsWriter:
         self._file.write(f"{rows} {columns}\n".encode())
 
     def append(self, matrix: csr_array) -> None:
-        """Write some more rows.
+        """Write more rows.
 
         Args:
-            matrix: (some rows, columns) finite values.
+            matrix: (rows, columns) finite values.
 
         Raises:
-            ValueError: a value is NaN or infinite, or the number of columns is another.
+            ValueError: a value is NaN or infinite, or the number of columns is wrong.
         """
         if matrix.shape[1] != self._shape[1]:
             raise ValueError(f"Expected {self._shape[1]} columns, found {matrix.shape[1]}.")
@@ -105,12 +109,14 @@ class RowsWriter:
 
 
 class TextFile:
-    """A text file, gzip if its name ends with ``.gz``; a draft that takes the name when it is complete.
+    """A text file for writing, compressed if its name ends with ``.gz``.
 
-    A context manager: the file appears when it ends well.
+    The text goes to a draft, which gets the name of the file when it is complete.
+
+    Use it as a context manager: the file appears at its end, unless there was an exception.
 
     Args:
-        path: where to write; replaced if it is there.
+        path: where to write; an existing file is replaced.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,16 +124,16 @@ class TextFile:
         self._draft = path.with_name(f".{path.name}.{os.getpid()}")
         self._raw = self._draft.open("wb")
         self._text: BufferedWriter | gzip.GzipFile = self._raw
-        if path.suffix == ".gz":  # without name and time, so that equal content gives equal bytes
+        if path.suffix == ".gz":  # no name and no time: the same content gives the same bytes
             self._text = gzip.GzipFile("", "wb", _GZIP_LEVEL, self._raw, mtime=0)
 
     def write(self, text: bytes) -> None:
-        """Write some more text."""
+        """Write more text."""
         with publish(self._path):
             self._text.write(text)
 
     def close(self, *, keep: bool) -> None:
-        """Give the file its name, or remove it."""
+        """Give the draft the name of the file, or remove it."""
         try:
             with publish(self._path), self._raw:
                 if self._text is not self._raw:
@@ -149,7 +155,7 @@ class TextFile:
 
 
 def _blocks(matrix: csr_array) -> Iterator[slice]:
-    """Cut rows into slices of about as many entries."""
+    """Yield slices of rows with about equally many entries."""
     start = 0
     while start < matrix.shape[0]:
         full = np.searchsorted(matrix.indptr, int(matrix.indptr[start]) + _ENTRIES_PER_BLOCK, side="right")

@@ -1,4 +1,4 @@
-"""What every label graph offers."""
+"""The interface of all label graph builders, and the builder without edges between labels."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -17,20 +17,20 @@ class LabelGraph(Protocol):
 
         Args:
             labels: (points, labels) of the training points; every stored entry is a positive.
-            label_vectors: (labels, dim) vectors of the labels' texts for pruning edges, or None before
-                any have been trained.
-            seed: equal seeds give equal graphs, whatever the number of threads.
+            label_vectors: (labels, dim) vectors of the labels' texts for pruning edges, or None if no
+                vectors have been trained yet.
+            seed: random seed. Equal seeds give equal graphs with any number of threads.
 
         Returns:
-            (labels, labels) float32 with sorted indices; rows need not sum to 1.
+            (labels, labels) float32 with sorted indices; rows do not have to sum to 1.
         """
         ...
 
 
 @dataclass(frozen=True)
 class IdentityGraph:
-    """Ĝ = I: every label knows only itself. The ablation without a label graph."""
+    """Builds Ĝ = I, in which each label is connected only to itself: the ablation without a label graph."""
 
     def build(self, labels: csr_array, label_vectors: NDArray[np.float32] | None, seed: int) -> csr_array:  # noqa: ARG002
-        """Build the (labels, labels) identity; only the number of labels is read."""
+        """Return the (labels, labels) identity; only the number of labels matters."""
         return csr_array(eye_array(labels.shape[1], dtype=np.float32, format="csr"))

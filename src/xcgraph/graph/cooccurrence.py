@@ -1,4 +1,4 @@
-"""The plainest label correlation graph: how many points two labels share."""
+"""Label correlation graph by co-occurrence: the number of points that two labels share."""
 
 from dataclasses import dataclass
 
@@ -11,15 +11,15 @@ from xcgraph.graph.pruned import PrunedGraph
 
 @dataclass(frozen=True)
 class CooccurrenceGraph(PrunedGraph):
-    """G = Yᵀ Y: labels are neighbours when they share training points.
+    """G = Yᵀ Y: labels are neighbours if they share training points.
 
-    What :class:`~xcgraph.graph.random_walk.RandomWalkGraph` is without walking: no label is reached over a
-    third one, and a point with many labels counts as much as one with two. Its attributes are those of
+    In contrast to :class:`~xcgraph.graph.random_walk.RandomWalkGraph`, edges never lead over a third label,
+    and a point with many labels counts as much as a point with two. The attributes are the attributes of
     :class:`~xcgraph.graph.pruned.PrunedGraph`.
     """
 
     def build(self, labels: csr_array, label_vectors: NDArray[np.float32] | None, seed: int) -> csr_array:
-        """Build Ĝ; see :meth:`~xcgraph.graph.base.LabelGraph.build`. Nothing is random."""
+        """Build Ĝ; see :meth:`~xcgraph.graph.base.LabelGraph.build`. The seed has no effect."""
         del seed
         by_point = self.without_head_labels(labels)
         by_label = by_point.T.tocsr()

@@ -1,4 +1,4 @@
-"""What the builders of label correlation graphs do alike: leave out head labels, keep the strongest edges."""
+"""Common part of the builders of label correlation graphs: drop head labels and keep the strongest edges."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ _ROWS_PER_BLOCK = 4096
 
 
 class Texts(NamedTuple):
-    """What decides whether an edge is pruned.
+    """Label text vectors, which decide about the pruning of edges.
 
     Attributes:
-        vectors: (labels, dim).
-        norms: (labels,) their lengths.
-        min_similarity: smallest cosine that keeps an edge.
+        vectors: (labels, dim) text vectors.
+        norms: (labels,) L2 norms of the vectors.
+        min_similarity: edges with a smaller cosine similarity are pruned.
     """
 
     vectors: NDArray[np.float32]
@@ -31,13 +31,16 @@ class Texts(NamedTuple):
 
 @dataclass(frozen=True)
 class PrunedGraph:
-    """A label graph without head labels, of which each label keeps its strongest edges to similar labels.
+    """Base of graphs that drop head labels and keep each label's strongest edges to similar labels.
 
     Attributes:
-        num_neighbors: other labels kept per label; ties go to the smaller label.
-        head_label_threshold: labels with more training points than this are cut out and have no neighbour
-            but themselves.
-        min_similarity: smallest cosine similarity of two labels' vectors that keeps their edge.
+        num_neighbors: maximum number of other labels kept per label. Among equal edges, smaller label ids
+            are kept.
+        head_label_threshold: labels with more training points than this have no neighbours but themselves.
+        min_similarity: edges between labels with a smaller cosine similarity are pruned.
+
+    Raises:
+        UserError: a value is out of range.
     """
 
     num_neighbors: int = 10
@@ -47,14 +50,16 @@ class PrunedGraph:
     def __post_init__(self) -> None:
         for key in ("num_neighbors", "head_label_threshold"):
             if getattr(self, key) < 1:
-                raise UserError(f"graph.{key} must be at least 1, found {getattr(self, key)}.")
+                raise UserError(f"graph.{key} must be at least 1, found {getattr(self, key)}; raise it.")
         if not -1 <= self.min_similarity <= 1:
-            raise UserError(f"graph.min_similarity must lie in [-1, 1], found {self.min_similarity}.")
+            raise UserError(
+                f"graph.min_similarity must lie in [-1, 1], found {self.min_similarity}; correct it."
+            )
 
     def without_head_labels(self, labels: csr_array) -> csr_array:
-        """Drop the entries of head labels from (points, labels); all others become 1.
+        """Return (points, labels) without the entries of head labels; all other entries become 1.
 
-        A point left without labels is harmless: no walk reaches it, since it is no label's point either.
+        Points can lose all their labels. This is harmless, because no walk reaches a point without labels.
         """
         counts = np.bincount(labels.indices, minlength=labels.shape[1])
         kept = counts[labels.indices] <= self.head_label_threshold
@@ -62,7 +67,7 @@ class PrunedGraph:
         return csr_array((np.ones(indptr[-1], np.float32), labels.indices[kept], indptr), shape=labels.shape)
 
     def texts(self, label_vectors: NDArray[np.float32] | None, num_labels: int) -> Texts:
-        """Prepare to compare labels; without vectors, every edge is kept.
+        """Return the label vectors with their norms; None as ``label_vectors`` keeps every edge.
 
         Raises:
             ValueError: ``label_vectors`` is not one vector per label.
@@ -72,22 +77,22 @@ class PrunedGraph:
         if len(label_vectors) != num_labels:
             raise ValueError(f"Expected {num_labels} label vectors, got {len(label_vectors)}.")
         squares = np.einsum("ld,ld->l", label_vectors, label_vectors, dtype=np.float64)
-        # float(): a whole number from a configuration would have numba compile anew.
+        # float() avoids another compilation by numba if the configuration has an integer.
         return Texts(label_vectors, np.sqrt(squares), float(self.min_similarity))
 
-    def prune(self, num_labels: int, texts: Texts, weigh: Callable[[slice], csr_array]) -> csr_array:
-        """Assemble Ĝ from blocks of rows, so that only one of them is ever there in full.
+    def prune(self, num_labels: int, texts: Texts, row_weights: Callable[[slice], csr_array]) -> csr_array:
+        """Build Ĝ from blocks of rows, so that only one unpruned block is in memory at a time.
 
         Args:
             num_labels: the number of labels.
-            texts: decide which edges are pruned.
-            weigh: returns some rows of the (labels, labels) weights, ≥ 0. A label that weighs nothing for
-                itself gets a weight of 1.
+            texts: label vectors for the pruning.
+            row_weights: returns a range of rows of the (labels, labels) weights, which are ≥ 0. A label
+                without a positive weight to itself gets the weight 1.
         """
         blocks, own = [], np.empty(num_labels, np.float32)
         for start in range(0, num_labels, _ROWS_PER_BLOCK):
             rows = slice(start, min(start + _ROWS_PER_BLOCK, num_labels))
-            weights = csr_array(weigh(rows), dtype=np.float32)
+            weights = csr_array(row_weights(rows), dtype=np.float32)
             own[rows] = weights.diagonal(start)
             kept = np.empty(weights.nnz, np.bool_)
             _mark_similar(
@@ -100,18 +105,18 @@ class PrunedGraph:
         return symmetric_normalize(csr_array(neighbors + diags_array(np.where(own > 0, own, 1))))
 
 
-# numba compiles what jaxtyping's import hook has left alone: hence no_type_check on all that follow.
+# no_type_check on all functions below keeps jaxtyping's import hook away, which numba cannot compile.
 
 
 @numba.njit(cache=True)
 @no_type_check
 def cosine(texts: Texts, first: int, second: int) -> float:
-    """Compare two labels; a zero vector has similarity 0 to all."""
+    """Return the cosine similarity of two labels; it is 0 if a vector is zero."""
     product = 0.0
     for column in range(texts.vectors.shape[1]):
         product += np.float64(texts.vectors[first, column]) * np.float64(texts.vectors[second, column])
     norms = texts.norms[first] * texts.norms[second]
-    # Rounding must not push an opposite vector below the lowest threshold.
+    # Rounding can give a value just below -1, which would fail the lowest threshold.
     return max(product / norms, -1.0) if norms > 0 else 0.0
 
 
@@ -124,7 +129,7 @@ def _mark_similar(
     texts: Texts,
     kept: NDArray[np.bool_],
 ) -> None:
-    """Say of each entry whether it is an edge to another label that is similar enough."""
+    """Set ``kept`` to true for each entry that is an edge to another label with enough similarity."""
     for row in numba.prange(len(indptr) - 1):
         label = first_label + np.int64(row)
         for entry in range(indptr[row], indptr[row + 1]):

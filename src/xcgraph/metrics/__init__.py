@@ -1,4 +1,4 @@
-"""Metrics of extreme classification: P, nDCG, R, PSP and PSnDCG at k."""
+"""Metrics of extreme classification: P@k, nDCG@k, R@k, PSP@k and PSnDCG@k."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""From a sparse score matrix to the table of metrics."""
+"""Evaluates a sparse score matrix."""
 
 from collections.abc import Iterator, Sequence
 
@@ -19,7 +19,7 @@ _CHUNK_ROWS = 16_384
 
 
 def training_inverse_propensity(data: XCData) -> Float[Tensor, "labels"]:
-    """Return the inverse propensity of each label, from all training points as given (none filtered)."""
+    """Return the inverse propensity of each label, computed from all training points without filtering."""
     return functional.inverse_propensity(
         _label_sets(data.train.labels).ids.bincount(minlength=data.num_labels),
         len(data.train),
@@ -35,20 +35,20 @@ def evaluate_scores(
     inverse_propensity: Float[Tensor, "labels"] | None,
     ks: Sequence[int] = (1, 3, 5),
 ) -> dict[str, float]:
-    """Rank the scores of each point, leave out its filtered labels and measure what remains.
+    """Rank the scores of each point without its filtered labels, and return the metrics.
 
     Args:
-        scores: (points, labels); larger is better. Every stored entry is a prediction, whatever its value;
-            what is not stored is not predicted. Equal scores rank by label id.
-        split: the points' true labels and filter pairs.
-        inverse_propensity: (labels,), or None to leave PSP and PSnDCG out.
-        ks: the ranks to report.
+        scores: (points, labels) scores; larger is better. Every stored entry is a prediction, also a stored
+            0. Entries that are not stored are not predictions. Equal scores rank by label id.
+        split: true labels and filter pairs of the points.
+        inverse_propensity: (labels,) inverse propensities, or None to omit PSP and PSnDCG.
+        ks: ranks to report.
 
     Returns:
-        Fractions under names such as ``P@1``; see ``XCMetrics``.
+        Metrics as fractions, by names such as ``P@1``; see ``XCMetrics``.
 
     Raises:
-        UserError: the scores belong to other points or labels, or are not numbers.
+        UserError: the scores belong to other points or labels, or contain NaN.
     """
     check_scores(scores, split)
     metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)
@@ -58,24 +58,28 @@ def evaluate_scores(
 
 
 def check_scores(scores: csr_array, split: Split) -> None:
-    """Make sure that scores are of these points and labels, and numbers.
+    """Check that scores belong to the points and labels of a split and contain no NaN.
 
     Raises:
-        UserError: they are not.
+        UserError: the shape differs, or a score is NaN.
     """
     if scores.shape != split.labels.shape:
         raise UserError(
             f"Expected scores of {split.labels.shape[0]} points × {split.labels.shape[1]} labels, "
-            f"found {scores.shape[0]} × {scores.shape[1]}: they belong to other data."
+            f"found {scores.shape[0]} × {scores.shape[1]}; use the scores that belong to this data."
         )
     if np.isnan(scores.data).any():
-        raise UserError("Expected scores that are numbers, found NaN: the model that made them has diverged.")
+        raise UserError("Expected numbers as scores, found NaN; the model has diverged, train it again.")
 
 
 def ranked_batches(
     scores: csr_array, split: Split, k: int
 ) -> Iterator[tuple[Int[Tensor, "batch width"], LabelSets, LabelSets]]:
-    """Give ranked labels, at least k of them when filtered, true labels and filtered labels, by batches."""
+    """Yield ranked labels, true labels and filtered labels, batch by batch.
+
+    The rankings are long enough to have k labels after the filtered labels are removed, if there are as many
+    scores.
+    """
     pairs = split.filter_pairs
     filtered = csr_array((np.ones(len(pairs), np.int8), (pairs[:, 0], pairs[:, 1])), shape=scores.shape)
     for start in range(0, len(split), _CHUNK_ROWS):
@@ -85,7 +89,7 @@ def ranked_batches(
 
 
 def _rank(scores: csr_array, k: int) -> Int[Tensor, "batch width"]:
-    """Rank at most k labels per row, and no more columns than some row fills."""
+    """Return the k best labels per row, or fewer columns if no row has k scores."""
     return torch.from_numpy(top_k_rows(scores, min(k, _longest_row(scores)))[0])
 
 
@@ -94,8 +98,8 @@ def _longest_row(matrix: csr_array) -> int:
 
 
 def _label_sets(labels: csr_array) -> LabelSets:
-    """Take each row's columns that are not 0, once each."""
-    sets = labels.astype(bool)  # a copy
+    """Return the set of columns of each row that are not 0."""
+    sets = labels.astype(bool)  # astype copies, so the changes below do not affect the caller's matrix
     sets.sum_duplicates()
     sets.eliminate_zeros()
     return LabelSets(torch.from_numpy(sets.indices), torch.from_numpy(sets.indptr))

@@ -1,11 +1,11 @@
-"""The metrics at 1..k, row by row: pure functions of ranked label ids and sets of true labels.
+"""Metrics at ranks 1 to k for each row, as pure functions of ranked label ids and sets of true labels.
 
-All of them are running sums over gains: a gain of 1 (or of the label's inverse propensity) at each rank
-that names a true label, 0 elsewhere. Definitions: Jain et al., KDD'16, and the Extreme Classification
-Repository, in the form in which the papers' tables use them: P@k divides by k for every row, and the
+All metrics are running sums over gains. The gain at a rank is 1, or the label's inverse propensity, if the
+label is a true label, and 0 otherwise. The definitions are from Jain et al., KDD'16, and the Extreme
+Classification Repository. As in the tables of the papers, P@k divides by k for every row, and the
 propensity-scored metrics are ratios of means over the data set, not means of ratios.
 
-Rankings are (batch, width) label ids, best first. -1 means "no prediction": it keeps its rank and misses.
+Rankings are (batch, width) label ids, best first. -1 means "no prediction": it takes a rank and is a miss.
 """
 
 import math
@@ -40,13 +40,13 @@ def inverse_propensity(
 
     Args:
         label_counts: n_l, the number of training points that carry label l.
-        num_points: N, the number of training points, those without labels included. Below 3, C is
-            negative and so may be q.
+        num_points: N, the number of training points, including points without labels. For N below 3, C is
+            negative, and q can be negative too.
         propensity_a: A, a constant of the data set.
         propensity_b: B, a constant of the data set.
 
     Raises:
-        ValueError: there are no training points, so that ln N does not exist.
+        ValueError: there are no training points, so ln N does not exist.
     """
     if num_points < 1:
         raise ValueError(f"Inverse propensities need at least 1 training point, got {num_points}.")
@@ -55,42 +55,42 @@ def inverse_propensity(
 
 
 def contains(sets: LabelSets, ids: Int[Tensor, "batch width"]) -> Bool[Tensor, "batch width"]:
-    """Tell for each id whether it is in the set of its own row.
+    """Return for each id whether it is in the set of its row.
 
     Raises:
-        ValueError: there are more or fewer sets than rows of ids.
+        ValueError: the number of sets differs from the number of rows.
     """
     if len(sets.offsets) != len(ids) + 1:
         raise ValueError(f"Expected one label set per row: {len(ids)} rows, {len(sets.offsets) - 1} sets.")
     keys = (_set_rows(sets) << _ID_BITS) + sets.ids
-    # One key out of reach at the end: no place is past it, and empty sets need no special case.
+    # A largest key at the end keeps searchsorted inside the array, also for empty sets.
     keys = torch.cat([keys.sort().values, keys.new_full((1,), _NO_KEY)])
     wanted = (torch.arange(len(ids), device=ids.device)[:, None] << _ID_BITS) + ids
     return (keys[torch.searchsorted(keys, wanted)] == wanted) & (ids >= 0)
 
 
 def first_ranks(predicted: Int[Tensor, "batch width"], k: int) -> Int[Tensor, "batch {k}"]:
-    """Cut each ranking to its first k ids; a shorter one is padded with -1."""
+    """Return the first k ids of each ranking, padded with -1 if the ranking is shorter."""
     missing = max(k - predicted.shape[1], 0)
     return torch.nn.functional.pad(predicted[:, :k], (0, missing), value=-1)
 
 
 def remove_filtered(predicted: Int[Tensor, "batch width"], filtered: LabelSets) -> Int[Tensor, "batch width"]:
-    """Take each row's filtered ids out of its ranking: later ids move up, -1 fills the end.
+    """Return each ranking without the filtered ids of its row; later ids move up, and -1 fills the end.
 
-    Rank more labels than k before: a row loses as many as it has filtered ids.
+    To have k labels afterwards, rank k plus the number of filtered ids before.
     """
     width = predicted.shape[1]
     kept = ~contains(filtered, predicted)
-    place = torch.where(kept, kept.cumsum(dim=1) - 1, width)  # what goes out, goes to one column too many
+    place = torch.where(kept, kept.cumsum(dim=1) - 1, width)  # removed ids go to an extra last column
     closed = predicted.new_full((len(predicted), width + 1), -1)
     return closed.scatter_(1, place, predicted)[:, :width]
 
 
 def find_hits(predicted: Int[Tensor, "batch width"], labels: LabelSets) -> Bool[Tensor, "batch width"]:
-    """Mark the ranks that name a true label for the first time in their row.
+    """Return a mask of the ranks with a true label that has no better rank in the same row.
 
-    A repeated id hits once, at its best rank; its later copies are misses that keep their ranks.
+    A repeated id is a hit once, at its best rank. Its later copies are misses and keep their ranks.
     """
     ids, order = predicted.sort(dim=1, stable=True)
     repeats = torch.zeros_like(ids, dtype=torch.bool)
@@ -99,7 +99,7 @@ def find_hits(predicted: Int[Tensor, "batch width"], labels: LabelSets) -> Bool[
 
 
 def set_sizes(sets: LabelSets) -> Int[Tensor, "batch"]:
-    """Count the labels of each set."""
+    """Return the number of labels of each set."""
     return sets.offsets.diff()
 
 
@@ -109,26 +109,27 @@ def best_gains(
     """Return the gains of each row's best possible ranking: its k largest inverse propensities, then 0."""
     rows, gains = _set_rows(labels), inverse_propensity[labels.ids]
     order = gains.argsort(descending=True)
-    order = order[rows[order].argsort(stable=True)]  # by row, and inside a row by gain
+    order = order[rows[order].argsort(stable=True)]  # by row, and in each row by gain
     rank = torch.arange(len(rows), device=rows.device) - labels.offsets[rows]
-    best = gains.new_zeros(len(labels.offsets) - 1, k + 1)  # what ranks below k, goes to one column too many
+    best = gains.new_zeros(len(labels.offsets) - 1, k + 1)  # ranks after k go to an extra last column
     best[rows, rank.clamp(max=k)] = gains[order]
     return best[:, :k]
 
 
 def precision(gains: Float[Tensor, "batch k"]) -> Float[Tensor, "batch k"]:
-    """Return (1/r)·Σ of the first r gains at r = 1..k: P@r of hits, a part of PSP@r of inverse propensities.
+    """Return (1/r)·Σ of the first r gains, for r = 1..k.
 
-    PSP@r is the mean of this over all rows for the ranking's gains, divided by that for ``best_gains``.
+    For hits this is P@r. For inverse propensities it is a part of PSP@r: the mean over all rows for the gains
+    of the ranking, divided by the mean for ``best_gains``.
     """
     return gains.cumsum(dim=1) / _ranks(gains)
 
 
 def ndcg(gains: Float[Tensor, "batch k"], num_true: Int[Tensor, "batch"]) -> Float[Tensor, "batch k"]:
-    """Return Σ gain/log2(rank + 1) over that sum for min(r, num_true) gains of 1, at r = 1..k.
+    """Return Σ gain/log2(rank + 1) divided by the same sum for min(r, num_true) gains of 1, for r = 1..k.
 
-    nDCG@r of hits, and a part of PSnDCG@r: the mean of this over all rows for the ranking's inverse
-    propensities, divided by that for ``best_gains``. Rows without labels count 0.
+    For hits this is nDCG@r. For inverse propensities it is a part of PSnDCG@r: the mean over all rows for the
+    gains of the ranking, divided by the mean for ``best_gains``. Rows without labels count as 0.
     """
     discount = 1 / (_ranks(gains) + 1).log2()
     ideal = discount.cumsum(dim=0)
@@ -137,7 +138,7 @@ def ndcg(gains: Float[Tensor, "batch k"], num_true: Int[Tensor, "batch"]) -> Flo
 
 
 def recall(gains: Float[Tensor, "batch k"], num_true: Int[Tensor, "batch"]) -> Float[Tensor, "batch k"]:
-    """Return Σ of the first r gains over num_true, at r = 1..k: R@r of hits. Rows without labels count 0."""
+    """Return Σ of the first r gains / num_true, for r = 1..k: R@r for hits. Rows without labels are 0."""
     return gains.cumsum(dim=1) / num_true.clamp(min=1)[:, None]
 
 
@@ -146,6 +147,6 @@ def _ranks(gains: Float[Tensor, "batch k"]) -> Float[Tensor, "k"]:
 
 
 def _set_rows(sets: LabelSets) -> Int[Tensor, "nnz"]:
-    """Name the row of each id of the sets."""
+    """Return the row of each id of the sets."""
     rows = torch.arange(len(sets.offsets) - 1, device=sets.ids.device)
     return rows.repeat_interleave(set_sizes(sets), output_size=len(sets.ids))

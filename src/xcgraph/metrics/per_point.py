@@ -1,4 +1,4 @@
-"""The metrics of single points, of which those of a data set are means: what a bootstrap draws from."""
+"""Metrics of single points, for example for a bootstrap; the metrics of a data set are means of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from xcgraph.metrics.xc_metrics import XCMetrics
 
 @dataclass(frozen=True, kw_only=True)
 class PointValues:
-    """What each point adds to each metric.
+    """The contribution of each point to each metric.
 
-    A metric of the data set is mean(gained) / mean(possible): P, nDCG and R with 1 as what is possible,
-    PSP and PSnDCG as the ratios of means that they are.
+    A metric of the data set is mean(gained) / mean(possible). For P, nDCG and R, ``possible`` is 1. PSP and
+    PSnDCG are ratios of means by definition.
 
     Attributes:
-        names: of the metrics, such as ``PSP@5``.
-        gained: (metrics, points).
-        possible: (metrics, points); it does not depend on the predictions.
+        names: names of the metrics, such as ``PSP@5``.
+        gained: (metrics, points) numerators.
+        possible: (metrics, points) denominators, which do not depend on the predictions.
     """
 
     names: tuple[str, ...]
@@ -34,17 +34,17 @@ class PointValues:
     possible: NDArray[np.float64]
 
     def metrics(self) -> dict[str, float]:
-        """Return the metrics of the data set, as :func:`~xcgraph.metrics.evaluate.evaluate_scores` does."""
+        """Return the metrics of the data set, like :func:`~xcgraph.metrics.evaluate.evaluate_scores`."""
         best = self.possible.mean(axis=1)
         values = np.divide(self.gained.mean(axis=1), best, out=np.zeros(len(best)), where=best > 0)
         return dict(zip(self.names, values.tolist(), strict=True))
 
 
 def rank_points(scores: csr_array, split: Split, k: int) -> Int[Tensor, "points {k}"]:
-    """Rank the k best labels of each point, without its filtered ones; -1 where there are fewer.
+    """Return the k best labels of each point without its filtered labels, padded with -1.
 
     Raises:
-        UserError: the scores belong to other points or labels, or are not numbers.
+        UserError: the scores belong to other points or labels, or contain NaN.
     """
     check_scores(scores, split)
     batches = (
@@ -61,16 +61,16 @@ def measure_points(
     inverse_propensity: Float[Tensor, "labels"],
     ks: Sequence[int] = (1, 3, 5),
 ) -> PointValues:
-    """Measure each point by itself.
+    """Return the metrics of each point.
 
     Args:
-        scores: (points, labels), as in :func:`~xcgraph.metrics.evaluate.evaluate_scores`.
-        split: the points' true labels and filter pairs.
-        inverse_propensity: (labels,).
-        ks: the ranks to report.
+        scores: (points, labels) scores, as for :func:`~xcgraph.metrics.evaluate.evaluate_scores`.
+        split: true labels and filter pairs of the points.
+        inverse_propensity: (labels,) inverse propensities.
+        ks: ranks to report.
 
     Raises:
-        UserError: the scores belong to other points or labels, or are not numbers.
+        UserError: the scores belong to other points or labels, or contain NaN.
     """
     check_scores(scores, split)
     metrics = XCMetrics(split.labels.shape[1], ks, inverse_propensity)

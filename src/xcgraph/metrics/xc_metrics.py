@@ -1,4 +1,4 @@
-"""P, nDCG, PSP, PSnDCG and R at k over a whole data set, batch by batch."""
+"""P, nDCG, PSP, PSnDCG and R at k over a whole data set, accumulated batch by batch."""
 
 from collections.abc import Sequence
 
@@ -15,18 +15,18 @@ from xcgraph.metrics import functional
 class XCMetrics(Metric):
     """The metrics of the Extreme Classification Repository, as fractions (not percent).
 
-    Every row counts, also one without true labels or without predictions (both score 0). PSP and PSnDCG
-    are ratios of means over the data set; where no label can be reached at all, they are 0. Over no rows,
-    all are NaN. The state is a few sums of length max(top_k) in float64, whatever the number of rows.
+    Every row counts; a row without true labels or without predictions scores 0. PSP and PSnDCG are ratios of
+    means over the data set, and 0 if the data set has no true labels. Without any rows, all metrics are NaN.
+    The state is a few sums of length max(top_k) in float64, independent of the number of rows.
 
     Args:
-        num_labels: the number of labels of the data set.
-        top_k: the ranks to report, such as ``(1, 3, 5)`` or ``5``.
-        inverse_propensity: (labels,) from ``functional.inverse_propensity``; None leaves PSP and PSnDCG out.
+        num_labels: number of labels of the data set.
+        top_k: ranks to report, such as ``(1, 3, 5)`` or ``5``.
+        inverse_propensity: (labels,) from ``functional.inverse_propensity``; None omits PSP and PSnDCG.
 
     Raises:
-        UserError: ``top_k`` is empty or holds a number below 1.
-        ValueError: there is not one inverse propensity per label.
+        UserError: ``top_k`` is empty or has a number below 1.
+        ValueError: the number of inverse propensities differs from the number of labels.
     """
 
     is_differentiable = False
@@ -46,12 +46,12 @@ class XCMetrics(Metric):
         self.num_labels = num_labels
         self.top_k = (top_k,) if isinstance(top_k, int) else tuple(top_k)
         if not self.top_k or min(self.top_k) < 1:
-            raise UserError(f"top_k must be one or more numbers from 1 up, got {self.top_k}.")
+            raise UserError(f"top_k must be one or more integers ≥ 1, got {self.top_k}; try (1, 3, 5).")
         if inverse_propensity is not None and len(inverse_propensity) != num_labels:
             raise ValueError(
                 f"Expected {num_labels} inverse propensities, one per label, got {len(inverse_propensity)}."
             )
-        # Not a buffer: Module.to(torch.bfloat16) would round it.
+        # It is not a buffer, because Module.to(torch.bfloat16) would round it.
         self.inverse_propensity = None if inverse_propensity is None else inverse_propensity.double()
         parts = 3 if inverse_propensity is None else 7
         self.add_state("sums", torch.zeros(parts, max(self.top_k), dtype=torch.float64), "sum")
@@ -63,10 +63,10 @@ class XCMetrics(Metric):
         """Add a batch of ranked predictions.
 
         Args:
-            predicted: label ids, best first; -1 is no prediction. Columns that are missing count as misses;
-                a repeated id hits once.
-            labels: the true labels of each row.
-            filtered: labels that must not count as predictions; those behind them move up.
+            predicted: label ids, best first; -1 means no prediction. Missing columns count as misses. A
+                repeated id can hit only once.
+            labels: true labels of each row.
+            filtered: labels to remove from the predictions of each row; later labels move up.
 
         Raises:
             ValueError: an id is not a label, or the numbers of rows differ.
@@ -75,12 +75,12 @@ class XCMetrics(Metric):
         self._check_ids("True", labels.ids, lowest=0)
         if filtered is not None:
             predicted = functional.remove_filtered(predicted, filtered)
-        # State that was cast along with a module would lose counts: back to float64 before adding.
+        # A module that contains this metric can cast the state to a lower precision, which would lose counts.
         self.sums = self.sums.double() + self.row_values(predicted, labels).sum(dim=1)
         self.rows = self.rows + len(predicted)
 
     def compute(self) -> dict[str, Float[Tensor, ""]]:
-        """Return the value of each metric at each k under names such as ``PSP@5``, in the papers' order."""
+        """Return each metric at each k by a name such as ``PSP@5``, in the order of the papers' tables."""
         means = self.sums / self.rows
         values = {"P": means[0], "nDCG": means[1]}
         if self.inverse_propensity is not None:
@@ -91,9 +91,10 @@ class XCMetrics(Metric):
     def row_values(
         self, predicted: Int[Tensor, "batch width"], labels: LabelSets
     ) -> Float[Tensor, "parts batch k"]:
-        """Stack P, nDCG, R and then PSP and PSnDCG, each as its numerator and its denominator, at 1..k.
+        """Return P, nDCG, R, and the numerators and denominators of PSP and PSnDCG, at ranks 1 to k.
 
-        The metrics are means over rows of these, or ratios of means; filtered labels must be out already.
+        The metrics of a data set are the means of these values over rows, or ratios of the means. Remove
+        filtered labels before.
         """
         k = max(self.top_k)
         num_true = functional.set_sizes(labels)
@@ -112,13 +113,13 @@ class XCMetrics(Metric):
             parts += [functional.ndcg(gains, num_true), functional.ndcg(best, num_true)]
         return torch.stack(parts)
 
-    def _check_ids(self, what: str, ids: Int[Tensor, "..."], *, lowest: int) -> None:
+    def _check_ids(self, kind: str, ids: Int[Tensor, "..."], *, lowest: int) -> None:
         outside = (ids < lowest) | (ids >= self.num_labels)
         if outside.any():
             found = int(ids[outside][0])
-            raise ValueError(f"{what} label ids must lie in {lowest}..{self.num_labels - 1}, found {found}.")
+            raise ValueError(f"{kind} label ids must lie in {lowest}..{self.num_labels - 1}, found {found}.")
 
 
 def _ratio(numerator: Float[Tensor, "k"], denominator: Float[Tensor, "k"]) -> Float[Tensor, "k"]:
-    """Divide; 0/0 is 0, since nothing could be won."""
+    """Return the quotient; 0/0 is 0, because no gain was possible."""
     return torch.where(denominator == 0, 0.0, numerator / denominator)

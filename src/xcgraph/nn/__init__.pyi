@@ -1,4 +1,7 @@
 from .blocks import (
+    FoldedBlock as FoldedBlock,
+)
+from .blocks import (
     GatedResidualBlock as GatedResidualBlock,
 )
 from .blocks import (
@@ -43,23 +46,35 @@ from .fusion import (
     SumFusion as SumFusion,
 )
 from .hnsw_retrieval import HnswRetrieval as HnswRetrieval
+from .label_encoder import (
+    LabelEncoder as LabelEncoder,
+)
+from .label_encoder import (
+    MemberSums as MemberSums,
+)
+from .label_encoder import (
+    MetaLabelEncoder as MetaLabelEncoder,
+)
 from .label_graph import (
     Graph as Graph,
 )
 from .label_graph import (
-    LabelGraphLayer as LabelGraphLayer,
-)
-from .label_graph import (
-    MemberSums as MemberSums,
-)
-from .label_graph import (
     Propagation as Propagation,
+)
+from .label_graph import (
+    Views as Views,
 )
 from .label_text import FrozenLabelText as FrozenLabelText
 from .label_text import TiedLabelText as TiedLabelText
 from .likelihood import Likelihood as Likelihood
 from .likelihood import Logistic as Logistic
 from .likelihood import Softmax as Softmax
+from .portable import (
+    LabelScorer as LabelScorer,
+)
+from .portable import (
+    PointEncoder as PointEncoder,
+)
 from .pruning import NoPruning as NoPruning
 from .pruning import Pruning as Pruning
 from .pruning import ScheduledPruning as ScheduledPruning

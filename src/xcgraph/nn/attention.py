@@ -1,4 +1,4 @@
-"""Attention of labels over their views, forward and backward in a pass each over memory."""
+"""Attention of labels over their views, with one pass over memory forward and one backward."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -15,18 +15,18 @@ from xcgraph.row_blocks import row_blocks
 def attend(
     views: Views, weight: Float[Tensor, "views views dim"], bias: Float[Tensor, "views"], *, dropout: float
 ) -> tuple[Float[Tensor, "labels dim"], Float[Tensor, "labels views"]]:
-    """Return Σ_i a^i ẑ^i with a = softmax(Σ_i A^i dropout(ReLU(ẑ^i)) + b), and a, which passes no gradient.
+    """Return Σ_i a^i ẑ^i with a = softmax(Σ_i A^i dropout(ReLU(ẑ^i)) + b), and the weights a.
 
-    As a chain of torch's functions, it is thirty passes over (labels, dim) tensors that no cache holds, as
-    many as all else in a step.
+    The weights pass no gradient. As a chain of torch functions, the attention takes thirty passes over
+    (labels, dim) tensors that exceed the CPU cache, as many as the rest of a step.
 
     Args:
-        views: the ẑ^i.
+        views: the views ẑ^i.
         weight: A; the second axis is i.
         bias: b.
-        dropout: probability.
+        dropout: probability of dropout.
     """
-    kind = views[0].dtype  # parameters that autocast has touched are of a shorter one
+    kind = views[0].dtype  # autocast gives parameters a shorter type
     fused, shares = _Attention.apply(weight.to(kind), bias.to(kind), dropout, *views)
     return fused, shares
 
@@ -34,7 +34,7 @@ def attend(
 class _Attention(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,  # noqa: ANN401 - torch's
+        ctx: Any,  # noqa: ANN401 - torch's context object
         weight: Tensor,
         bias: Tensor,
         dropout: float,
@@ -59,7 +59,7 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
+    def backward(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's context object
         weight, shares, *others = ctx.saved_tensors
         views, masks = others[: ctx.num_views], others[ctx.num_views :]
         of_weight, of_bias = torch.zeros_like(weight), torch.zeros_like(weight[:, 0, 0])

@@ -1,4 +1,4 @@
-"""The residual blocks that every view of a point or label passes through."""
+"""Residual blocks: every view of a label, and the vector of a point, passes through one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,33 +15,33 @@ from xcgraph.errors import UserError
 
 @dataclass(frozen=True)
 class FoldedBlock:
-    """What a trained residual block computes: v ↦ keep ⊙ v + weight · ReLU(v) + bias.
+    """The function of a trained residual block, without dropout: v ↦ keep ⊙ v + weight · ReLU(v) + bias.
 
     Attributes:
-        keep: of each coordinate, the share that passes.
-        weight: of the residual, its normalisation, scale and gate included.
-        bias: of the residual.
+        keep: share of each coordinate of v that passes; None for 1.
+        weight: matrix of the residual, with its normalisation, scale and gate; None for 0.
+        bias: bias of the residual; None for 0.
     """
 
-    keep: Float[Tensor, "dim"]
-    weight: Float[Tensor, "dim dim"]
-    bias: Float[Tensor, "dim"]
+    keep: Float[Tensor, "dim"] | None = None
+    weight: Float[Tensor, "dim dim"] | None = None
+    bias: Float[Tensor, "dim"] | None = None
 
 
 @runtime_checkable
 class Foldable(Protocol):
-    """A block that can say in three tensors what it computes without dropout."""
+    """A block with a closed form, which a model needs to be exported."""
 
     def folded(self) -> FoldedBlock:
-        """Return them."""
+        """Return the function of the block without dropout."""
 
 
 class ResidualBlock(nn.Module):
-    """E(v) = v + k · (SN(W) · dropout(ReLU(v)) + b) (ECLARE section 3, as the newest public code has it).
+    """E(v) = v + k · (SN(W) · dropout(ReLU(v)) + b) (ECLARE section 3, as in the newest public code).
 
-    SN is spectral normalisation (one power iteration per step), W starts as the identity, b as 0 and the
-    learned scale k as 1, so that a fresh block already passes its input on. :class:`GatedResidualBlock`
-    weighs the two terms per coordinate instead.
+    SN is spectral normalisation with one power iteration per step. W starts as the identity, b as 0 and the
+    learned scale k as 1: a fresh block already passes its input on. :class:`GatedResidualBlock` has a weight
+    per coordinate for each of the two terms instead.
 
     Args:
         dim: length of the vectors.
@@ -56,24 +56,27 @@ class ResidualBlock(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
         """Transform each vector."""
-        # k goes to the (dim, dim) weights, not to the result: one pass less over all vectors, and back.
+        # Scaling the (dim, dim) weights saves one pass over all vectors, forward and backward.
         weight, bias = self.scale * self.linear.weight, self.scale * self.linear.bias
         residual = functional.linear(self.dropout(vectors.relu()), weight, bias)
-        # In place, for its gradient needs no product's result; autocast's are of a shorter kind than vectors.
+        # In place, because the gradient of the product does not need its result. Under autocast the residual
+        # has a shorter type than the vectors.
         return residual.to(vectors.dtype).add_(vectors)
 
     @torch.no_grad()
     def folded(self) -> FoldedBlock:
-        """Return what the block computes without dropout."""
-        weight, bias = self.scale * self.linear.weight, self.scale * self.linear.bias
-        return FoldedBlock(torch.ones_like(bias), weight, bias)
+        """Return the function of the block without dropout."""
+        return FoldedBlock(
+            weight=self.scale * self.linear.weight,
+            bias=self.scale * self.linear.bias,
+        )
 
 
 class GatedResidualBlock(nn.Module):
     """E(v) = σ(α) ⊙ v + σ(β) ⊙ SN(R) · dropout(ReLU(v)) (DECAF section 3).
 
-    α and β hold a number per coordinate and start at 0, so that both terms count half; R starts as the
-    identity. SN is that of the public code; :class:`ResidualBlock` is ECLARE's successor to this block.
+    α and β hold one number per coordinate and start at 0, so both terms start with weight ½. R starts as the
+    identity. SN comes from the public code. :class:`ResidualBlock` is ECLARE's successor to this block.
 
     Args:
         dim: length of the vectors.
@@ -94,17 +97,19 @@ class GatedResidualBlock(nn.Module):
 
     @torch.no_grad()
     def folded(self) -> FoldedBlock:
-        """Return what the block computes without dropout."""
-        weight = self.gate.sigmoid()[:, None] * self.linear.weight
-        return FoldedBlock(self.keep.sigmoid(), weight, torch.zeros_like(self.keep))
+        """Return the function of the block without dropout."""
+        return FoldedBlock(
+            keep=self.keep.sigmoid(),
+            weight=self.gate.sigmoid()[:, None] * self.linear.weight,
+        )
 
 
 class NoBlock(nn.Module):
-    """E(v) = v: nothing is learned for a view by itself.
+    """E(v) = v: a view has no parameters of its own.
 
     Args:
-        dim: length of the vectors; it needs none, all blocks take it.
-        dropout: likewise.
+        dim: length of the vectors. All blocks take it; this one does not use it.
+        dropout: probability of dropout; not used either.
     """
 
     def __init__(self, dim: int, dropout: float) -> None:
@@ -112,24 +117,28 @@ class NoBlock(nn.Module):
         self.dim, self.dropout = dim, dropout
 
     def forward(self, vectors: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
-        """Return the vectors."""
+        """Return the vectors unchanged."""
         return vectors
+
+    def folded(self) -> FoldedBlock:
+        """Return the identity."""
+        return FoldedBlock()
 
 
 class SpectralLinear(nn.Linear):
-    """A linear layer for ``spectral_norm`` that can be pickled with it, as other layers cannot.
+    """A linear layer that can be pickled after ``spectral_norm``; torch's own layers cannot.
 
     Training on several devices sends the whole model to other processes.
     """
 
     def __reduce__(self) -> tuple[Callable[..., nn.Module], tuple[Any, ...]]:
-        """Say how to build it anew."""
+        """Return the call that builds an equal layer."""
         sizes = (self.in_features, self.out_features, self.bias is not None)
         return _restored, (*sizes, self.state_dict(), self.training)
 
 
 def normalized(linear: SpectralLinear) -> SpectralLinear:
-    """Give a layer's weight a spectral norm of one; each reading in training is a power iteration."""
+    """Normalise a layer's weight to spectral norm 1; in training, each read takes a power iteration."""
     spectral_norm(linear)
     return linear
 
@@ -143,10 +152,10 @@ def _restored(
 
 
 def checked_dropout(probability: float) -> float:
-    """Return ``probability`` if it is one that dropout can take.
+    """Return a dropout probability after checking it.
 
     Raises:
-        UserError: it lies outside [0, 1).
+        UserError: ``probability`` lies outside [0, 1).
     """
     if not 0 <= probability < 1:
         raise UserError(f"A dropout probability must lie in [0, 1), got {probability}.")

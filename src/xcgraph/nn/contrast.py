@@ -1,4 +1,4 @@
-"""One term of RAMEN's objective: rows are drawn to what they are linked to, within a batch."""
+"""One term of RAMEN's objective: it pulls rows towards their linked columns, within a batch."""
 
 from dataclasses import dataclass
 
@@ -14,13 +14,13 @@ from xcgraph.nn.triplet import TripletLoss
 
 @dataclass(frozen=True)
 class EncodedRows:
-    """Some points, labels or anchors, by number, and their unit vectors.
+    """Some points, labels or anchors: their numbers and unit vectors.
 
     Attributes:
-        rows: their numbers.
-        vectors: their unit vectors.
-        all_rows: where several processes share a step, the numbers of all of them; None if these are all.
-        first: where these begin among all.
+        rows: the numbers of the rows.
+        vectors: the unit vectors of the rows.
+        all_rows: the numbers of the rows of all processes that share a step; None for a single process.
+        first: position of the first of ``rows`` in ``all_rows``.
     """
 
     rows: Int[Tensor, "rows"]
@@ -31,13 +31,13 @@ class EncodedRows:
 
 @dataclass(frozen=True)
 class ContrastOutput:
-    """What came of a term in a batch.
+    """The result of a term for a batch.
 
     Attributes:
-        loss: of the triplets; where several processes share a step, their losses add up to that of the step.
-        others: the labels or anchors that were drawn for all rows of the step, ascending.
-        scores: cosines of the rows and these.
-        linked: where the two are linked.
+        loss: triplet loss; if several processes share a step, their losses add up to the loss of the step.
+        others: the labels or anchors drawn for all rows of the step, ascending.
+        scores: cosines between the rows and ``others``.
+        linked: which of these pairs are linked.
     """
 
     loss: Float[Tensor, ""]
@@ -56,13 +56,14 @@ class ContrastOutput:
 class ContrastLoss(nn.Module):
     """Σ [E(o_n)ᵀE(r) − E(o_p)ᵀE(r) + γ]₊ with o_p linked to row r and o_n not (RAMEN section 3).
 
-    With points as rows and labels as columns it is the loss L; with anchors as columns it is R_x for points
-    and R_z for labels. Each row draws its positives; what the other rows drew are its negatives.
+    With points as rows and labels as columns this is the loss L. With anchors as columns it is R_x for points
+    as rows, and R_z for labels as rows. Each row draws its positives; the positives of other rows are its
+    negatives.
 
     Args:
-        edges: from rows to columns.
-        texts: of all columns.
-        triplets: the loss.
+        edges: the edges from rows to columns.
+        texts: the texts of all columns.
+        triplets: the triplet loss.
     """
 
     def __init__(self, edges: Edges, texts: StoredTexts, triplets: TripletLoss) -> None:
@@ -72,7 +73,7 @@ class ContrastLoss(nn.Module):
         self.triplets = triplets
 
     def forward(self, encoder: DualEncoder, rows: EncodedRows) -> ContrastOutput:
-        """Draw positives for the rows, encode them, and contrast."""
+        """Draw positives for the rows, encode them, and return the loss."""
         everyone = rows.rows if rows.all_rows is None else rows.all_rows
         drawn = self.edges.draw(everyone, self.triplets.num_positives)
         columns = drawn[drawn >= 0].unique()

@@ -1,4 +1,4 @@
-"""Edges from points or labels to labels or anchors: drawn as positives, kept from being negatives, pruned."""
+"""Graph edges: a source of positives, a mask for negatives, and prunable."""
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -9,10 +9,10 @@ from xcgraph.batch import LabelSets, entries_of
 
 
 class Edges(nn.Module):
-    """What the rows of a graph are linked to.
+    """The links from the rows of a graph to its columns.
 
-    A link that may not be drawn, or not any more, still keeps its column from being a negative of its row:
-    an edge that was pruned is in doubt, not refuted.
+    A link that cannot be drawn, or that was pruned, still excludes its column from the negatives of its row:
+    pruning makes a link doubtful, not wrong.
 
     Args:
         links: the columns of each row.
@@ -29,7 +29,7 @@ class Edges(nn.Module):
         self.register_buffer("columns", links.ids, persistent=False)
         self.register_buffer("offsets", links.offsets, persistent=False)
         self.register_buffer("drawable", drawable, persistent=False)
-        # How many drawable links stand before each: pruning changes it, so it is stored with the weights.
+        # The number of drawable links before each link. Pruning changes it, so it is stored with the weights.
         self.register_buffer("drawable_before", functional.pad(drawable.cumsum(0), (1, 0)))
 
     def __len__(self) -> int:
@@ -37,15 +37,15 @@ class Edges(nn.Module):
 
     @property
     def num_drawable(self) -> int:
-        """How many links may be drawn now."""
+        """The number of links that can be drawn now."""
         return int(self.drawable_before[-1])
 
     def draw(self, rows: Int[Tensor, "rows"], count: int) -> Int[Tensor, "rows count"]:
-        """Draw different columns of each row, all with the same probability; -1 where it has fewer."""
+        """Return ``count`` different random columns of each row, all equally probable; -1 pads short rows."""
         first = self.drawable_before[self.offsets[rows]][:, None]
         available = self.drawable_before[self.offsets[rows + 1]][:, None] - first
         turns = torch.arange(count, device=rows.device)
-        # A random link and those that follow in a circle: different ones, without a loop over rows.
+        # A random link and its successors in a circle are different links, without a loop over rows.
         start = (torch.rand(first.shape, device=rows.device) * available).long()
         number = first + (start + turns) % available.clamp(min=1)
         link = torch.searchsorted(self.drawable_before, number, right=True) - 1
@@ -55,11 +55,11 @@ class Edges(nn.Module):
     def linked(
         self, rows: Int[Tensor, "rows"], columns: Int[Tensor, "columns"]
     ) -> Bool[Tensor, "rows columns"]:
-        """Say which of the columns each row is linked to, drawable or not.
+        """Return which of the columns each row is linked to, drawable or not.
 
         Args:
-            rows: in any order.
-            columns: ascending, each once.
+            rows: numbers of rows, in any order.
+            columns: numbers of columns, ascending and without duplicates.
         """
         owner, link = self._links_of(rows)
         mask = torch.zeros(len(rows), len(columns), dtype=torch.bool, device=rows.device)
@@ -77,20 +77,20 @@ class Edges(nn.Module):
         """Return the inner product across each link of some rows.
 
         Args:
-            rows: the rows.
-            vectors: theirs.
-            others: those of all columns.
+            rows: numbers of rows.
+            vectors: the vectors of these rows.
+            others: the vectors of all columns.
         """
         owner, link = self._links_of(rows)
         products: Tensor = torch.linalg.vecdot(vectors[owner], others[self.columns[link]])
         return products
 
     def keep(self, kept: Bool[Tensor, "links"]) -> None:
-        """Prune: of the links that were drawable at first, let only these be drawn."""
+        """Prune: from now on, draw only those of the initially drawable links that are kept."""
         self.drawable_before[1:] = (self.drawable & kept).cumsum(0)
 
     def _links_of(self, rows: Int[Tensor, "rows"]) -> tuple[Int[Tensor, "links"], Int[Tensor, "links"]]:
-        """Return, for each link of some rows, the place of its row among them and its own number."""
+        """Return, for each link of some rows, the position of its row in ``rows`` and the link's number."""
         link, taken = entries_of(self.offsets, rows)
         places = torch.arange(len(rows), device=rows.device)
         return torch.repeat_interleave(places, taken.diff()), link

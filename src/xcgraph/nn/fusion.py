@@ -1,4 +1,4 @@
-"""Fusion: from the views of a label to its classifier vector w_l."""
+"""Fusions: combine the views of a label into its classifier vector w_l."""
 
 import functools
 from abc import ABC, abstractmethod
@@ -14,24 +14,30 @@ from xcgraph.nn.label_graph import Views
 
 
 class Fusion(nn.Module, ABC):
-    """Combines a label's views; a subclass takes ``dim`` and ``num_views`` as its first arguments."""
+    """Combine a label's views; a subclass takes ``dim`` and ``num_views`` as its first arguments."""
 
     @abstractmethod
     def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
 
+    def weights(self, views: Views) -> Float[Tensor, "labels views"] | None:  # noqa: ARG002
+        """Return the share of each view in each label's vector, or None if it is the same for all labels.
+
+        Reports and explanations show these shares. The shares of a label sum to 1.
+        """
+        return None
+
 
 class AttentionFusion(Fusion):
     """w_l = Σ_i a_l^i ẑ^i, a_l = softmax(SN(W₂) vec_i[SN(W₁) dropout(ReLU(ẑ^i)) + b₁]) (ECLARE section 3).
 
-    Each label chooses for itself how much to trust its text, its neighbours and its free vector: a rare
-    label leans on text and graph, a frequent one on what it learned. :class:`MeanFusion` is the same
-    without the choice.
+    Each label has weights of its own for its text, its neighbours and its free vector: a rare label relies
+    on text and graph, a frequent one on its free vector. :class:`MeanFusion` has equal weights instead.
 
     Args:
         dim: length of the vectors.
-        num_views: how many views a label has.
-        dropout: probability before W₁.
+        num_views: number of views of a label.
+        dropout: probability of dropout before W₁.
     """
 
     def __init__(self, dim: int, num_views: int, *, dropout: float = 0.2) -> None:
@@ -52,8 +58,8 @@ class AttentionFusion(Fusion):
         return self._attend(views)[0]
 
     def _attend(self, views: Views) -> tuple[Float[Tensor, "labels dim"], Float[Tensor, "labels views"]]:
-        # Nothing nonlinear lies between W₁ and W₂: their product is tiny, where W₁ applied to every view of
-        # every label is as much work as all else in a step.
+        # Nothing nonlinear lies between W₁ and W₂, so their small product is applied to the views. W₁ alone,
+        # applied to every view of every label, costs as much as the rest of a step.
         first, second = self.hidden.weight, self.score.weight
         by_view = second.reshape(len(second), -1, first.shape[1])
         both, bias = by_view @ first, (by_view @ self.hidden.bias).sum(dim=1)
@@ -61,11 +67,11 @@ class AttentionFusion(Fusion):
 
 
 class MeanFusion(Fusion):
-    """w_l = mean of the views: the simplest way to use them all, and the yardstick for the others.
+    """w_l = mean of the views: the simplest fusion of all views, and the baseline for the others.
 
     Args:
-        dim: length of the vectors; the mean needs none, all fusions take it.
-        num_views: how many views a label has; likewise.
+        dim: length of the vectors. All fusions take it; the mean does not use it.
+        num_views: number of views of a label; not used either.
     """
 
     def __init__(self, dim: int, num_views: int) -> None:
@@ -78,7 +84,7 @@ class MeanFusion(Fusion):
 
 
 class OnlyView(Fusion):
-    """w_l = the label's only view: where there is one view, no fusion has anything to choose."""
+    """w_l = the label's only view, for labels that have a single one."""
 
     def forward(self, views: Views) -> Float[Tensor, "labels dim"]:
         """Return one vector per label."""
@@ -88,11 +94,12 @@ class OnlyView(Fusion):
 class SumFusion(Fusion):
     """w_l = Σ_i ẑ^i: :class:`~xcgraph.nn.fusion.MeanFusion` times the number of views.
 
-    Nothing is learned; longer vectors make larger scores, and so larger steps, from the start.
+    It has no parameters. Its vectors are longer than the mean, which makes scores and gradient steps larger
+    from the start.
 
     Args:
-        dim: length of the vectors; the sum needs none, all fusions take it.
-        num_views: how many views a label has; likewise.
+        dim: length of the vectors. All fusions take it; the sum does not use it.
+        num_views: number of views of a label; not used either.
     """
 
     def __init__(self, dim: int, num_views: int) -> None:
@@ -105,14 +112,15 @@ class SumFusion(Fusion):
 
 
 class GatedFusion(Fusion):
-    """w_l = Σ_i σ(α^i) ⊙ ẑ^i, a number per view and coordinate (DECAF section 3, for any number of views).
+    """w_l = Σ_i σ(α^i) ⊙ ẑ^i, one gate per view and coordinate (DECAF section 3).
 
-    Unlike :class:`~xcgraph.nn.fusion.AttentionFusion`, all labels weigh their views alike, but each
-    coordinate for itself; the weights need not sum to 1. All α start at 0: every view counts half.
+    DECAF has two views; this fusion takes any number. Unlike in :class:`AttentionFusion`, all labels share
+    the gates, and each coordinate has its own. The gates need not sum to 1. All α start at 0, so every gate
+    starts at ½.
 
     Args:
         dim: length of the vectors.
-        num_views: how many views a label has.
+        num_views: number of views of a label.
     """
 
     def __init__(self, dim: int, num_views: int) -> None:
@@ -128,14 +136,14 @@ class GatedFusion(Fusion):
 
 
 class ConcatFusion(Fusion):
-    """w_l = W · [ẑ¹; ẑ²; …] with W that starts as [I, I, …] / views, the mean.
+    """w_l = W · [ẑ¹; ẑ²; …], where W starts as [I, I, …] / views, the mean.
 
-    The only fusion that mixes coordinates; it has dim² · views parameters, which all labels share. A random
-    W would take label texts out of the space of the points, where they already help.
+    This is the only fusion that mixes coordinates. All labels share its dim² · views parameters. A random W
+    would move label texts out of the space of the points, where they are useful from the start.
 
     Args:
         dim: length of the vectors.
-        num_views: how many views a label has.
+        num_views: number of views of a label.
     """
 
     def __init__(self, dim: int, num_views: int) -> None:

@@ -1,4 +1,4 @@
-"""Approximate retrieval over a graph of neighbours, by faiss."""
+"""Approximate retrieval of labels with faiss."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class HnswRetrieval:
-    """Searches a hierarchical graph of labels (Malkov and Yashunin, TPAMI'18), on the CPU.
+    """Searches labels through a hierarchical graph (HNSW; Malkov and Yashunin, TPAMI'18), on the CPU.
 
-    Worth it from some 100,000 labels on; :class:`~xcgraph.nn.retrieval.ExactRetrieval` misses none.
+    It pays off from about 100,000 labels. :class:`~xcgraph.nn.retrieval.ExactRetrieval` misses no label.
 
     Attributes:
         num_links: links per label.
         construction_width: candidates kept while a label is linked.
-        search_width: candidates kept while a point searches; more miss fewer.
+        search_width: candidates kept during the search for a point; a larger width misses fewer labels.
     """
 
     num_links: int = 32
@@ -36,7 +36,7 @@ class HnswRetrieval:
                 raise UserError(f"retrieval.{name} must be ≥ 1, got {getattr(self, name)}.")
         if importlib.util.find_spec("faiss") is None:
             raise UserError(
-                "retrieval=hnsw needs faiss: pip install 'xcgraph[ann]', or take retrieval=exact."
+                "retrieval=hnsw needs faiss: pip install 'xcgraph[ann]', or choose retrieval=exact."
             )
 
     def index(self, vectors: Tensor) -> Search:
@@ -50,14 +50,14 @@ class HnswRetrieval:
         return search
 
     def link(self, vectors: Tensor) -> "IndexHNSWFlat":
-        """Make faiss's index of (labels, dim) vectors."""
+        """Return faiss's index of (labels, dim) vectors."""
         import faiss
 
         index = faiss.IndexHNSWFlat(vectors.shape[1], self.num_links, faiss.METRIC_INNER_PRODUCT)
         index.hnsw.efConstruction = self.construction_width
         index.hnsw.efSearch = self.search_width
         threads = faiss.omp_get_max_threads()
-        faiss.omp_set_num_threads(1)  # several link the labels in an order that chance decides
+        faiss.omp_set_num_threads(1)  # several threads link labels in a random order
         index.add(vectors.cpu().numpy())
         faiss.omp_set_num_threads(threads)
         return index

@@ -1,4 +1,4 @@
-"""Where the raw views of labels come from: texts that learn with the token embeddings, or frozen ones."""
+"""The raw text views of labels: recomputed from trained token embeddings, or stored from frozen ones."""
 
 from collections.abc import Callable, Sequence
 
@@ -10,7 +10,7 @@ from xcgraph.nn.label_graph import Graph, Propagation, Views
 
 
 class StoredTexts(nn.Module):
-    """Texts of labels on the module's device.
+    """The texts of labels on the module's device.
 
     Args:
         texts: the texts of all labels.
@@ -25,23 +25,23 @@ class StoredTexts(nn.Module):
         return len(self.offsets) - 1  # type: ignore[arg-type]
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> TokenBag:
-        """Return the texts of the given labels, or of all."""
+        """Return the texts of the given labels, or of all labels."""
         texts = TokenBag(self.tokens, self.weights, self.offsets)  # type: ignore[arg-type]
         return texts if label_ids is None else texts.rows(label_ids)
 
 
 class TiedLabelText(nn.Module):
-    """Raw views of label texts that learn with the token embeddings: recomputed at every step.
+    """Raw views of label texts under trained token embeddings, recomputed in every step.
 
-    For some labels, no neighbour is looked up: Ĝʰ (Z E) = (Ĝʰ Z) E, so what has travelled h hops is a text
-    itself, and only the texts of those labels are embedded. For all labels, a product with Ĝ per hop is
-    cheaper, because neighbours share their embedded texts.
+    Some labels need no look-up of neighbours: Ĝʰ (Z E) = (Ĝʰ Z) E, so the text after h hops is a text itself,
+    and only the texts of these labels are embedded. For all labels, one product with Ĝ per hop is cheaper,
+    because neighbours share their embedded texts.
 
     Args:
-        embed: the encoder's embedding of texts.
-        texts: the texts of all labels, Z, and what they become after each hop, Ĝʰ Z.
-        graph: the label correlation graph.
-        propagation: how many hops.
+        embed: embeds texts; the ``embed`` of an encoder.
+        texts: the texts Z of all labels, and the texts Ĝʰ Z after each hop.
+        graph: the label correlation graph Ĝ.
+        propagation: the number of hops.
     """
 
     def __init__(
@@ -58,17 +58,17 @@ class TiedLabelText(nn.Module):
         self.texts = nn.ModuleList(StoredTexts(bag) for bag in texts)
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
-        """Return the raw views of the given labels, or of all."""
+        """Return the raw views of the given labels, or of all labels."""
         if label_ids is None:
             return self._propagation(self._embed(self.texts[0]()), self.graph)
         return tuple(self._embed(texts(label_ids)) for texts in self.texts)
 
 
 class FrozenLabelText(nn.Module):
-    """Raw views of label texts under frozen embeddings: propagated once, kept as a buffer.
+    """Raw views of label texts under frozen token embeddings, propagated once and stored as buffers.
 
     Args:
-        views: all labels' raw views.
+        views: the raw views of all labels.
     """
 
     def __init__(self, views: Views) -> None:
@@ -78,6 +78,6 @@ class FrozenLabelText(nn.Module):
             self.register_buffer(name, view, persistent=False)
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
-        """Return the raw views of the given labels, or of all."""
+        """Return the raw views of the given labels, or of all labels."""
         views = (self.get_buffer(name) for name in self._names)
         return tuple(view if label_ids is None else view[label_ids] for view in views)

@@ -1,8 +1,8 @@
-"""What scores mean: the loss that they are trained by, and the probabilities that they become."""
+"""Likelihoods: the loss that scores are trained with, and the probabilities that scores become."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Int
@@ -10,11 +10,21 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
+from xcgraph.nn.portable import Link
 from xcgraph.row_blocks import row_blocks
 
 
 class Likelihood(ABC):
-    """How probable labels are, given scores."""
+    """The probabilities of labels, given scores.
+
+    Attributes:
+        link: the portable function from scores to probabilities, a key of :data:`xcgraph.nn.portable.LINKS`:
+            ``logistic`` for σ(s), ``softmax`` over the best labels of a point, ``cosine`` for (1 + s) / 2. It
+            must agree with :meth:`log_probability`; an export checks that. None if none of them does: the
+            model then trains and evaluates, but cannot be exported or served.
+    """
+
+    link: ClassVar[Link | None] = None
 
     @abstractmethod
     def loss(
@@ -30,27 +40,30 @@ class Likelihood(ABC):
 
         Args:
             scores: logits; -inf is padding.
-            positives: (row, column) of the true entries.
-            relevance: how true each of them is, in (0, 1]; None: entirely.
-            weights: how many labels each column stands for, 1 where a point may be positive; None: each
-                for itself. With labels drawn from others at random, and these numbers, sums over columns
-                are unbiased estimates of sums over all labels (D. G. Horvitz and D. J. Thompson, 1952).
-            num_points: over how many points the mean is taken; None: over those scored here.
+            positives: (row, column) of the positive entries.
+            relevance: weight of each positive entry, in (0, 1]; None for 1.
+            weights: how many labels each column stands for, 1 where a point may be positive; None if each
+                column stands for one label. If columns are a random sample of labels, these weights make
+                sums over columns unbiased estimates of sums over all labels (D. G. Horvitz and D. J.
+                Thompson, 1952).
+            num_points: number of points that the mean is taken over; None for the number of rows.
         """
 
     @abstractmethod
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
-        """Return the log-probabilities of the labels that were scored; padding stays -inf."""
+        """Return the log-probabilities of the scored labels; padding stays -inf."""
 
 
 @dataclass(frozen=True)
 class Logistic(Likelihood):
-    """σ(s_l) for each label by itself: binary cross-entropy over all scored labels (ECLARE, DECAF).
+    """σ(s_l) for each label independently: binary cross-entropy over all scored labels (ECLARE, DECAF).
 
-    Equal to ``binary_cross_entropy_with_logits`` against a dense target, without making one. The public code
-    averages over labels too; Adam sees no difference until gradients come near its epsilon, which those of
-    rare labels would.
+    Equal to ``binary_cross_entropy_with_logits`` against a dense target, but the target is never built. The
+    public code averages over labels too. To Adam this makes a difference only when gradients come near its
+    epsilon, which the gradients of rare labels would.
     """
+
+    link: ClassVar[Link | None] = "logistic"
 
     def loss(
         self,
@@ -72,12 +85,14 @@ class Logistic(Likelihood):
 
 @dataclass(frozen=True)
 class Softmax(Likelihood):
-    """exp(s_l) / Σ_k exp(s_k): all scored labels compete, and each true one is drawn for itself.
+    """exp(s_l) / Σ_k exp(s_k): all scored labels compete with each other.
 
-    A point with several true labels counts once for each. Labels that are never true cost nothing once they
-    lie below the true ones: rare labels keep what their texts say, where :class:`Logistic` pushes them down
-    at every point.
+    A point with several positive labels counts once for each of them. A label far below the positives has
+    almost no gradient. Rare labels thus keep the vectors of their texts, whereas :class:`Logistic` pushes
+    them down at every point.
     """
+
+    link: ClassVar[Link | None] = "softmax"
 
     def loss(
         self,
@@ -89,8 +104,8 @@ class Softmax(Likelihood):
         num_points: int | None = None,
     ) -> Float[Tensor, ""]:
         """Return Σ r_l (log Σ_k c_k exp(s_k) − s_l) per point, with the weights c."""
-        weighed = scores if weights is None else scores + weights.log()
-        loss: Tensor = _SoftmaxLoss.apply(weighed, positives, relevance, num_points or len(scores))
+        weighted = scores if weights is None else scores + weights.log()
+        loss: Tensor = _SoftmaxLoss.apply(weighted, positives, relevance, num_points or len(scores))
         return loss
 
     def log_probability(self, scores: Float[Tensor, "batch width"]) -> Float[Tensor, "batch width"]:
@@ -98,7 +113,7 @@ class Softmax(Likelihood):
         return functional.log_softmax(scores, dim=1)
 
 
-# Each loss takes one pass over the scores, and one back: those of all labels have hundreds of MB a batch.
+# The scores of all labels take hundreds of MB per batch. Each loss reads them once forward and once backward.
 
 
 class _LogisticLoss(torch.autograd.Function):
@@ -119,7 +134,7 @@ class _LogisticLoss(torch.autograd.Function):
             for rows in row_blocks(len(scores), scores.shape[1], scores)
         )
         total = sum(sums, start=scores.new_zeros(()))
-        return (total - _sum_of(scores, positives, relevance)) / num_points
+        return (total - _sum_positives(scores, positives, relevance)) / num_points
 
     @staticmethod
     @once_differentiable
@@ -128,7 +143,7 @@ class _LogisticLoss(torch.autograd.Function):
         of_scores, factor = torch.empty_like(scores), (gradient / ctx.num_points).to(scores.dtype)
         for rows in row_blocks(len(scores), scores.shape[1], scores):
             _times(torch.sigmoid(scores[rows], out=of_scores[rows]), weights).mul_(factor)
-        _take_away(of_scores, positives, relevance, factor)
+        _subtract_positives(of_scores, positives, relevance, factor)
         return of_scores, None, None, None, None
 
 
@@ -147,8 +162,8 @@ class _SoftmaxLoss(torch.autograd.Function):
             torch.logsumexp(scores[rows], 1, out=totals[rows])
         ctx.save_for_backward(scores, positives, relevance, totals)
         of_positives = totals[positives[:, 0]]
-        weighed = of_positives if relevance is None else of_positives * relevance
-        return (weighed.sum() - _sum_of(scores, positives, relevance)) / num_points
+        weighted = of_positives if relevance is None else of_positives * relevance
+        return (weighted.sum() - _sum_positives(scores, positives, relevance)) / num_points
 
     @staticmethod
     @once_differentiable
@@ -159,26 +174,28 @@ class _SoftmaxLoss(torch.autograd.Function):
         mass = scores.new_zeros(len(scores)).index_add_(
             0, positives[:, 0], ones if relevance is None else relevance.to(scores.dtype)
         )
-        shift = totals.masked_fill(totals == -torch.inf, 0)  # a point whose labels are all padding
+        shift = totals.masked_fill(totals == -torch.inf, 0)  # -inf: all labels of the point are padding
         for rows in row_blocks(len(scores), scores.shape[1], scores):
             torch.sub(scores[rows], shift[rows, None], out=of_scores[rows]).exp_().mul_(
                 (mass[rows] * factor)[:, None]
             )
-        _take_away(of_scores, positives, relevance, factor)
+        _subtract_positives(of_scores, positives, relevance, factor)
         return of_scores, None, None, None
 
 
 def _times(values: Tensor, weights: Tensor | None) -> Tensor:
-    """Multiply columns in place; without weights no pass over the values is made."""
+    """Multiply columns in place by weights, if there are any."""
     return values if weights is None else values.mul_(weights)
 
 
-def _sum_of(scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:
+def _sum_positives(scores: Tensor, positives: Tensor, relevance: Tensor | None) -> Tensor:
     hits = scores[positives[:, 0], positives[:, 1]]
     return hits.sum() if relevance is None else (hits * relevance).sum()
 
 
-def _take_away(of_scores: Tensor, positives: Tensor, relevance: Tensor | None, factor: Tensor) -> None:
-    """Subtract what the positives' own scores add to the gradient."""
+def _subtract_positives(
+    of_scores: Tensor, positives: Tensor, relevance: Tensor | None, factor: Tensor
+) -> None:
+    """Subtract the gradient of the positives' own scores, −Σ r_l s_l, in place."""
     weights = factor if relevance is None else factor * relevance.to(of_scores.dtype)
     of_scores.index_put_((positives[:, 0], positives[:, 1]), -weights, accumulate=True)

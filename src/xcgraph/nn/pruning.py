@@ -1,4 +1,4 @@
-"""When edges of anchors are pruned, and which (RAMEN section 3, "graph pruning")."""
+"""Schedules of edge pruning (RAMEN section 3, "graph pruning")."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -8,7 +8,7 @@ from xcgraph.errors import UserError
 
 @runtime_checkable
 class Pruning(Protocol):
-    """Says at the start of an epoch whether edges are pruned, and below which cosine."""
+    """Decides at the start of each epoch whether edges are pruned, and below which cosine."""
 
     def threshold(self, epoch: int) -> float | None:
         """Return the cosine that an edge must exceed to stay, or None to leave the edges as they are."""
@@ -16,14 +16,14 @@ class Pruning(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledPruning:
-    """Wait until the encoder is warm, then look at all edges again every few epochs.
+    """Prune every few epochs after a warm-up of the encoder.
 
-    Each time the whole graph is judged by the encoder of that moment, so that an edge can come back.
+    Each pruning starts from the whole graph and uses the current encoder, so a pruned edge can come back.
 
     Attributes:
         warmup_epochs: epochs on the unpruned graph.
-        every_epochs: epochs between one pruning and the next.
-        min_similarity: cosine of both ends that an edge must exceed to stay.
+        every_epochs: epochs between two prunings.
+        min_similarity: edges between vectors with a larger cosine stay.
     """
 
     warmup_epochs: int = 10
@@ -39,14 +39,14 @@ class ScheduledPruning:
             raise UserError(f"pruning.min_similarity must lie in [-1, 1], got {self.min_similarity}.")
 
     def threshold(self, epoch: int) -> float | None:
-        """Return ``min_similarity`` in the epochs that begin with pruning."""
+        """Return ``min_similarity`` in epochs that start with a pruning, else None."""
         past = epoch - self.warmup_epochs
         return self.min_similarity if past >= 0 and past % self.every_epochs == 0 else None
 
 
 @dataclass(frozen=True)
 class NoPruning:
-    """All edges stay (ablation)."""
+    """Keeps all edges (ablation)."""
 
     def threshold(self, epoch: int) -> float | None:  # noqa: ARG002
         """Return None."""

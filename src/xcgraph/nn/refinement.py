@@ -1,4 +1,4 @@
-"""Refinement vectors: what a label learns beyond its text and its neighbours (ẑ³)."""
+"""Refinement vectors ẑ³: free vectors that labels learn beside the views of their texts."""
 
 import torch
 from jaxtyping import Float, Int
@@ -8,15 +8,15 @@ from xcgraph.nn.label_graph import Views
 
 
 class RefinementVectors(nn.Module):
-    """One free vector per label as a further view.
+    """One free vector per label as an additional view.
 
     Args:
-        start: the vectors to start from: ECLARE takes the last graph view, Ĝ Z E, and DECAF, which has none,
-            the label's own text, Z E.
-        sparse_gradients: update only the vectors of labels that a step touches, for batches that touch few;
-            where each scores all labels, dense ones are faster. Dense Adam is not the same mathematics: it
-            also moves a vector by its momentum in steps without it. NCCL, by which GPUs exchange gradients,
-            takes dense ones alone.
+        start: initial vectors. ECLARE starts from the last graph view, Ĝ Z E. DECAF has no graph and starts
+            from the label's own text, Z E.
+        sparse_gradients: update only the vectors of the labels in a step. This suits batches with few labels;
+            if each step scores all labels, dense gradients are faster. The results differ: in a step without
+            a label, dense Adam still moves the label's vector by its momentum. Training on several GPUs
+            needs dense gradients, because NCCL exchanges no others.
     """
 
     num_views = 1
@@ -26,7 +26,7 @@ class RefinementVectors(nn.Module):
         self.vectors = nn.Embedding.from_pretrained(start.clone(), freeze=False, sparse=sparse_gradients)
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
-        """Return the refinement vectors of the given labels, or of all."""
+        """Return the refinement vectors of the given labels, or of all labels."""
         if label_ids is None and not self.vectors.sparse:
             return (self.vectors.weight,)
         if label_ids is None:
@@ -36,11 +36,11 @@ class RefinementVectors(nn.Module):
 
 
 class RandomRefinementVectors(RefinementVectors):
-    """Refinement vectors that start at random, as token embeddings do (DECAF-no-init).
+    """Refinement vectors with random initial values, like token embeddings (DECAF-no-init).
 
     Args:
-        start: where the others would start; only its shape and type matter.
-        sparse_gradients: as there.
+        start: gives the shape and the type of the vectors.
+        sparse_gradients: as in :class:`RefinementVectors`.
     """
 
     def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = True) -> None:
@@ -49,10 +49,10 @@ class RandomRefinementVectors(RefinementVectors):
 
 
 class ZeroRefinementVectors(RefinementVectors):
-    """Refinement vectors that start at zero: a label begins as what its texts say, and departs from it.
+    """Refinement vectors that start at zero: at first, only its texts determine the vector of a label.
 
     Args:
-        start: where the others would start; only its shape and type matter.
+        start: gives the shape and the type of the vectors.
         sparse_gradients: as in :class:`RefinementVectors`.
     """
 
@@ -61,10 +61,10 @@ class ZeroRefinementVectors(RefinementVectors):
 
 
 class NoRefinement(nn.Module):
-    """No such view: Module I of ECLARE, and ablations.
+    """Adds no view: for Module I of ECLARE, and for ablations.
 
     Args:
-        start: where the vectors would start; it does not matter.
+        start: not used; all refinements take it.
     """
 
     num_views = 0
@@ -74,6 +74,6 @@ class NoRefinement(nn.Module):
         del start
 
     def forward(self, label_ids: Int[Tensor, "ids"] | None = None) -> Views:
-        """Return no view."""
+        """Return an empty tuple of views."""
         del label_ids
         return ()

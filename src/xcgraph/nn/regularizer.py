@@ -1,4 +1,4 @@
-"""RAMEN's graph regularizers: points and labels are drawn to their anchors while the encoder learns."""
+"""RAMEN's graph regularizers, which pull points and labels towards their anchors in training."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -18,15 +18,15 @@ _log = logging.getLogger(__name__)
 
 
 class Regularizer(nn.Module, ABC):
-    """What is added to the loss of a batch."""
+    """A penalty that is added to the loss of a batch."""
 
     @abstractmethod
     def forward(self, encoder: DualEncoder, points: EncodedRows, labels: EncodedRows) -> Float[Tensor, ""]:
-        """Return the penalty for the points and labels of a batch."""
+        """Return the penalty of the points and labels of a batch."""
 
     @abstractmethod
     def update(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
-        """Learn how the step went: P@1 within its batch."""
+        """Update the regularizer after a step, from the P@1 within its batch."""
 
     @abstractmethod
     def start_epoch(
@@ -36,18 +36,25 @@ class Regularizer(nn.Module, ABC):
         points: Callable[[], Iterable[EncodedRows]],
         labels: Callable[[], Iterable[EncodedRows]],
     ) -> None:
-        """Look at the encoder before an epoch; points and labels give all of them, in blocks that ascend."""
+        """Prepare an epoch.
+
+        Args:
+            epoch: number of the epoch, from 0.
+            encoder: the encoder in eval mode.
+            points: gives all training points in ascending blocks.
+            labels: gives all labels in ascending blocks.
+        """
 
 
 class NoRegularizer(Regularizer):
-    """Nothing is added: a plain dual encoder (ablation)."""
+    """Adds nothing: a plain dual encoder (ablation)."""
 
     def forward(self, encoder: DualEncoder, points: EncodedRows, labels: EncodedRows) -> Float[Tensor, ""]:  # noqa: ARG002
         """Return 0."""
         return points.vectors.new_zeros(())
 
     def update(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
     def start_epoch(
         self,
@@ -65,8 +72,8 @@ class GraphRegularizer(Regularizer):
     Args:
         of_points: R_x of each anchor set.
         of_labels: R_z of each anchor set.
-        regularizer_weight: the λ of those of points and then of those of labels.
-        pruning: when edges are pruned.
+        regularizer_weight: gives λ for each of ``of_points``, then for each of ``of_labels``.
+        pruning: decides when edges are pruned.
     """
 
     def __init__(
@@ -83,14 +90,14 @@ class GraphRegularizer(Regularizer):
         self.pruning = pruning
 
     def forward(self, encoder: DualEncoder, points: EncodedRows, labels: EncodedRows) -> Float[Tensor, ""]:
-        """Return Σ λ R for the points and labels of a batch."""
+        """Return Σ λ R of the points and labels of a batch."""
         terms = [term(encoder, points).loss for term in self.of_points]
         terms += [term(encoder, labels).loss for term in self.of_labels]
         weights: Tensor = self.regularizer_weight()
         return weights @ torch.stack(terms)
 
     def update(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
-        """Learn λ."""
+        """Update the weights λ."""
         self.regularizer_weight.update(precision)
 
     @torch.no_grad()
@@ -101,7 +108,7 @@ class GraphRegularizer(Regularizer):
         points: Callable[[], Iterable[EncodedRows]],
         labels: Callable[[], Iterable[EncodedRows]],
     ) -> None:
-        """Prune edges, where the schedule says so."""
+        """Prune edges in the epochs of the schedule."""
         threshold = self.pruning.threshold(epoch)
         if threshold is None:
             return

@@ -1,4 +1,4 @@
-"""How much each graph regularizer weighs beside the loss: λ, fixed or found by a bandit."""
+"""The weights λ of graph regularizers: fixed, or tuned by a bandit."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from xcgraph.errors import UserError
 
 
 class RegularizerWeight(nn.Module, ABC):
-    """Gives one λ per regularizer; a subclass takes their number first."""
+    """Gives one λ per regularizer; a subclass takes the number of regularizers as its first argument."""
 
     @abstractmethod
     def forward(self) -> Float[Tensor, "regularizers"]:
@@ -19,14 +19,14 @@ class RegularizerWeight(nn.Module, ABC):
 
     @abstractmethod
     def update(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
-        """Learn how the step went: P@1 within its batch."""
+        """Update λ after a step, from the P@1 within its batch."""
 
 
 class FixedWeight(RegularizerWeight):
-    """The same λ for all, from beginning to end.
+    """One constant λ for all regularizers.
 
     Args:
-        num_regularizers: how many there are.
+        num_regularizers: the number of regularizers.
         value: λ.
     """
 
@@ -42,25 +42,26 @@ class FixedWeight(RegularizerWeight):
         return value
 
     def update(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
-        """Learn nothing."""
+        """Do nothing."""
 
 
 class BanditWeight(RegularizerWeight):
-    """Each λ is drawn from N(μ, σ²) for some steps, and μ moves to where P@1 was higher than lately.
+    """Draws each λ from N(μ, σ²) every few steps, and moves μ towards values of λ with a higher P@1.
 
-    RAMEN tunes λ so, but leaves the rule out; this follows an implementation by one of its authors (xcai,
-    ``RLLossWeightsCumuluative``): the reward r is the mean P@1 within the batches since λ was drawn,
-    μ ← μ + lr · clip((r − r̄) ∇_μ ln p(λ)), and r̄ is a moving average of r. Unlike there, the gradient is that
-    of the λ that was drawn, before it is cut at ``minimum``, and r̄ starts at the first reward.
+    RAMEN tunes λ with a bandit, but does not state the rule. This one follows an implementation by one of
+    its authors (xcai, ``RLLossWeightsCumuluative``): the reward r is the mean P@1 within the batches since λ
+    was drawn, μ ← μ + lr · clip((r − r̄) ∇_μ ln p(λ)), and r̄ is a moving average of r. It differs in two
+    points: the gradient uses the drawn λ before it is clipped at ``minimum``, and r̄ starts at the first
+    reward.
 
     Args:
-        num_regularizers: how many there are.
-        start: μ at first.
+        num_regularizers: the number of regularizers.
+        start: initial μ.
         spread: σ.
-        minimum: least λ and μ.
+        minimum: lower bound of λ and μ.
         lr: step size of μ (RAMEN: 0.01).
-        every_steps: training steps for each draw.
-        momentum: share of r̄ that stays with each reward.
+        every_steps: training steps per draw.
+        momentum: share of r̄ that remains after each reward.
     """
 
     mean: Tensor
@@ -90,7 +91,7 @@ class BanditWeight(RegularizerWeight):
             raise UserError(f"regularizer_weight.momentum must lie in [0, 1), got {momentum}.")
         self.spread, self.minimum, self.lr = spread, minimum, lr
         self.every_steps, self.momentum = every_steps, momentum
-        # Buffers, so that a resumed run goes on with them.
+        # Buffers are stored with the weights, so a resumed run continues from them.
         self.register_buffer("mean", torch.full((num_regularizers,), start))
         self.register_buffer("drawn", torch.full((num_regularizers,), start))
         self.register_buffer("collected", torch.zeros(()))
@@ -98,12 +99,12 @@ class BanditWeight(RegularizerWeight):
         self.register_buffer("baseline", torch.full((), torch.nan))
 
     def forward(self) -> Float[Tensor, "regularizers"]:
-        """Return the λ drawn last."""
+        """Return the last drawn λ."""
         return self.drawn.clamp(min=self.minimum)
 
     @torch.no_grad()
     def update(self, precision: Callable[[], Float[Tensor, ""]]) -> None:
-        """Collect the reward; after ``every_steps`` of them move μ and draw anew."""
+        """Collect the reward; after ``every_steps`` rewards, move μ and draw a new λ."""
         self.collected += precision()
         self.steps += 1
         if self.steps % self.every_steps == 0:

@@ -1,4 +1,4 @@
-"""Retrieval: the labels with the largest inner products, exactly or by a graph of neighbours."""
+"""Retrieval of the labels with the largest inner products."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from xcgraph.errors import UserError
 
-# (points, dim), k → (points, k) labels and (points, k) inner products, best first.
+# From (points, dim) vectors and k to (points, k) labels and (points, k) inner products, best first.
 Search: TypeAlias = Callable[[Tensor, int], tuple[Tensor, Tensor]]
 
 
@@ -23,10 +23,10 @@ class Retrieval(Protocol):
 
 @dataclass(frozen=True)
 class ExactRetrieval:
-    """Compares each point with every label, some labels at a time: no (points, labels) matrix.
+    """Compares each point with every label, in blocks of labels that avoid a (points, labels) matrix.
 
     Attributes:
-        block_size: labels at a time.
+        block_size: labels per block.
     """
 
     block_size: int = 65_536

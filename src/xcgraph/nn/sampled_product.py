@@ -1,4 +1,4 @@
-"""Inner products of points and labels, of some pairs only."""
+"""Inner products of some pairs of points and labels."""
 
 from typing import Any
 
@@ -18,10 +18,10 @@ def sampled_product(
 ) -> Float[Tensor, "batch width"]:
     """Return ⟨x_i, w_l⟩ for the labels l = ``positions[i, j]`` of each point i.
 
-    The work is that of the pairs alone. A dense product of all points and labels is as much again for every
-    point that did not ask for a label: at 131K labels, most of a training step.
+    Only these pairs are computed. A dense product of all points and labels would also compute all other
+    pairs, which at 131K labels takes most of a training step.
     """
-    kind = torch.promote_types(points.dtype, vectors.dtype)  # autocast shortens one of them
+    kind = torch.promote_types(points.dtype, vectors.dtype)  # autocast may shorten one of the types
     product: Tensor = _SampledProduct.apply(points.to(kind), vectors.to(kind), positions)
     return product
 
@@ -49,7 +49,7 @@ class _SampledProduct(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # noqa: ANN401 - torch's
         points, vectors, positions = ctx.saved_tensors
         batch, width = positions.shape
-        # Both are products with a sparse (points, labels) matrix, one of them transposed.
+        # Both gradients are products with a sparse (points, labels) matrix, once transposed.
         places, weights = positions.flatten(), gradient.flatten()
         order = places.argsort(stable=True)
         counts = places.bincount(minlength=len(vectors))
@@ -59,7 +59,7 @@ class _SampledProduct(torch.autograd.Function):
 
 
 def _weighted_sums(rows: Tensor, ids: Tensor, lengths: Tensor, weights: Tensor) -> Tensor:
-    """Sum weighted rows, so many for each result."""
+    """Sum weighted rows; ``lengths`` holds the number of rows of each sum."""
     offsets = functional.pad(lengths.cumsum(0), (1, 0))
     return functional.embedding_bag(
         ids, rows, offsets, mode="sum", include_last_offset=True, per_sample_weights=weights

@@ -1,4 +1,4 @@
-"""An encoder that reads texts in order: any Hugging Face model."""
+"""An encoder that reads the tokens of a text in order: any Hugging Face model."""
 
 from typing import Any
 
@@ -10,25 +10,27 @@ from xcgraph.batch import TokenBag
 from xcgraph.errors import UserError
 from xcgraph.nn.blocks import checked_dropout
 from xcgraph.nn.encoder import Encoder
+from xcgraph.nn.portable import PointEncoder, no_portable_form
 from xcgraph.text.token_ids import no_such_model, require_transformers
 
 POOLINGS = ("mean", "cls")
 
 
 class TransformerEncoder(Encoder):
-    """v = the mean over the tokens of a text, or the first token's vector, after a pretrained transformer.
+    """Encode a text with a pretrained transformer: the mean of its token vectors, or the first of them.
 
-    Texts are rows of :class:`~xcgraph.text.token_ids.TokenIdVectorizer`. :class:`~xcgraph.nn.encoder.BagOfTokens` is
-    much faster and ignores the order of words.
+    Texts are rows of :class:`~xcgraph.text.token_ids.TokenIdVectorizer`. The encoder
+    :class:`~xcgraph.nn.encoder.BagOfTokens` is much faster and ignores the order of words. A transformer has
+    no portable form: its model cannot be exported or served.
 
     Args:
-        max_length: longest text in tokens: the number of columns that such rows have.
+        max_length: length of the longest text in tokens, which is the number of columns of such rows.
         model: name or folder of the model.
         pooling: ``mean`` or ``cls``.
-        dropout: probability on the points' vectors.
+        dropout: probability of dropout on the points' vectors.
 
     Raises:
-        UserError: there is no such model or pooling, or the rows are no token ids of this model.
+        UserError: the model or the pooling does not exist, or the texts are longer than the model reads.
     """
 
     is_additive = False
@@ -39,12 +41,12 @@ class TransformerEncoder(Encoder):
         if pooling not in POOLINGS:
             raise UserError(f"encoder.pooling: expected {' or '.join(POOLINGS)}, got {pooling}.")
         self.model = _load(model)
-        if getattr(self.model, "pooler", None) is not None:  # of no use here, and so without gradients
+        if getattr(self.model, "pooler", None) is not None:  # unused here, so it gets no gradients
             self.model.pooler.requires_grad_(False)
-        most = self.model.config.max_position_embeddings
-        if max_length > most:
+        longest = self.model.config.max_position_embeddings
+        if max_length > longest:
             raise UserError(
-                f"encoder.model={model} reads texts of at most {most} tokens, got {max_length}: take "
+                f"encoder.model={model} reads texts of at most {longest} tokens, got {max_length}: choose "
                 "text=token_ids and lower text.max_length."
             )
         self.dim = int(self.model.config.hidden_size)
@@ -52,7 +54,7 @@ class TransformerEncoder(Encoder):
         self.dropout = nn.Dropout(checked_dropout(dropout))
 
     def embed(self, texts: TokenBag) -> Float[Tensor, "texts dim"]:
-        """Encode texts without the points' dropout."""
+        """Encode texts without dropout on the result."""
         ids, is_token = _pad(texts)
         if not ids.numel():
             return torch.zeros(len(ids), self.dim, device=ids.device)
@@ -67,21 +69,31 @@ class TransformerEncoder(Encoder):
         return vectors
 
     def adopt_embedding(self, trained: Encoder) -> None:
-        """Take over a trained transformer."""
+        """Copy the parameters of a trained transformer."""
         if not isinstance(trained, TransformerEncoder):
             raise TypeError(f"Expected a TransformerEncoder, got a {type(trained).__name__}.")
         self.model.load_state_dict(trained.model.state_dict())
 
     def freeze_embedding(self) -> None:
-        """Keep the transformer as it is."""
+        """Freeze the transformer."""
         self.model.requires_grad_(False)
+
+    def portable(self) -> PointEncoder:
+        """Raise a UserError: no portable form reads tokens in order."""
+        raise no_portable_form(
+            self, "it reads tokens in order; train with encoder=bag_of_tokens to export a model"
+        )
+
+    def portable_embedding(self) -> PointEncoder:
+        """Raise a UserError, as :meth:`portable` does."""
+        return self.portable()
 
 
 def _load(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
     from transformers import AutoModel
     from transformers.utils import logging
 
-    logging.disable_progress_bar()  # a second of loading needs none
+    logging.disable_progress_bar()  # loading takes a second only
     try:
         return AutoModel.from_pretrained(model, use_safetensors=True)
     except (OSError, ValueError) as error:
@@ -89,9 +101,9 @@ def _load(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
 
 
 def _pad(texts: TokenBag) -> tuple[Int[Tensor, "texts length"], Bool[Tensor, "texts length"]]:
-    """Lay out token ids in rows as wide as the longest text, and say where they are.
+    """Return token ids in rows as wide as the longest text, and a mask of the tokens.
 
-    A text without tokens becomes the token 0, for no model attends to nothing.
+    A text without tokens becomes the token 0, because attention over no token is undefined.
     """
     lengths = texts.offsets.diff()
     width = max(int(lengths.max()), 1) if len(lengths) else 0

@@ -1,4 +1,4 @@
-"""The triplet loss over what a batch holds, with its hardest negatives."""
+"""The triplet loss within a batch, with the hardest negatives."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from xcgraph.errors import UserError
 class TripletLoss:
     """[E(z_k)ᵀE(x_i) − E(z_l)ᵀE(x_i) + γ]₊ over positives l and the hardest negatives k (RAMEN section 3).
 
-    The paper sums over all triplets; the mean taken here differs by a factor that is the same in every
-    batch, up to its number of rows without a positive.
+    The paper sums over all triplets. The mean taken here differs by a factor that is the same in every batch,
+    except for the number of rows without a positive.
 
     Attributes:
-        margin: γ, by which a positive's cosine should exceed a negative's.
+        margin: γ, the margin by which a positive's cosine should exceed a negative's.
         num_positives: positives drawn per row.
         num_negatives: hardest negatives of the batch per row.
     """
@@ -32,7 +32,7 @@ class TripletLoss:
                 raise UserError(f"triplets.{name} must be ≥ 1, got {getattr(self, name)}.")
         if not 0 <= self.margin <= 2:
             raise UserError(
-                f"triplets.margin must lie in [0, 2], as differences of cosines do, got {self.margin}."
+                f"triplets.margin must lie in [0, 2], the range of cosine differences, got {self.margin}."
             )
 
     def __call__(
@@ -42,14 +42,14 @@ class TripletLoss:
         negatives: Bool[Tensor, "rows columns"],
         num_drawn: Int[Tensor, ""] | None = None,
     ) -> Float[Tensor, ""]:
-        """Return the mean hinge per drawn positive, itself a mean over the hardest negatives.
+        """Return the mean loss per drawn positive, which itself is a mean over the hardest negatives.
 
         Args:
-            scores: cosines of each row with everything in the batch.
+            scores: cosines of each row with all columns of the batch.
             positives: columns of the drawn positives; -1 is padding.
-            negatives: which columns may be a row's negatives; fewer than ``num_negatives`` count as such with
-                no loss.
-            num_drawn: over how many positives the mean is taken; None for those drawn here.
+            negatives: which columns are candidate negatives of a row. In a row with fewer than
+                ``num_negatives`` candidates, the missing negatives count with a loss of 0.
+            num_drawn: number of positives that the mean is taken over; None for the number in ``positives``.
         """
         if not scores.numel():
             return scores.sum()

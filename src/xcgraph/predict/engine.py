@@ -1,4 +1,4 @@
-"""From token weights to the best labels: prepared arrays, blocks of points, no loop over points in Python."""
+"""Ranks labels for token weights with a portable model: prepared arrays, and no Python loop over points."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.special import expit, softmax
 
+from xcgraph.nn.portable import LINKS
 from xcgraph.predict.kernels import average, embed_bags, expand, rank_shortlists
 from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.search import ExactSearch
@@ -21,7 +21,7 @@ Scores = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Ranked:
-    """Labels of points, or meta-labels: (points, k), best first, padded with -1 and 0."""
+    """Labels, or meta-labels, of points and their scores: (points, k), best first, padded with -1 and 0."""
 
     labels: Labels
     scores: Scores
@@ -29,12 +29,12 @@ class Ranked:
 
 @dataclass(frozen=True)
 class TreeTrace:
-    """What one tree made of a block of points, step by step.
+    """The steps of one tree for a block of points.
 
     Attributes:
         found: meta-labels by their own scores.
         beam: meta-labels after GAME.
-        ranked: labels of the beam by p(meta-label) · p(label); the beam's where there is no ranker.
+        ranked: labels of the beam by p(meta-label) · p(label); equal to ``beam`` without a ranker.
         expanded: labels after GAME.
     """
 
@@ -45,7 +45,11 @@ class TreeTrace:
 
 
 class Embeddings:
-    """Sums of token embeddings of some points, made once for all encoders that share them."""
+    """Embeds some points, once for all encoders that share an embedding.
+
+    Args:
+        features: (points, tokens) token weights.
+    """
 
     def __init__(self, features: csr_array) -> None:
         self._bags = (
@@ -60,21 +64,11 @@ class Embeddings:
         key = id(encoder.embedding)
         if key not in self._sums:
             self._sums[key] = embed_bags(*self._bags, encoder.embedding)
-        vectors = self._sums[key]
-        if encoder.block is None and not encoder.unit_norm:
-            return vectors if encoder.shift is None else vectors + encoder.shift
-        if encoder.block is None:
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            units: NDArray[np.float32] = vectors / np.maximum(norms, np.float32(1e-12))
-            return units
-        block = encoder.block
-        residual = np.maximum(vectors, 0) @ block.weight.T
-        encoded: NDArray[np.float32] = np.maximum(block.keep * vectors + residual + block.bias, 0)
-        return encoded
+        return encoder.finish(self._sums[key])
 
 
 class TreeEngine:
-    """One tree, its arrays laid out for reading: the labels of a meta-label lie together.
+    """Ranks with one tree, whose arrays are laid out for reading: the labels of a meta-label lie together.
 
     Args:
         tree: the tree.
@@ -91,10 +85,15 @@ class TreeEngine:
             self._spread_labels = _Spread(tree.ranker)
 
     def trace(self, points: Embeddings, kept: int | None = None) -> TreeTrace:
-        """Rank labels, of which so many are kept at the end, and keep what led there."""
+        """Rank labels and return all steps.
+
+        Args:
+            points: the embedded points.
+            kept: labels kept per point in the last step; None for the ranker's ``top_k``.
+        """
         shortlister, ranker = self._tree.shortlister, self._tree.ranker
         metas, products = self._search(points.encode(shortlister.encoder), shortlister.top_k)
-        found = Ranked(metas, _link(products, shortlister))
+        found = Ranked(metas, LINKS[shortlister.link](products, shortlister.bias))
         beam = self._spread(found)
         if ranker is None:
             return TreeTrace(found, beam, beam, beam)
@@ -114,10 +113,10 @@ class TreeEngine:
 
 
 class Engine:
-    """Scores points with a portable model as the trained one would, but faster.
+    """Scores points with a portable model. It gives the scores of the trained model, but faster.
 
     Args:
-        model: the model.
+        model: the portable model.
     """
 
     def __init__(self, model: PortableModel) -> None:
@@ -125,11 +124,12 @@ class Engine:
         self._top_k = model.top_k
 
     def traces(self, features: csr_array, k: int) -> list[TreeTrace]:
-        """Return what each tree makes of (points, tokens) rows, few enough to hold at once.
+        """Return the steps of each tree for (points, tokens) rows that fit into memory at once.
 
         Args:
-            features: the rows.
-            k: labels per point that are asked for: one tree keeps no more, of several all count in the mean.
+            features: rows of token weights.
+            k: labels requested per point. A single tree keeps no more; with several trees, all their labels
+                count in the mean.
         """
         points = Embeddings(features)
         return [tree.trace(points, k if len(self._trees) == 1 else None) for tree in self._trees]
@@ -149,7 +149,7 @@ class Engine:
 
 
 def average_traces(traces: list[TreeTrace], top_k: int) -> Ranked:
-    """Average what trees have found; a single one's is left as it is."""
+    """Return the mean scores of all trees; the scores of a single tree are returned unchanged."""
     if len(traces) == 1:
         return traces[0].expanded
     width = max(trace.expanded.labels.shape[1] for trace in traces)
@@ -177,17 +177,6 @@ class _Spread:
             return ranked
         kept = self._top_k if kept is None else min(kept, self._top_k)
         return Ranked(*expand(ranked.labels, ranked.scores, self._graph, self._mix, self._top_k, kept))
-
-
-def _link(products: Scores, scoring: Scoring) -> Scores:
-    if scoring.link == "cosine":
-        cosines: Scores = products.clip(-1, 1)
-        return (cosines + np.float32(1)) / np.float32(2)
-    if scoring.link == "softmax":
-        shares: Scores = softmax(products, axis=1)
-        return shares
-    linked: Scores = expit(products + np.float32(scoring.bias))
-    return linked
 
 
 def _widened(array: NDArray, width: int, empty: int) -> NDArray:

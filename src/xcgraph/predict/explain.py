@@ -1,4 +1,4 @@
-"""Why a label got its score: the path through each tree, the label's views, its neighbours in the graph."""
+"""Explains the score of a label: its path through each tree, its views and its neighbours in the graph."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from xcgraph.predict.model import PortableMember, PortableModel, Scoring
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A label, or meta-label, that shared its score.
+    """A label or meta-label whose score contributed to the score of another one.
 
     Attributes:
-        label: its number.
-        weight: of the edge, an entry of Ĝ.
-        score: its own score.
-        adds: what of the result it made: mix · score · weight.
+        label: number of the neighbour.
+        weight: weight of the edge, an entry of Ĝ.
+        score: score of the neighbour itself.
+        adds: contribution to the result: mix · score · weight.
     """
 
     label: int
@@ -29,13 +29,13 @@ class Neighbour:
 
 @dataclass(frozen=True)
 class Expanded:
-    """A score through GAME: ``score`` = ``kept`` + what the neighbours add.
+    """A score before and after GAME: ``score`` = ``kept`` + the sum of ``adds`` over the neighbours.
 
     Attributes:
-        own: the score before.
-        kept: what of the result it made: (1 − mix) · own.
-        score: the score afterwards; 0 for what is no longer among the best.
-        neighbours: those that added something, the most first; the label itself may be one.
+        own: score before GAME.
+        kept: contribution of ``own`` to the result: (1 − mix) · own.
+        score: score after GAME; 0 if the label is no longer among the best.
+        neighbours: neighbours that contributed, largest contribution first; may include the label itself.
     """
 
     own: float
@@ -46,15 +46,15 @@ class Expanded:
 
 @dataclass(frozen=True)
 class TreePath:
-    """How one tree came to a label's score.
+    """How one tree computed the score of a label.
 
     Attributes:
-        meta_label: the label's meta-label; None where labels are found without meta-labels.
-        rank: its place in the beam, from 0; None if it is not there.
-        meta: its score.
+        meta_label: meta-label of the label; None if the tree finds labels without meta-labels.
+        rank: rank of the meta-label in the beam, from 0; None if it is not in the beam.
+        meta: score of the meta-label; None if there is no meta-label.
         probability: σ(⟨w_l, x̂⟩ + b) of the label; None if its meta-label is not in the beam.
-        label: the label's score.
-        views: by name, how the fusion weighs the views of the label; empty where it does not.
+        label: score of the label.
+        views: weight of each view of the label in the fusion, by name; empty if the fusion has no weights.
     """
 
     meta_label: int | None
@@ -69,19 +69,19 @@ class Explainer:
     """Explains the scores of one model.
 
     Args:
-        model: the model.
+        model: the model whose traces are explained.
     """
 
     def __init__(self, model: PortableModel) -> None:
         self._trees = [_TreeExplainer(tree) for tree in model.trees]
 
     def explain(self, traces: Sequence[TreeTrace], row: int, label: int) -> tuple[TreePath, ...]:
-        """Return a path per tree; the label's score is the mean of ``path.label.score``.
+        """Return one path per tree; the score of the label is the mean of ``path.label.score``.
 
         Args:
-            traces: of each tree.
-            row: the point in these.
-            label: a label of the result.
+            traces: trace of each tree for a block of points.
+            row: position of the point in the block.
+            label: number of a label in the result.
         """
         pairs = zip(self._trees, traces, strict=True)
         return tuple(tree.explain(trace, row, label) for tree, trace in pairs)
@@ -114,7 +114,7 @@ class _TreeExplainer:
 
 
 class _Incoming:
-    """The edges that lead to a label, in GAME."""
+    """The incoming edges of each label in the graph of GAME."""
 
     def __init__(self, scoring: Scoring) -> None:
         self._mix, self._top_k = scoring.game_mix, scoring.top_k
@@ -123,11 +123,12 @@ class _Incoming:
     def explain(self, before: Ranked, after: Ranked, row: int, label: int) -> Expanded:
         own, score = _score(before, row, label), _score(after, row, label)
         kept = own if self._mix == 0 else (1 - self._mix) * own
-        # Of the spread scores too only the best count: a label beyond them keeps its own share alone.
-        spread = score > kept * (1 + 1e-5) and self._mix > 0
-        return Expanded(own, kept if score else 0.0, score, self._from(before, row, label) if spread else ())
+        # GAME adds only the best of the propagated scores; any other label keeps just its own share.
+        has_gained = score > kept * (1 + 1e-5) and self._mix > 0
+        neighbours = self._contributors(before, row, label) if has_gained else ()
+        return Expanded(own, kept if score else 0.0, score, neighbours)
 
-    def _from(self, before: Ranked, row: int, label: int) -> tuple[Neighbour, ...]:
+    def _contributors(self, before: Ranked, row: int, label: int) -> tuple[Neighbour, ...]:
         edges = slice(*self._edges.indptr[label : label + 2])
         others, weights = self._edges.indices[edges].tolist(), self._edges.data[edges].tolist()
         pairs = zip(others, weights, strict=True)

@@ -1,17 +1,18 @@
-"""A portable model as a folder: ``model.json``, ``weights.safetensors``, and names and texts in JSON."""
+"""Saves and loads a portable model: ``model.json``, ``weights.safetensors``, and names and texts in JSON."""
 
 import json
 import reprlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from pydantic import ValidationError
 
 from xcgraph import __version__
 from xcgraph.errors import UserError
-from xcgraph.predict.manifest import FORMAT, VERSION, BlockPart, Manifest, ScoringPart, TreePart
-from xcgraph.predict.model import Block, PointEncoder, PortableMember, PortableModel, Scoring
+from xcgraph.predict.manifest import FORMAT, VERSION, EncoderPart, Manifest, ScoringPart, TreePart
+from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.tensors import TensorReader, TensorWriter
 from xcgraph.storage.artifacts import checksum, sync_file, write_atomically
 from xcgraph.storage.safe_files import inside, read_json
@@ -20,28 +21,31 @@ from xcgraph.text.fitted_vectorizer import FittedVectorizer
 MANIFEST = "model.json"
 _LONGEST_REASON = 200
 _WEIGHTS, _LABELS, _VOCABULARY = "weights.safetensors", "label_names.json", "vocabulary.json"
+# Arrays that a point encoder may lack, with their numbers of dimensions.
+_OPTIONAL_ARRAYS: Mapping[str, int] = MappingProxyType({"keep": 1, "weight": 2, "bias": 1})
 
 
 def is_model(folder: Path) -> bool:
-    """Say whether a folder holds a portable model, or what is left of one."""
+    """Return whether a folder holds a portable model, possibly a damaged one."""
     return (folder / MANIFEST).is_file()
 
 
 def save_model(
     model: PortableModel, folder: Path, *, beside: Sequence[Callable[[PortableModel, Path], None]] = ()
 ) -> None:
-    """Write a model into a folder, which appears when it is complete.
+    """Write a model into a new folder, which appears when it is complete.
 
     Args:
         model: the model.
         folder: the new folder.
-        beside: what writes further forms of the model into the folder; :func:`load_model` never reads them.
+        beside: functions that write other forms of the model into the folder, such as a program;
+            :func:`load_model` never reads them.
 
     Raises:
-        UserError: the folder is there already.
+        UserError: the folder exists.
     """
     if folder.exists():
-        raise UserError(f"{folder} is there already: name a folder that is not, or remove it.")
+        raise UserError(f"{folder}: expected a new folder, but it exists; choose another name or remove it.")
     draft = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -55,10 +59,10 @@ def save_model(
 
 
 def load_model(folder: Path) -> PortableModel:
-    """Read a model.
+    """Load a model.
 
     Raises:
-        UserError: it is damaged, of another version, or none.
+        UserError: the folder holds no model, a damaged one, or one of another format version.
     """
     manifest = _read_manifest(folder / MANIFEST)
     try:
@@ -66,7 +70,7 @@ def load_model(folder: Path) -> PortableModel:
             if checksum(inside(folder, name)) != expected:
                 raise ValueError(f"{name} does not match its checksum")
         return _read(manifest, folder)
-    # Checksums tell what has been damaged, not what somebody has made up.
+    # Checksums detect damage, but not files that somebody has made up.
     except (ArithmeticError, LookupError, OSError, TypeError, UserError, ValueError) as error:
         reason = str(error)[:_LONGEST_REASON]
         raise UserError(
@@ -82,7 +86,7 @@ def _write(model: PortableModel, folder: Path) -> None:
     write_atomically(folder / _VOCABULARY, json.dumps(list(model.vocabulary), ensure_ascii=False))
     if model.vectorizer is not None:
         model.vectorizer.save(folder)
-    # safetensors writes for the owner alone; a model is there to be shared.
+    # safetensors makes its file readable only by the owner, but a model is shared.
     shutil.copymode(folder / _LABELS, folder / _WEIGHTS)
     files = sorted(folder.iterdir())
     for path in files:
@@ -112,15 +116,8 @@ def _tree_part(tree: PortableMember, name: str, tensors: TensorWriter) -> TreePa
 
 
 def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> ScoringPart:
-    block, shift = scoring.encoder.block, scoring.encoder.shift
-    parts = ("keep", "weight", "bias")
     return ScoringPart(
-        embedding=tensors.add(f"{name}.embedding", scoring.encoder.embedding),
-        block=None
-        if block is None
-        else BlockPart(**{part: tensors.add(f"{name}.block.{part}", getattr(block, part)) for part in parts}),
-        unit_norm=scoring.encoder.unit_norm,
-        shift=None if shift is None else tensors.add(f"{name}.shift", shift),
+        encoder=_encoder_part(scoring.encoder, f"{name}.encoder", tensors),
         vectors=tensors.add(f"{name}.vectors", scoring.vectors),
         bias=scoring.bias,
         link=scoring.link,
@@ -130,11 +127,24 @@ def _scoring_part(scoring: Scoring, name: str, tensors: TensorWriter) -> Scoring
     )
 
 
+def _encoder_part(encoder: PointEncoder, name: str, tensors: TensorWriter) -> EncoderPart:
+    arrays = {field: getattr(encoder, field) for field in _OPTIONAL_ARRAYS}
+    names = {
+        field: None if array is None else tensors.add(f"{name}.{field}", array)
+        for field, array in arrays.items()
+    }
+    return EncoderPart(
+        embedding=tensors.add(f"{name}.embedding", encoder.embedding), **names, activation=encoder.activation
+    )
+
+
 def _read_manifest(path: Path) -> Manifest:
     try:
         content = read_json(path)
     except FileNotFoundError as error:
-        raise UserError(f"{path.parent}: expected a model folder with {MANIFEST}, found none.") from error
+        raise UserError(
+            f"{path.parent}: expected a model folder with {MANIFEST}, which is missing."
+        ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: expected JSON, found {error}; export the model again.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
@@ -142,8 +152,8 @@ def _read_manifest(path: Path) -> Manifest:
     if content.get("version") != VERSION:
         found = reprlib.repr(content.get("version"))
         raise UserError(
-            f"{path}: expected version {VERSION} of the format, found {found}; export the "
-            "model again with this version of xcgraph, or predict with the one that wrote it."
+            f"{path}: expected version {VERSION} of the model format, found {found}; export the run again "
+            "with this version of xcgraph, or predict with the version that wrote the model."
         )
     try:
         return Manifest.model_validate(content)
@@ -183,21 +193,10 @@ def _tree(part: TreePart, tensors: TensorReader, num_labels: int) -> PortableMem
 
 
 def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
-    block, vectors = part.block, tensors.get(part.vectors, 2)
+    vectors = tensors.get(part.vectors, 2)
     count = len(vectors)
     return Scoring(
-        encoder=PointEncoder(
-            embedding=tensors.get(part.embedding, 2),
-            block=None
-            if block is None
-            else Block(
-                keep=tensors.get(block.keep, 1),
-                weight=tensors.get(block.weight, 2),
-                bias=tensors.get(block.bias, 1),
-            ),
-            unit_norm=part.unit_norm,
-            shift=None if part.shift is None else tensors.get(part.shift, 1),
-        ),
+        encoder=_encoder(part.encoder, tensors),
         vectors=vectors,
         bias=part.bias,
         link=part.link,
@@ -205,6 +204,15 @@ def _scoring(part: ScoringPart, tensors: TensorReader) -> Scoring:
         game_mix=part.game_mix,
         top_k=part.top_k,
     )
+
+
+def _encoder(part: EncoderPart, tensors: TensorReader) -> PointEncoder:
+    names = {field: getattr(part, field) for field in _OPTIONAL_ARRAYS}
+    arrays = {
+        field: None if name is None else tensors.get(name, _OPTIONAL_ARRAYS[field])
+        for field, name in names.items()
+    }
+    return PointEncoder(embedding=tensors.get(part.embedding, 2), **arrays, activation=part.activation)
 
 
 def _read_names(path: Path) -> tuple[str, ...]:
@@ -215,6 +223,6 @@ def _read_names(path: Path) -> tuple[str, ...]:
 
 
 def _whole(names: Sequence[str]) -> tuple[str, ...]:
-    """Refuse halves of characters, which JSON can hold, but no output."""
+    """Refuse lone surrogates, which JSON can hold, but which cannot be written as UTF-8."""
     "".join(names).encode()
     return tuple(names)

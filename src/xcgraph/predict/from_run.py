@@ -1,4 +1,4 @@
-"""The portable model of a run folder."""
+"""Builds the portable model of a run folder."""
 
 import logging
 import warnings
@@ -14,19 +14,19 @@ from xcgraph.storage.temp_folders import temp_folder
 
 
 def portable_run(folder: Path, trust: Sequence[str] = ()) -> PortableModel:
-    """Open a finished run and take from its model what prediction needs.
+    """Return the portable model of a finished run.
 
     Args:
-        folder: the run's.
-        trust: packages whose classes the run's config may name, beside those of xcgraph.
+        folder: folder of the run.
+        trust: packages whose classes the run's config may name, in addition to xcgraph's.
 
     Raises:
-        UserError: it is no finished run, its data set cannot be read or is another one now, or a part of the
+        UserError: the folder is no finished run, its dataset has changed or cannot be read, or a part of the
             model has no portable form.
     """
     run = read_run(folder)
     if isinstance(run, LeftOut):
-        raise UserError(f"{folder}: expected the folder of a model or of a finished run: {run.reason}.")
+        raise UserError(f"{folder}: expected a finished run, found one that is {run.reason}.")
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     with temp_folder("export") as cache, warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"pytorch_lightning|lightning_fabric|torch|torch_geometric")

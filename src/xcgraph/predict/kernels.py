@@ -1,7 +1,7 @@
-"""Compiled loops over the few entries of a point: bags of tokens, shortlists, GAME, the mean of trees.
+"""Compiled loops over the entries of a point: bags of tokens, shortlists, GAME, the mean of trees.
 
-Rows of labels are padded with -1 and ordered best first; ties go to the smaller label. Nothing here looks
-whether a column lies within the arrays: models and bags are checked before.
+Rows of labels are ordered best first and padded with -1; ties go to the smaller label. The loops do not check
+array bounds, because models and bags are checked before.
 """
 
 import math
@@ -15,7 +15,7 @@ Ints = NDArray[np.int32]
 Offsets = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
-# Sums may be taken in any order, which lets the compiler use wide registers.
+# These flags let the compiler reorder sums and use wide registers.
 REORDERED = {"reassoc", "contract", "nsz"}
 
 
@@ -32,7 +32,7 @@ def dot(left: Floats, right: Floats) -> float:
 @numba.njit(nogil=True, cache=True)
 @no_type_check
 def insert(labels: Ints, values: Floats, filled: int, label: int, value: float) -> int:
-    """Put an entry into a sorted list that keeps the best, and return how many it holds then."""
+    """Insert an entry into a sorted list that keeps the best entries, and return their new number."""
     if filled == len(values):
         last = values[filled - 1]
         if value < last or (value == last and label > labels[filled - 1]):
@@ -86,13 +86,13 @@ def rank_shortlists(
     points: Floats,
     top_k: int,
 ) -> tuple[Ints, Floats]:
-    """Score the labels of each point's beam: p(meta-label) · σ(⟨w_l, x̂⟩ + b).
+    """Return the best labels of each point's beam, by p(meta-label) · σ(⟨w_l, x̂⟩ + b).
 
     Args:
         beams: (points, beam) meta-labels and the logarithms of their scores.
-        starts: (meta + 1,) where the members of each meta-label start in ``labels`` and ``vectors``.
+        starts: (meta + 1,) first position of each meta-label's members in ``labels`` and ``vectors``.
         labels: (labels,) in the order of their meta-labels.
-        vectors: (labels, dim) in the same order: what is read together lies together.
+        vectors: (labels, dim) in the same order, so that vectors read together lie together.
         bias: b.
         points: (points, dim) x̂.
         top_k: labels kept per point.
@@ -108,7 +108,7 @@ def rank_shortlists(
                 break
             for entry in range(starts[meta], starts[meta + 1]):
                 logit = dot(vectors[entry], points[row]) + bias
-                # log σ(s) = min(s, 0) − log(1 + e^−|s|), which overflows for no s.
+                # log σ(s) = min(s, 0) − log(1 + e^−|s|), which never overflows.
                 log_score = min(logit, np.float32(0)) - np.float32(math.log1p(math.exp(-abs(logit))))
                 filled = insert(
                     best[row],
@@ -127,7 +127,7 @@ def rank_shortlists(
 def expand(
     labels: Ints, scores: Floats, graph: tuple[Offsets, Ints, Floats], mix: float, top_k: int, kept: int
 ) -> tuple[Ints, Floats]:
-    """Spread scores over a graph, GAME: (1 − mix) · p + mix · top_k(p · Ĝ), of which the best ``kept``."""
+    """Expand scores with GAME, (1 − mix) · p + mix · top_k(p · Ĝ), and keep the best ``kept`` scores."""
     indptr, neighbours, weights = graph
     rest, mix = np.float32(1 - mix), np.float32(mix)
     best = np.full((len(labels), kept), -1, np.int32)
@@ -156,7 +156,7 @@ def expand(
 @numba.njit(nogil=True, cache=True)
 @no_type_check
 def average(labels: Ints, scores: Floats, top_k: int) -> tuple[Ints, Floats]:
-    """Average (trees, points, k) scores; a label that a tree did not score counts 0 there."""
+    """Return the mean of (trees, points, k) scores; a label that a tree did not score counts as 0."""
     trees, points, width = labels.shape
     best = np.full((points, top_k), -1, np.int32)
     values = np.zeros((points, top_k), np.float32)
@@ -188,10 +188,10 @@ def _most_neighbours(labels: Ints, indptr: Offsets) -> int:
 
 @numba.njit(nogil=True, cache=True)
 @no_type_check
-def _table(most: int) -> tuple[Ints, Floats, Ints]:
-    """Make a hash table of labels and sums that stays half empty: keys, sums, and which places are used."""
+def _table(max_labels: int) -> tuple[Ints, Floats, Ints]:
+    """Return a hash table of labels and sums, at most half full: keys, sums, and the used places."""
     size = 16
-    while size < 2 * most:
+    while size < 2 * max_labels:
         size *= 2
     return np.full(size, -1, np.int32), np.empty(size, np.float32), np.empty(size, np.int32)
 
@@ -199,7 +199,7 @@ def _table(most: int) -> tuple[Ints, Floats, Ints]:
 @numba.njit(nogil=True, cache=True)
 @no_type_check
 def _add(table: tuple[Ints, Floats, Ints], used: int, label: int, value: float) -> int:
-    """Add to a label's sum, and return how many labels the table holds."""
+    """Add a value to a label's sum, and return the number of labels in the table."""
     keys, sums, places = table
     place = (np.uint32(label) * np.uint32(2654435761) >> np.uint32(7)) & np.uint32(len(keys) - 1)
     while keys[place] != label and keys[place] >= 0:
@@ -216,12 +216,12 @@ def _add(table: tuple[Ints, Floats, Ints], used: int, label: int, value: float) 
 @numba.njit(nogil=True, cache=True)
 @no_type_check
 def _take_best(table: tuple[Ints, Floats, Ints], used: int, labels: Ints, values: Floats) -> int:
-    """Move the best sums into a sorted list, empty the table, and return the length of the list."""
+    """Move the best sums into a sorted list, clear the table, and return the length of the list."""
     keys, sums, places = table
     found = np.empty(used, np.float32)
     for number in range(used):
         found[number] = sums[places[number]]
-    # Sorting what is too small anyway would be most of the work.
+    # Skip sums that are too small: sorting them would be most of the work.
     least = kth_largest(found, len(values)) if used > len(values) else np.float32(-np.inf)
     filled = 0
     for number in range(used):

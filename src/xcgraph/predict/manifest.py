@@ -1,35 +1,34 @@
-"""``model.json``: how the tensors of a portable model belong together."""
+"""The schema of ``model.json``, which names the tensors of each part of a portable model."""
 
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from xcgraph.predict.model import Link
+from xcgraph.predict.model import Activation, Link
 
 FORMAT: Final = "xcgraph-model"
-# Raise it when older code would take the files for what they are not.
-VERSION = 2
+# Increase it with every change that older code would misread. Other versions are refused.
+VERSION = 3
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class BlockPart(_Part):
-    """Names of a block's tensors."""
+class EncoderPart(_Part):
+    """A :class:`~xcgraph.nn.portable.PointEncoder`, with names of tensors in place of arrays."""
 
-    keep: str
-    weight: str
-    bias: str
+    embedding: str
+    keep: str | None
+    weight: str | None
+    bias: str | None
+    activation: Activation
 
 
 class ScoringPart(_Part):
-    """A :class:`~xcgraph.predict.model.Scoring`, with names of tensors and matrices."""
+    """A :class:`~xcgraph.recipes.portable.Scoring`, with names of tensors and matrices in place of arrays."""
 
-    embedding: str
-    block: BlockPart | None
-    unit_norm: bool
-    shift: str | None = None
+    encoder: EncoderPart
     vectors: str
     bias: float = Field(allow_inf_nan=False)
     link: Link
@@ -39,7 +38,7 @@ class ScoringPart(_Part):
 
 
 class TreePart(_Part):
-    """A :class:`~xcgraph.predict.model.PortableMember`, likewise."""
+    """A :class:`~xcgraph.recipes.portable.PortableMember`, with names in place of arrays."""
 
     shortlister: ScoringPart
     members: str
@@ -53,14 +52,14 @@ class Manifest(_Part):
 
     Attributes:
         format: always ``xcgraph-model``.
-        version: of the format.
-        made_by: name and version of what wrote it.
-        data: name of the data set.
+        version: version of the format.
+        made_by: name and version of the program that wrote the file.
+        data: name of the dataset.
         num_labels: the number of labels.
         num_tokens: the number of tokens.
-        reads_text: whether raw text can be given.
-        trees: the parts.
-        files: by name, the SHA-256 of every other file.
+        reads_text: whether the model reads raw text.
+        trees: the models of the ensemble.
+        files: the SHA-256 of every other file, by name.
     """
 
     format: Literal["xcgraph-model"]

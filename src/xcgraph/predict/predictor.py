@@ -1,8 +1,10 @@
-"""The one class that a program needs: load a model, ask it."""
+"""Loads a trained model and labels texts, bags of tokens or sparse rows with it."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from reprlib import repr as short
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +14,13 @@ from xcgraph.errors import UserError
 from xcgraph.predict.engine import Engine, average_traces
 from xcgraph.predict.explain import Explainer, TreePath
 from xcgraph.predict.folder import is_model, load_model
-from xcgraph.predict.inputs import InputReader, Inputs
+from xcgraph.predict.folder_kind import describe_path
+from xcgraph.predict.inputs import InputReader, Inputs, has_known_token
 from xcgraph.predict.model import PortableModel
+
+_SHOWN_POINTS = 10
+_SHOWN_LABELS = 5
+_MAX_NAME = 40  # characters
 
 
 @dataclass(frozen=True)
@@ -21,10 +28,10 @@ class Prediction:
     """One label of one point.
 
     Attributes:
-        label: its number: its column in the data set.
-        name: its name; None where the data set has none.
-        score: its score.
-        paths: one per tree, how it came to its score; empty unless asked for.
+        label: number of the label, which is its column in the dataset.
+        name: name of the label; None if the dataset has no label names.
+        score: score of the label.
+        paths: one explanation per tree; empty unless requested.
     """
 
     label: int
@@ -33,20 +40,23 @@ class Prediction:
     paths: tuple[TreePath, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions(Sequence[list[Prediction]]):
-    """The labels of some points, best first.
+    """The labels of several points, best first.
 
     Attributes:
-        labels: (points, k) numbers of labels; -1 where a point has fewer.
-        scores: (points, k), likewise 0.
-        label_names: one per label of the data set, or none.
-        paths: by point and place, how each score came to be; empty unless asked for.
+        labels: (points, k) label numbers, padded with -1.
+        scores: (points, k) scores, padded with 0.
+        label_names: name of every label of the dataset, or empty.
+        known: (points,) whether a point has at least one token that the model knows. The labels of a point
+            without one come from the model's priors alone.
+        paths: explanations by point and rank; empty unless requested.
     """
 
     labels: NDArray[np.int32]
     scores: NDArray[np.float32]
     label_names: Sequence[str]
+    known: NDArray[np.bool_]
     paths: tuple[tuple[tuple[TreePath, ...], ...], ...] = ()
 
     def __len__(self) -> int:
@@ -63,8 +73,26 @@ class Predictions(Sequence[list[Prediction]]):
 
     @property
     def names(self) -> list[list[str]]:
-        """The names of the labels of each point; numbers as texts where the data set has no names."""
+        """The label names of each point; label numbers as texts if the dataset has no names."""
         return [[found.name or str(found.label) for found in self[point]] for point in range(len(self))]
+
+    def __repr__(self) -> str:
+        points, k = self.labels.shape
+        lines = [f"Predictions of {points} points, top {k}:"]
+        lines += [f"  {point}: {self._summary(point)}" for point in range(min(points, _SHOWN_POINTS))]
+        if points > _SHOWN_POINTS:
+            lines.append(f"  … and {points - _SHOWN_POINTS} more")
+        return "\n".join(lines)
+
+    def _summary(self, point: int) -> str:
+        predictions = self[point]
+        shown = [
+            f"{_shortened(each.name or str(each.label))} ({each.score:.3g})"
+            for each in predictions[:_SHOWN_LABELS]
+        ]
+        if len(predictions) > _SHOWN_LABELS:
+            shown.append("…")
+        return ("" if self.known[point] else "[no known token] ") + ", ".join(shown)
 
 
 class Predictor:
@@ -74,8 +102,8 @@ class Predictor:
         model: the model.
 
     Attributes:
-        model: the same.
-        inputs: checks and reads what is given to :meth:`predict`.
+        model: the model.
+        inputs: checks and vectorizes the inputs of :meth:`predict`.
     """
 
     def __init__(self, model: PortableModel) -> None:
@@ -86,24 +114,27 @@ class Predictor:
 
     @classmethod
     def load(cls, folder: str | Path, *, trust: Sequence[str] = ()) -> "Predictor":
-        """Load a folder of ``xcgraph-export``, or of ``xcgraph-train``.
+        """Load a model folder of ``xcgraph-export`` or a run folder of ``xcgraph-train``.
 
-        A model folder has all that it takes. A run folder is opened as the report opens it: its data set is
-        read again, which takes longer and needs the files.
+        A model folder is self-contained. For a run folder, the dataset of the run is read again, which takes
+        longer and needs the data files.
 
         Args:
-            folder: the folder.
-            trust: packages of your own whose classes the config of a run folder may name.
+            folder: the model folder or run folder; ``~`` stands for the home directory.
+            trust: your own packages whose classes the config of a run folder may name.
 
         Raises:
-            UserError: there is no such folder, or it is damaged, unfinished or of another version.
+            UserError: ``folder`` is neither, or it is damaged, unfinished or of another version.
         """
-        folder = Path(folder)
+        folder = Path(folder).expanduser()
         if is_model(folder):
             return cls(load_model(folder))
-        if not folder.is_dir():
-            raise UserError(f"{folder}: expected the folder of a model or of a run, found none.")
-        # What opens runs brings Lightning and Hydra, which a model folder does not need.
+        if (problem := describe_path(folder)) is not None:
+            raise UserError(
+                f"{folder}: expected a model folder of xcgraph-export or a run folder of xcgraph-train; "
+                f"found {problem}."
+            )
+        # Run folders need Lightning and Hydra; model folders load without them.
         from xcgraph.predict.from_run import portable_run
 
         return cls(portable_run(folder, trust))
@@ -112,32 +143,43 @@ class Predictor:
         """Label points.
 
         Args:
-            inputs: texts; bags: weights of tokens by name or by column; or (points, tokens) sparse rows.
-            top_k: labels per point.
-            explain: whether to say how each score came to be; it takes some milliseconds per label.
+            inputs: texts, bags (mappings from token name or column to weight), or a mixture of both, in a
+                list, a pandas Series, a generator or another ordered iterable; or sparse rows of shape
+                (points, tokens).
+            top_k: maximum number of labels per point.
+            explain: whether to explain each score, which takes some milliseconds per label.
 
         Raises:
-            UserError: an input is none that the model can read, or the model keeps fewer labels.
+            UserError: the model cannot read an input, or ``top_k`` is not a whole number from 1 to the number
+                of labels that the model keeps.
         """
-        if not 1 <= top_k <= self.model.top_k:
-            raise UserError(f"top_k: expected 1 to {self.model.top_k}, as the model keeps, found {top_k}.")
+        top_k = self._checked_top_k(top_k)
         rows = self.inputs.rows(inputs)
         if explain:
             return self._explained(rows, top_k)
         found = self._engine.top(rows, top_k)
-        return Predictions(found.labels, found.scores, self.model.label_names)
+        return Predictions(found.labels, found.scores, self.model.label_names, has_known_token(rows))
+
+    def _checked_top_k(self, top_k: object) -> int:
+        allowed = f"top_k: expected a whole number from 1 to {self.model.top_k}, which the model keeps"
+        if isinstance(top_k, bool | np.bool_) or not isinstance(top_k, int | np.integer):
+            raise UserError(f"{allowed}, found {short(top_k)}.")
+        if not 1 <= top_k <= self.model.top_k:
+            raise UserError(f"{allowed}, found {top_k}.")
+        return operator.index(top_k)
 
     def _explained(self, rows: csr_array, top_k: int) -> Predictions:
         self._explainer = self._explainer or Explainer(self.model)
-        points = list(self._points(rows, top_k, self._explainer))
+        points = list(self._explain_points(rows, top_k, self._explainer))
         return Predictions(
             np.concatenate([np.empty((0, top_k), np.int32), *(labels for labels, _, _ in points)]),
             np.concatenate([np.empty((0, top_k), np.float32), *(scores for _, scores, _ in points)]),
             self.model.label_names,
+            has_known_token(rows),
             tuple(paths for _, _, paths in points),
         )
 
-    def _points(
+    def _explain_points(
         self, rows: csr_array, top_k: int, explainer: Explainer
     ) -> Iterator[tuple[NDArray[np.int32], NDArray[np.float32], tuple[tuple[TreePath, ...], ...]]]:
         for point in range(rows.shape[0]):
@@ -146,3 +188,7 @@ class Predictor:
             labels, scores = found.labels[:, :top_k], found.scores[:, :top_k]
             paths = (explainer.explain(traces, 0, label) for label in labels[0].tolist() if label >= 0)
             yield labels, scores, tuple(paths)
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"

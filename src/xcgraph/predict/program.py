@@ -1,4 +1,4 @@
-"""What the engine computes, as one module of torch operations."""
+"""A portable model as one torch module, which ``torch.export`` can write."""
 
 import math
 from collections.abc import Callable
@@ -10,22 +10,22 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xcgraph.errors import UserError
-from xcgraph.predict.model import Link, PointEncoder, PortableMember, PortableModel, Scoring
+from xcgraph.predict.model import Activation, Link, PointEncoder, PortableMember, PortableModel, Scoring
 
-_MOST_PADDED = 1 << 28  # entries of a table, of 12 bytes each
+_MAX_PADDED = 1 << 28  # entries of a padded table; each takes 12 bytes
 _TINY = float(np.finfo(np.float32).tiny)
 
 Ranked = tuple[Tensor, Tensor]
 
 
 class Program(nn.Module):
-    """Ranks as :class:`~xcgraph.predict.engine.Engine` does, in operations that ``torch.export`` can write.
+    """Ranks as :class:`~xcgraph.predict.engine.Engine` does, with operations that ``torch.export`` can write.
 
-    Rows of different lengths become tables padded to the longest, and sums by label matrices of (points,
-    labels): it takes more memory than the engine.
+    It takes more memory than the engine: rows of different lengths become tables that are padded to the
+    longest row, and sums over labels become (points, labels) matrices.
 
     Args:
-        model: the model.
+        model: the portable model.
     """
 
     def __init__(self, model: PortableModel) -> None:
@@ -39,13 +39,13 @@ class Program(nn.Module):
         Args:
             tokens: (entries,) int64 columns of tokens, point after point.
             weights: (entries,) float32.
-            offsets: (points,) int64, where each point's entries start, as ``nn.EmbeddingBag`` takes them.
+            offsets: (points,) int64, the start of each point's entries, as for ``nn.EmbeddingBag``.
 
         Returns:
             (points, top_k) int64 labels, best first, and float32 scores; -1 and 0 where there are fewer.
         """
-        # Sizes of 0 and 1 are special cases to torch.export: one more point, of two tokens without weight,
-        # avoids them.
+        # torch.export treats sizes of 0 and 1 as special cases. An extra point with two tokens of weight 0
+        # avoids both sizes.
         bags = (
             torch.cat([tokens, tokens.new_zeros(2)]),
             torch.cat([weights, weights.new_zeros(2)]),
@@ -61,10 +61,16 @@ class Program(nn.Module):
         return best, sums / len(found)
 
 
+# The torch counterparts of xcgraph.nn.portable.LINKS and of the activations of PointEncoder.
 _LINKS: dict[Link, Callable[[Tensor, float], Tensor]] = {
-    "cosine": lambda values, _: (values.clamp(-1, 1) + 1) / 2,
+    "cosine": lambda values, bias: ((values + bias).clamp(-1, 1) + 1) / 2,
     "logistic": lambda values, bias: (values + bias).sigmoid(),
     "softmax": lambda values, _: values.softmax(dim=1),
+}
+_ACTIVATIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "identity": lambda vectors: vectors,
+    "relu": lambda vectors: vectors.relu(),
+    "unit_norm": lambda vectors: vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-12),
 }
 
 
@@ -83,7 +89,7 @@ class _Tree(nn.Module):
 
 
 class _Shortlister(nn.Module):
-    """Scores all meta-labels, and keeps a beam of them."""
+    """Scores all meta-labels and keeps the best as the beam."""
 
     vectors: Tensor
 
@@ -115,9 +121,9 @@ class _Ranker(nn.Module):
 
     def forward(self, tokens: Tensor, weights: Tensor, offsets: Tensor, beam: Ranked) -> Ranked:
         points: Tensor = self.encoder(tokens, weights, offsets)
-        shortlists = self.members[beam[0]]  # that of -1 is the last one, which is empty
+        shortlists = self.members[beam[0]]  # padding, -1, reads the last row, which is empty
         priors = beam[1].clamp(min=_TINY).log().unsqueeze(2).expand_as(shortlists)
-        labels, order = shortlists.flatten(1).sort(dim=1)  # so that ties go to the smaller label
+        labels, order = shortlists.flatten(1).sort(dim=1)  # ties go to the smaller label
         vectors = self.vectors[labels.clamp(max=self._count - 1)]
         logits = (vectors @ points.unsqueeze(2)).squeeze(2) + self._bias
         scores = functional.logsigmoid(logits) + priors.flatten(1).gather(1, order)
@@ -127,34 +133,34 @@ class _Ranker(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """From token weights to x̂; see :class:`~xcgraph.predict.model.PointEncoder`."""
+    """Encodes token weights as x̂ = act(keep ⊙ v + W · ReLU(v) + b); see ``PointEncoder``."""
 
     embedding: Tensor
-    keep: Tensor
-    weight: Tensor
-    bias: Tensor
-    shift: Tensor
+    keep: Tensor | None
+    weight: Tensor | None
+    bias: Tensor | None
 
     def __init__(self, encoder: PointEncoder) -> None:
         super().__init__()
-        shift = np.zeros(1, np.float32) if encoder.shift is None else encoder.shift
-        _keep(self, embedding=encoder.embedding, shift=shift)
-        self._has_block, self._unit_norm = encoder.block is not None, encoder.unit_norm
-        if encoder.block is not None:
-            _keep(self, keep=encoder.block.keep, weight=encoder.block.weight, bias=encoder.block.bias)
+        _keep(
+            self,
+            embedding=encoder.embedding,
+            keep=encoder.keep,
+            weight=encoder.weight,
+            bias=encoder.bias,
+        )
+        self._activation = _ACTIVATIONS[encoder.activation]
 
     def forward(self, tokens: Tensor, weights: Tensor, offsets: Tensor) -> Tensor:
         vectors = functional.embedding_bag(
             tokens, self.embedding, offsets, mode="sum", per_sample_weights=weights, include_last_offset=True
         )
-        if not self._has_block and not self._unit_norm:
-            shifted: Tensor = vectors + self.shift
-            return shifted
-        if not self._has_block:
-            units: Tensor = vectors / vectors.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            return units
-        encoded: Tensor = (self.keep * vectors + vectors.relu() @ self.weight.T + self.bias).relu()
-        return encoded
+        encoded: Tensor = vectors if self.keep is None else self.keep * vectors
+        if self.weight is not None:
+            encoded = encoded + vectors.relu() @ self.weight.T
+        if self.bias is not None:
+            encoded = encoded + self.bias
+        return self._activation(encoded)
 
 
 class _Spread(nn.Module):
@@ -179,19 +185,20 @@ class _Spread(nn.Module):
         return _ranked(_sums(torch.cat([others, labels], dim=1), both, self._count), self._top_k)
 
 
-def _keep(module: nn.Module, **arrays: np.ndarray) -> None:
+def _keep(module: nn.Module, **arrays: np.ndarray | None) -> None:
+    """Register arrays as buffers of a module; None becomes a buffer that is None."""
     for name, array in arrays.items():
-        module.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array)))
+        module.register_buffer(name, None if array is None else torch.from_numpy(np.ascontiguousarray(array)))
 
 
 def _padded(matrix: csr_array) -> tuple[np.ndarray, np.ndarray]:
-    """Lay rows out as (rows + 1, longest) columns and values; what is empty is the column behind the last."""
+    """Return (rows + 1, longest) tables of columns and values, padded with the number of columns and 0."""
     rows, columns = matrix.shape
     lengths = np.diff(matrix.indptr)
     width = max(1, int(lengths.max(initial=0)))
-    if (rows + 1) * width > _MOST_PADDED:
+    if (rows + 1) * width > _MAX_PADDED:
         raise UserError(
-            f"Expected rows of about equal length for a program, found {width} entries in one of {rows:,} "
+            f"A program needs rows of about equal length, found {width} entries in one of {rows:,} "
             "rows: export without --program."
         )
     table, values = np.full((rows + 1, width), columns), np.zeros((rows + 1, width), np.float32)
@@ -204,7 +211,7 @@ def _padded(matrix: csr_array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _sums(labels: Tensor, values: Tensor, count: int) -> Tensor:
-    """Sum (points, …) values by label into (points, labels); -inf where there is none."""
+    """Sum (points, …) values by label into (points, labels); labels without a value get -inf."""
     columns = torch.where(labels < 0, count, labels)
     empty = values.new_zeros(values.shape[0], count + 1)
     found = empty.scatter(1, columns, 1.0)

@@ -1,4 +1,4 @@
-"""A portable model as one file for runtimes that have torch but not xcgraph."""
+"""Writes a portable model as one file, for runtimes with torch but without xcgraph."""
 
 from pathlib import Path
 
@@ -18,11 +18,11 @@ _TOLERANCE = 2e-5
 
 
 def save_program(model: PortableModel, folder: Path) -> None:
-    """Write the program of a model into a new folder as ``program.pt2``, once it ranks as the model does.
+    """Write a model's program as ``program.pt2`` into a new folder, after comparing its rankings.
 
     Raises:
-        UserError: a graph of the model has too many neighbours of one label for a table.
-        RuntimeError: it ranks otherwise.
+        UserError: a label has too many neighbours in a graph of the model for a padded table.
+        RuntimeError: the program does not rank as the model does.
     """
     program = Program(model).eval()
     entries, points = torch.export.Dim("entries"), torch.export.Dim("points")
@@ -38,7 +38,7 @@ def save_program(model: PortableModel, folder: Path) -> None:
 
 
 def _bags(model: PortableModel, points: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Draw texts of a few tokens each."""
+    """Return random texts of a few tokens each."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(2, 9, points)
     tokens = rng.integers(0, model.num_tokens, lengths.sum())
@@ -48,7 +48,7 @@ def _bags(model: PortableModel, points: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _check(program: nn.Module, model: PortableModel) -> None:
-    """Compare with the engine; labels whose scores differ in the last bits may change places."""
+    """Compare a program with the engine; labels with almost equal scores may change places."""
     tokens, weights, offsets = _bags(model, _CHECKED_POINTS)
     rows = csr_array(
         (weights.numpy(), tokens.numpy(), np.append(offsets.numpy(), len(tokens))),
@@ -58,6 +58,6 @@ def _check(program: nn.Module, model: PortableModel) -> None:
     labels, scores = (part.numpy() for part in program(tokens, weights, offsets))
     far = np.abs(np.diff(expected.scores, axis=1)) > _TOLERANCE
     certain = np.pad(far, ((0, 0), (1, 0)), constant_values=True) & np.pad(far, ((0, 0), (0, 1)))
-    alike = np.allclose(scores, expected.scores, atol=_TOLERANCE)
-    if not alike or not (labels == expected.labels)[certain].all():
-        raise RuntimeError("The exported program ranks other labels than the model that it was made of.")
+    scores_agree = np.allclose(scores, expected.scores, atol=_TOLERANCE)
+    if not scores_agree or not (labels == expected.labels)[certain].all():
+        raise RuntimeError("program.pt2 ranks other labels than its model; please report this as a bug.")

@@ -1,4 +1,4 @@
-"""Points and labels as JSON has them, alike in a line of the shell and in the body of a request."""
+"""Reads points from JSON and writes labels to JSON, for lines in the shell and for HTTP bodies alike."""
 
 import json
 import re
@@ -9,59 +9,84 @@ from typing import Any
 
 from xcgraph.errors import UserError
 from xcgraph.predict.explain import Expanded, TreePath
-from xcgraph.predict.predictor import Prediction
+from xcgraph.predict.predictor import Prediction, Predictions
 
-GIVEN = ("text", "tokens", "features")
-_MOST_NEIGHBOURS = 5
-_COLUMN = re.compile("0|[1-9][0-9]{0,17}")  # one way to write each: no two keys mean one column
+INPUT_KEYS = ("text", "tokens", "features")
+_MAX_NEIGHBOURS = 5
+_MAX_KEYS = 5
+_COLUMN = re.compile("0|[1-9][0-9]{0,17}")  # no leading zeros: two keys never name the same column
 
 
 def read_record(record: object) -> object:
-    """Read a point: a text alone, or an object with ``text``, ``tokens`` or ``features``.
+    """Return the input that a JSON value describes.
+
+    Args:
+        record: a text, or an object with exactly one of ``text``, ``tokens`` and ``features``.
 
     Returns:
-        what :meth:`~xcgraph.predict.predictor.Predictor.predict` takes: a text, or weights by name or column.
+        A text, or weights by name or column, for :meth:`~xcgraph.predict.predictor.Predictor.predict`.
 
     Raises:
-        UserError: it is none of these.
+        UserError: ``record`` is something else.
     """
     if isinstance(record, str):
         return record
-    given = [name for name in GIVEN if name in record] if isinstance(record, Mapping) else []
-    if not isinstance(record, Mapping) or len(given) != 1:
-        found = "none" if not given else " and ".join(given)
-        raise UserError(f"expected an object with one of {', '.join(GIVEN)}, found {found}.")
-    (name,) = given
+    allowed = f"expected a text or an object with one of {', '.join(INPUT_KEYS)}"
+    if not isinstance(record, Mapping):
+        raise UserError(f"{allowed}, found {short(record)}.")
+    present = [name for name in INPUT_KEYS if name in record]
+    if not present:
+        keys = ", ".join(short(key) for key in list(record)[:_MAX_KEYS])
+        raise UserError(f"{allowed}, found {f'the keys {keys}' if keys else 'an empty object'}.")
+    if len(present) > 1:
+        raise UserError(f"{allowed}, found {' and '.join(present)}.")
+    (name,) = present
     value = record[name]
     if isinstance(value, str) != (name == "text") or not isinstance(value, str | Mapping):
         expected = "a text" if name == "text" else "an object of weights"
-        raise UserError(f"{name}: expected {expected}, found {type(value).__name__}.")
+        raise UserError(f"{name}: expected {expected}, found {short(value)}.")
     if name == "features":
         return {_column(token): weight for token, weight in record[name].items()}
     return value
 
 
-def label_record(found: Prediction, names: Sequence[str]) -> dict[str, Any]:
-    """Write a label, and how it came to its score if that is known.
+def point_record(predictions: Predictions, point: int, top_k: int | None = None) -> dict[str, Any]:
+    """Return the JSON object of one point: whether it has a known token, and its labels.
 
     Args:
-        found: the label.
-        names: of all labels, or none.
+        predictions: labels of several points.
+        point: position of the point.
+        top_k: maximum number of labels; None for all.
     """
-    label: dict[str, Any] = {"label": found.label, "name": found.name, "score": _rounded(found.score)}
-    if found.paths:
-        label["trees"] = [_path(path, names) for path in found.paths]
+    labels = [label_record(each, predictions.label_names) for each in predictions[point][:top_k]]
+    return {"known": bool(predictions.known[point]), "labels": labels}
+
+
+def label_record(prediction: Prediction, names: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON object of one label, with the explanation of its score if there is one.
+
+    Args:
+        prediction: the label.
+        names: names of all labels of the dataset, or empty.
+    """
+    label: dict[str, Any] = {
+        "label": prediction.label,
+        "name": prediction.name,
+        "score": _rounded(prediction.score),
+    }
+    if prediction.paths:
+        label["trees"] = [_path(path, names) for path in prediction.paths]
     return label
 
 
 def to_json(record: Mapping[str, Any]) -> str:
-    """Write a record; half a character, which no encoding can write, becomes its escape."""
+    """Return a record as JSON text; a lone surrogate, which UTF-8 cannot encode, is escaped."""
     return json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace").decode()
 
 
 def _column(token: str) -> int:
     if not _COLUMN.fullmatch(token):
-        raise UserError(f"features: expected numbers of columns, found {short(token)}.")
+        raise UserError(f"features: expected column numbers as keys, found {short(token)}.")
     return int(token)
 
 
@@ -80,15 +105,15 @@ def _path(path: TreePath, names: Sequence[str]) -> dict[str, Any]:
 
 
 def _expanded(step: Expanded, names: Sequence[str]) -> dict[str, Any]:
-    neighbours = [asdict(neighbour) for neighbour in step.neighbours[:_MOST_NEIGHBOURS]]
+    neighbours = [asdict(neighbour) for neighbour in step.neighbours[:_MAX_NEIGHBOURS]]
     for neighbour in neighbours:
         if names:
             neighbour["name"] = names[neighbour["label"]]
     return {"own": step.own, "kept": step.kept, "score": step.score, "neighbours": neighbours}
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401 - what JSON can hold
-    """Round numbers to what float32 means."""
+def _rounded(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Round numbers to six digits, the precision of float32."""
     if isinstance(value, float):
         return float(f"{value:.6g}")
     if isinstance(value, dict):

@@ -1,9 +1,9 @@
-"""Exact search for the largest inner products: found among compressed vectors, decided among float32 ones.
+"""Exact search for the largest inner products: compressed vectors find candidates, float32 ranks them.
 
-A product with all vectors of 32,768 meta-labels reads 33 MB, which for one point costs several times what
-all else does. Vectors of 8 bits are a quarter of that, and those of bfloat16 multiply five times as fast.
-Either is wrong by no more than a bound (Cauchy and Schwarz), so whatever could be among the best within that
-bound is multiplied again in float32: nothing is ever missed.
+A product with the float32 vectors of 32,768 meta-labels reads 33 MB. For one point, this costs several
+times as much as the rest of a prediction. 8-bit vectors take a quarter of this memory, and bfloat16 vectors
+multiply five times as fast. The error of both is bounded (Cauchy and Schwarz). All vectors that can be among
+the best within this bound are multiplied again in float32, so the search misses no vector.
 """
 
 from typing import no_type_check
@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from xcgraph.predict.kernels import REORDERED, dot, insert, kth_largest
 
-_LARGEST_BLOCK = 64  # products that are skipped together if the largest is too small
-_FEW_POINTS = 4  # up to so many, 8 bits are faster
-_HALF_EPS = 2.0**-8  # relative error of a number rounded to bfloat16, at most
+_MAX_BLOCK = 64  # a block of products is skipped if its largest product is too small
+_FEW_POINTS = 4  # up to this number of points, 8 bits are faster than bfloat16
+_HALF_EPS = 2.0**-8  # largest relative error of rounding to bfloat16
 
 
 class ExactSearch:
@@ -34,23 +34,23 @@ class ExactSearch:
         self._codes = np.rint(self._vectors / self._steps[:, None]).astype(np.int8)
         self._code_error = _largest_norm(self._vectors - self._codes * self._steps[:, None])
         self._norm = _largest_norm(self._vectors)
-        # Where no processor instruction multiplies bfloat16, 8 bits are faster for many points too.
+        # Without processor instructions for bfloat16, 8 bits are faster for many points too.
         self._halves: torch.Tensor | None = None
         if torch.ops.mkldnn._is_mkldnn_bf16_supported():
             self._halves = torch.from_numpy(self._vectors).bfloat16()
             self._half_error = _largest_norm(self._vectors - self._halves.float().numpy())
 
     def __call__(self, points: NDArray[np.float32], k: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return (points, k) vectors' numbers and their inner products, best first.
+        """Return (points, k) numbers of vectors and their inner products, best first.
 
         Args:
             points: (points, dim) float32.
-            k: at most the number of vectors.
+            k: vectors per point, at most the number of vectors.
         """
         norms = np.linalg.norm(points, axis=1)
-        # What float32 itself rounds off in a sum of so many terms.
+        # The rounding error of float32 in a sum of dim terms.
         noise = points.shape[1] * np.finfo(np.float32).eps * self._norm * norms
-        block = max(1, min(_LARGEST_BLOCK, len(self._vectors) // (8 * k)))
+        block = max(1, min(_MAX_BLOCK, len(self._vectors) // (8 * k)))
         if self._halves is None or len(points) <= _FEW_POINTS:
             slack = (2 * (self._code_error * norms + noise)).astype(np.float32)
             found = search_codes(self._codes, self._steps, self._vectors, points, slack, k, block)
@@ -80,16 +80,16 @@ def search_codes(
     k: int,
     block: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Search among vectors of 8 bits.
+    """Search among 8-bit vectors.
 
     Args:
-        codes: (vectors, dim).
-        steps: (vectors,) size of one step of each.
-        vectors: (vectors, dim) exact ones.
+        codes: (vectors, dim) 8-bit vectors.
+        steps: (vectors,) step size of each vector's codes.
+        vectors: (vectors, dim) exact vectors.
         points: (points, dim).
-        slack: (points,) twice the most by which a product can be wrong.
-        k: how many to keep.
-        block: products to look at together, so few that there are at least k blocks.
+        slack: (points,) twice the largest error of a product.
+        k: vectors kept per point.
+        block: products per block, small enough for at least k blocks.
     """
     best = np.full((len(points), k), -1, np.int32)
     values = np.zeros((len(points), k), np.float32)
@@ -112,7 +112,7 @@ def search_halves(
     k: int,
     block: int,
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Search by (points, vectors) products, the bits of bfloat16; otherwise as :func:`search_codes`."""
+    """Search by (points, vectors) products, given as bits of bfloat16; see :func:`search_codes`."""
     best = np.full((len(points), k), -1, np.int32)
     values = np.zeros((len(points), k), np.float32)
     wide = np.empty(halves.shape[1], np.int32)
@@ -123,7 +123,7 @@ def search_halves(
             wide[vector] = np.int32(bits[vector]) << np.int32(16)
         block_maxima(products, block, maxima)
         least = kth_largest(maxima, k)
-        # The products themselves were rounded too, each by a share of its own size.
+        # The products were rounded too, each in proportion to its size.
         least -= slack[row] + np.float32(3 * _HALF_EPS) * abs(least)
         decide((products, maxima, block), least, vectors, points[row], (best[row], values[row]))
     return best, values
@@ -137,7 +137,7 @@ def multiply_codes(
     point: NDArray[np.float32],
     products: NDArray[np.float32],
 ) -> None:
-    """Compute the inner products of a point with vectors of 8 bits."""
+    """Compute the inner products of a point with 8-bit vectors."""
     for vector in range(len(codes)):
         total = np.float32(0)
         for place in range(len(point)):
@@ -154,14 +154,14 @@ def decide(
     point: NDArray[np.float32],
     kept: tuple[NDArray[np.int32], NDArray[np.float32]],
 ) -> None:
-    """Multiply again, in float32, whatever could be among the best, and keep those.
+    """Multiply all candidates again in float32, and keep the best.
 
     Args:
-        blocks: (vectors,) products that are nearly right, the largest of each block of them, and its size.
-        least: a smaller one is none of the best.
+        blocks: (vectors,) approximate products, the largest product of each block, and the block size.
+        least: products below this bound cannot be among the best.
         vectors: (vectors, dim).
         point: (dim,).
-        kept: (k,) numbers of vectors and inner products, to be filled.
+        kept: (k,) numbers of vectors and inner products; this function fills them.
     """
     products, maxima, block = blocks
     best, values = kept
@@ -182,7 +182,7 @@ def _blocks_of(count: int, block: int) -> NDArray[np.float32]:
 @numba.njit(nogil=True, cache=True, fastmath=True)
 @no_type_check
 def block_maxima(products: NDArray[np.float32], block: int, maxima: NDArray[np.float32]) -> None:
-    """Find the largest product of each block; the k-th largest of these is hardly below that of all."""
+    """Find the largest product of each block; their k-th largest is close to the k-th product."""
     for number in range(len(maxima)):
         part = products[number * block : (number + 1) * block]
         largest = part[0]

@@ -1,17 +1,17 @@
-"""Lines in, JSON lines out: answered in their order, bad ones with what is wrong with them."""
+"""Turns a stream of lines into JSON answers, in order; a bad line is answered with its error."""
 
 import json
-import reprlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from reprlib import repr as short
 from typing import Any
 
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
-from xcgraph.predict.records import label_record, read_record
+from xcgraph.predict.records import point_record, read_record
 
-LONGEST_LINE = 1 << 20  # bytes; a longer line is a bad one, and is not held in memory
-_LONGEST_KEY = 1000
+LONGEST_LINE = 1 << 20  # bytes; a longer line is refused, and never held in memory as a whole
+_MAX_ID = 1000  # bytes of JSON
 _CHUNK = 1 << 16
 
 
@@ -20,10 +20,10 @@ class Line:
     """One line of the input.
 
     Attributes:
-        number: from 1.
+        number: line number, from 1.
         item: a text, or weights of tokens by name or column; None if the line is bad.
-        key: the ``id`` that a JSON line has, if any.
-        error: what is wrong with a bad line.
+        key: the ``id`` of a JSON line, if it has one.
+        error: why the line is bad; empty if it is good.
     """
 
     number: int
@@ -32,24 +32,24 @@ class Line:
     error: str = ""
 
 
-def batches_of_lines(read: Callable[[int], bytes], most: int) -> Iterator[list[bytes]]:
-    """Give the lines of a stream as they come: what is there is not kept waiting for more.
+def batches_of_lines(read: Callable[[int], bytes], max_lines: int) -> Iterator[list[bytes]]:
+    """Yield the lines of a stream in batches, as soon as they are available.
 
     Args:
-        read: reads up to so many bytes, as many as are there; nothing at the end.
-        most: lines at a time.
+        read: reads up to the requested number of bytes, as many as are available, and none at the end.
+        max_lines: maximum number of lines in a batch.
     """
     rest = b""
     while chunk := read(_CHUNK):
         *lines, rest = (rest + chunk).split(b"\n")
         rest = rest[: LONGEST_LINE + 1]
-        yield from (lines[start : start + most] for start in range(0, len(lines), most))
+        yield from (lines[start : start + max_lines] for start in range(0, len(lines), max_lines))
     if rest:
         yield [rest]
 
 
 def parse_line(content: bytes, number: int, predictor: Predictor, *, is_json: bool) -> Line:
-    """Read one line, or say what is wrong with it."""
+    """Return one line as an input of the predictor, or with its error."""
     key = None
     try:
         text = _decoded(content)
@@ -65,19 +65,15 @@ def parse_line(content: bytes, number: int, predictor: Predictor, *, is_json: bo
 def answers(
     lines: Sequence[Line], predictor: Predictor, top_k: int, *, explain: bool
 ) -> Iterator[dict[str, Any]]:
-    """Answer lines in their order: labels for each good one, what is wrong for each bad one."""
+    """Yield the answer to each line, in order: labels for a good line, the error for a bad one."""
     good = [line for line in lines if not line.error]
-    found = predictor.predict([line.item for line in good], top_k, explain=explain)
-    predictions = iter(found)
+    predictions = predictor.predict([line.item for line in good], top_k, explain=explain)
+    points = iter(range(len(good)))
     for line in lines:
         answer: dict[str, Any] = {"line": line.number}
         if line.key is not None:
             answer["id"] = line.key
-        if line.error:
-            answer["error"] = line.error
-        else:
-            answer["labels"] = [label_record(each, found.label_names) for each in next(predictions)]
-        yield answer
+        yield answer | ({"error": line.error} if line.error else point_record(predictions, next(points)))
 
 
 def _decoded(content: bytes) -> str:
@@ -86,14 +82,16 @@ def _decoded(content: bytes) -> str:
     try:
         text = content.decode("utf-8-sig").rstrip("\r")
     except UnicodeDecodeError as error:
-        raise UserError(f"expected UTF-8, found the byte 0x{content[error.start]:02x}.") from None
+        raise UserError(f"expected text in UTF-8, found the byte 0x{content[error.start]:02x}.") from None
     if not text.strip():
         raise UserError("expected a text, found an empty line.")
+    if "\0" in text:
+        raise UserError("expected text in UTF-8, found a NUL byte; convert UTF-16 to UTF-8 first.")
     return text
 
 
 def _parsed(text: str) -> tuple[object, object]:
-    """Read a point, and the ``id`` that an object may have."""
+    """Return the input that a JSON line describes, and the ``id`` of an object or None."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -106,8 +104,8 @@ def _parsed(text: str) -> tuple[object, object]:
 def _check_key(key: object) -> None:
     """Refuse an ``id`` that could not be written into the answer."""
     try:
-        if len(json.dumps(key, ensure_ascii=False, allow_nan=False).encode()) <= _LONGEST_KEY:
+        if len(json.dumps(key, ensure_ascii=False, allow_nan=False).encode()) <= _MAX_ID:
             return
     except (ValueError, RecursionError):
         pass
-    raise UserError(f"id: expected JSON of at most {_LONGEST_KEY} bytes, found {reprlib.repr(key)}.")
+    raise UserError(f"id: expected JSON of at most {_MAX_ID} bytes, found {short(key)}.")

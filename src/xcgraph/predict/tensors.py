@@ -1,4 +1,4 @@
-"""The arrays of a portable model by name: each stored once, sparse matrices as three of them."""
+"""Writes and reads the arrays of a portable model by name; equal arrays are stored once."""
 
 import hashlib
 import os
@@ -16,14 +16,14 @@ _CSR = ("indptr", "indices", "data")
 
 
 class TensorWriter:
-    """Collects arrays under names; one that is equal to another gets that one's name."""
+    """Collects arrays by name; an array that equals another one gets the other's name."""
 
     def __init__(self) -> None:
         self._arrays: dict[str, NDArray] = {}
         self._names: dict[str, str] = {}
 
     def add(self, name: str, array: NDArray) -> str:
-        """Take an array in, and return the name that it has."""
+        """Add an array, and return its name in the file."""
         array = np.ascontiguousarray(array)
         digest = hashlib.sha256(f"{array.dtype} {array.shape} ".encode())
         digest.update(array.data)
@@ -32,7 +32,7 @@ class TensorWriter:
         return known
 
     def add_matrix(self, name: str, matrix: csr_array) -> str:
-        """Take a sparse matrix in, and return the name that it has; its shape follows from the rest."""
+        """Add a sparse matrix, and return its name in the file; its shape is not stored."""
         matrix = csr_array(matrix)
         content = hashlib.sha256()
         parts = (
@@ -47,10 +47,10 @@ class TensorWriter:
         return known
 
     def save(self, path: Path) -> None:
-        """Write all of them.
+        """Write all arrays into a file.
 
         Raises:
-            OSError: the disk does not take them.
+            OSError: the file cannot be written.
         """
         try:
             save_file(self._arrays, path)
@@ -62,26 +62,26 @@ class TensorWriter:
 
 
 class TensorReader:
-    """Arrays of a file by name, checked as they are asked for: compiled loops trust them.
+    """Reads arrays by name and checks them, because compiled loops trust them.
 
     Args:
         path: a safetensors file.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the file is no safetensors file.
     """
 
     def __init__(self, path: Path) -> None:
         try:
             self._arrays: Mapping[str, NDArray] = load_file(path)
-        except (SafetensorError, LookupError, TypeError, OverflowError) as error:  # a type that numpy lacks
+        except (SafetensorError, LookupError, TypeError, OverflowError) as error:  # a type numpy lacks
             raise ValueError(f"{path.name}: {error}") from error
 
     def get(self, name: str, dimensions: int) -> NDArray[np.float32]:
         """Return a float32 array.
 
         Raises:
-            ValueError: there is none of this name and number of dimensions, or a value is not finite.
+            ValueError: the array is missing, has another number of dimensions, or a value is not finite.
         """
         array = self._get(name, "float32")
         if array.ndim != dimensions or not np.isfinite(array).all():
@@ -93,7 +93,7 @@ class TensorReader:
         """Return a sparse matrix.
 
         Raises:
-            ValueError: it is none, or an entry lies outside.
+            ValueError: an array is missing, or they form no matrix of this shape.
         """
         indptr, indices = self._get(f"{name}.indptr", "int64"), self._get(f"{name}.indices", "int32")
         data = self.get(f"{name}.data", 1)
@@ -108,12 +108,12 @@ class TensorReader:
             and (indices < columns).all()
         )
         if not is_matrix:
-            raise ValueError(f"{name}: expected a sparse matrix of {rows} × {columns}, found none")
+            raise ValueError(f"{name}: expected a sparse matrix of {rows} × {columns}, found invalid indices")
         return csr_array((data, indices, indptr), shape=shape)
 
     def _get(self, name: str, dtype: str) -> NDArray:
         array = self._arrays.get(name)
         if array is None or array.dtype != dtype:
-            found = "none" if array is None else str(array.dtype)
+            found = "no tensor" if array is None else str(array.dtype)
             raise ValueError(f"{name}: expected a tensor of {dtype}, found {found}")
         return array

@@ -1,31 +1,33 @@
-"""The recipe of ECLARE (Mittal et al., WWW'21) and DECAF (WSDM'21): Modules I to IV in their order."""
+"""The recipe of ECLARE (Mittal et al., WWW'21, section 3) and DECAF (WSDM'21, section 3).
 
+- Module I, token embeddings from a surrogate task: ``Eclare.surrogate``.
+- Module II, meta-labels and the shortlister: ``ShortlisterConfig.fit``.
+- Module III, beams and shortlists: ``Eclare._shortlists``.
+- Module IV, the ranker: ``Eclare._ranker``.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-import numpy as np
 from scipy.sparse import csr_array
 
 from xcgraph.clustering.balanced import BalancedTree
-from xcgraph.clustering.meta_labels import MetaLabels, label_centroids
+from xcgraph.clustering.meta_labels import MetaLabels
+from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.shortlists import ShortlistDataset
-from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
-from xcgraph.graph.base import IdentityGraph, LabelGraph
+from xcgraph.graph.base import LabelGraph
 from xcgraph.graph.game import meta_graph
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
-from xcgraph.recipes.anchors import AnchorSource, NoAnchors, check_anchors
+from xcgraph.recipes.anchors import AnchorSource, NoAnchors, check_anchors, find_anchors
+from xcgraph.recipes.keyed import Keyed
+from xcgraph.recipes.label_clusters import build_graph, cluster_labels, to_meta_labels
 from xcgraph.recipes.models import Ensemble, Ranker, RankerConfig, Tree
-from xcgraph.recipes.shortlister import (
-    Beams,
-    Shortlister,
-    ShortlisterConfig,
-    TreeInputs,
-    meta_points,
-    shortlist,
-)
-from xcgraph.recipes.workspace import Keyed, Workspace, embed
+from xcgraph.recipes.shortlister import ShortlisterConfig, TreeInputs, meta_points
+from xcgraph.recipes.shortlists import Shortlister, find_beams, make_shortlists
+from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.regularization import NoRegularization, Regularization
 from xcgraph.tasks.xc_task import XCTask
@@ -34,7 +36,7 @@ from xcgraph.training.stage import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Stages:
-    """How each of the three trainings goes."""
+    """How to train Module I, Module II and Module IV."""
 
     surrogate: Stage
     shortlister: Stage
@@ -43,23 +45,24 @@ class Stages:
 
 @dataclass(frozen=True, kw_only=True)
 class Eclare:
-    """ECLARE: label text, label correlation graph and refinement vectors, over a shortlist.
+    """ECLARE: label text, label correlation graph and refinement vectors, on shortlists of labels.
 
-    DECAF, by the same authors, is the same four modules with other parts: no graph, gates instead of
-    attention, embeddings that learn on.
+    DECAF, by the same authors, has the same four modules with other parts: no graph, gates instead of
+    attention, and token embeddings that stay trainable.
 
     Attributes:
         graph: builds the label correlation graph.
         clustering: clusters labels into meta-labels.
-        network: encoder, propagation, fusion and refinement of every stage.
-        shortlister: meta-labels, beam, GAME.
-        ranker: predictions, GAME.
-        stages: how each training goes.
-        num_trees: how many clusterings, each with a shortlister and a ranker of its own.
-        first_tree: number of the first of them, so that runs may train a tree each for one that takes all.
-        smooth_centroids: whether labels share in their neighbours' points before they are clustered.
-        anchors: of the regularizer.
-        regularizer: what graphs add to the loss of Module I, such as RAMEN's instead of ECLARE's convolution.
+        network: encoder, propagation, fusion and refinement of all modules.
+        shortlister: meta-labels, beam and GAME of Modules II and III.
+        ranker: number of predictions and GAME of Module IV.
+        stages: how to train each module.
+        num_trees: number of clusterings; each has its own shortlister and ranker.
+        first_tree: number of the first tree. Several runs can train one tree each, and a last run with all
+            trees then takes them from the store.
+        smooth_centroids: whether a label's centroid also includes its neighbours' points.
+        anchors: anchors of the regularizer.
+        regularizer: adds RAMEN's graph regularizers to the loss of Module I.
     """
 
     graph: LabelGraph
@@ -85,10 +88,10 @@ class Eclare:
         return range(self.first_tree, self.first_tree + self.num_trees)
 
     def check(self, num_labels: int) -> None:
-        """Refuse what cannot be with so many labels, before anything is read or trained.
+        """Check all parts for this number of labels, before any data is read.
 
         Raises:
-            UserError: a part refuses a value, or the beam or the number of predictions is too large.
+            UserError: a part refuses a value, or ``beam_size`` or ``top_k`` is too large.
         """
         check_anchors(self.anchors, self.regularizer)
         smallest = self.network.check()
@@ -101,7 +104,7 @@ class Eclare:
             )
 
     def epochs(self) -> dict[str, int]:
-        """Return by name, in their order, how many epochs each training takes."""
+        """Return the number of epochs of each training, by name and in order."""
         shortlister = (
             {"shortlister": self.stages.shortlister.max_epochs} if self.shortlister.is_trained else {}
         )
@@ -112,81 +115,31 @@ class Eclare:
         }
 
     def fit(self, work: Workspace) -> Ensemble:
-        """Train everything that is not yet in the workspace's store."""
+        """Train Modules I to IV; take from the workspace's store what it already has."""
         self.check(work.num_labels)
-        encoder = self.surrogate(work)
+        encoder = self.surrogate(work)  # Module I
         graph = self._graph(work, encoder)
         return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in self._trees))
 
     def surrogate(self, work: Workspace) -> Keyed[Encoder]:
-        """Module I: learn token embeddings on the task of predicting meta-labels."""
+        """Module I: learn token embeddings on the surrogate task of predicting meta-labels."""
         graph = self._graph(work, None)
-        clusters = self._cluster(work, None, graph, tree=0)
-        metas, network, anchors = clusters.value, self.network.surrogate, self.anchors.find(work)
-
-        def build() -> XCTask:
-            between = meta_graph(graph.value, metas.membership(), self.shortlister.num_neighbors)
-            labels = LabelInputs(metas.meta_features(work.label_features), between)
-            task = network.build(labels, work.positive_rate(metas.num_meta_labels))
-            return self.regularizer.add_to(task, anchors, work.label_features)
-
         task = work.keep_task(
             "surrogate",
-            {
-                "network": network,
-                "clusters": clusters.key,
-                "graph": graph.key,
-                "num_neighbors": self.shortlister.num_neighbors,
-                "anchors": self.anchors,
-                "regularizer": self.regularizer,
-            },
-            self.stages.surrogate,
-            build,
-            (meta_points(work.train, metas), meta_points(work.valid, metas)),
-            XCMetrics(metas.num_meta_labels, (1, 3, 5)),
+            _surrogate_training,
+            stage=self.stages.surrogate,
+            network=self.network.surrogate,
+            clusters=self._cluster(work, None, graph, tree=0),
+            graph=graph,
+            num_neighbors=self.shortlister.num_neighbors,
+            anchors=find_anchors(work, self.anchors),
+            regularizer=self.regularizer,
         )
-        return Keyed(task.value.encoder, task.key)
-
-    def _graph(self, work: Workspace, encoder: Keyed[Encoder] | None) -> Keyed[csr_array]:
-        """The label correlation graph; once there are trained embeddings, pruned by what the texts mean."""
-
-        def build() -> csr_array:
-            vectors = None if encoder is None else embed(encoder.value, work.label_features)
-            return self.graph.build(work.train.labels, vectors, work.seed_for("graph"))
-
-        name = "graph-surrogate" if encoder is None else "graph"
-        return work.keep_matrix(name, {"graph": self.graph, "encoder": encoder and encoder.key}, build)
-
-    def _cluster(
-        self, work: Workspace, encoder: Keyed[Encoder] | None, graph: Keyed[csr_array], tree: int
-    ) -> Keyed[MetaLabels]:
-        """Cluster labels by their centroids: of token weights, or of embeddings once there are."""
-        count = self.shortlister.count_meta_labels(work.num_labels)
-
-        def compute() -> dict[str, np.ndarray]:
-            points, texts = work.train.features, work.label_features
-            if encoder is not None:
-                points, texts = embed(encoder.value, points), embed(encoder.value, texts)
-            sharing = (
-                graph.value if self.smooth_centroids else IdentityGraph().build(work.train.labels, None, 0)
-            )
-            centroids = label_centroids(points, work.train.labels, texts, sharing)
-            return {"assignment": self.clustering.fit(centroids, count, work.seed_for("clusters", tree))}
-
-        name = "clusters-surrogate" if encoder is None else f"tree-{tree}-clusters"
-        inputs = {
-            "clustering": self.clustering,
-            "count": count,
-            "graph": graph.key if self.smooth_centroids else None,
-            "encoder": encoder and encoder.key,
-            "tree": tree,
-        }
-        clusters = work.keep_arrays(name, inputs, compute)
-        assignment = clusters.value["assignment"]
-        return Keyed(MetaLabels(assignment, int(assignment.max()) + 1), clusters.key)
+        return task.map(_encoder_of)
 
     def _tree(self, work: Workspace, encoder: Keyed[Encoder], graph: Keyed[csr_array], tree: int) -> Tree:
-        learned = TreeInputs(
+        """Modules II to IV: train a shortlister, shortlist labels, and train a ranker on the shortlists."""
+        inputs = TreeInputs(
             work=work,
             network=self.network,
             stage=self.stages.shortlister,
@@ -195,44 +148,94 @@ class Eclare:
             cluster=partial(self._cluster, work, encoder, graph),
             tree=tree,
         )
-        shortlister = self.shortlister.fit(learned)
-        return Tree(shortlister.value, self._ranker(learned, shortlister))
+        shortlister = self.shortlister.fit(inputs)  # Module II
+        shortlists = self._shortlists(inputs, shortlister)  # Module III
+        return Tree(shortlister.value, self._ranker(inputs, shortlists))  # Module IV
 
-    def _ranker(self, learned: TreeInputs, shortlister: Keyed[Shortlister]) -> Ranker:
-        """Modules III and IV: shortlist with trained beams and learn the labels on their shortlists."""
-        work, encoder, graph, tree = learned.work, learned.encoder, learned.graph, learned.tree
-        joined = graph.value if self.shortlister.join_neighbours else None
-        points = (
-            _shortlisted(work, work.train, shortlister, f"tree-{tree}-beams-train", joined),
-            _shortlisted(work, work.valid, shortlister, f"tree-{tree}-beams-valid", None),
+    def _shortlists(
+        self, inputs: TreeInputs, shortlister: Keyed[Shortlister]
+    ) -> Keyed[tuple[ShortlistDataset, ShortlistDataset]]:
+        """Module III: shortlist the labels in each point's beam, for training and for validation."""
+        work, name = inputs.work, f"tree-{inputs.tree}-beams"
+        return work.derive(
+            f"tree-{inputs.tree}-shortlists",
+            make_shortlists,
+            shortlister=shortlister,
+            train=work.keep_arrays(f"{name}-train", find_beams, shortlister=shortlister, split="train"),
+            valid=work.keep_arrays(f"{name}-valid", find_beams, shortlister=shortlister, split="valid"),
+            neighbours=inputs.graph if self.shortlister.join_neighbours else None,
         )
-        task = work.keep_task(
-            f"tree-{tree}-ranker",
-            {
-                "network": self.network,
-                "encoder": encoder.key,
-                "graph": graph.key,
-                "shortlister": shortlister.key,
-                "join_neighbours": self.shortlister.join_neighbours,
-            },
-            self.stages.ranker,
-            lambda: self.network.build(
-                LabelInputs(work.label_features, graph.value),
-                work.positive_rate(work.num_labels),
-                encoder.value,
-            ),
-            points,
-            work.label_metrics(),
+
+    def _ranker(
+        self, inputs: TreeInputs, shortlists: Keyed[tuple[ShortlistDataset, ShortlistDataset]]
+    ) -> Ranker:
+        """Module IV: train one classifier per label on the shortlists."""
+        task = inputs.work.keep_task(
+            f"tree-{inputs.tree}-ranker",
+            _ranker_training,
+            stage=self.stages.ranker,
+            network=self.network,
+            encoder=inputs.encoder,
+            graph=inputs.graph,
+            shortlists=shortlists,
         )
-        return Ranker(task=task.value, stage=self.stages.ranker, graph=graph.value, config=self.ranker)
+        return Ranker(task=task.value, stage=self.stages.ranker, graph=inputs.graph.value, config=self.ranker)
+
+    def _graph(self, work: Workspace, encoder: Keyed[Encoder] | None) -> Keyed[csr_array]:
+        """Build the label correlation graph; a trained encoder lets it prune edges by label text."""
+        name = "graph-surrogate" if encoder is None else "graph"
+        return work.keep_matrix(name, build_graph, graph=self.graph, encoder=encoder)
+
+    def _cluster(
+        self, work: Workspace, encoder: Keyed[Encoder] | None, graph: Keyed[csr_array], tree: int
+    ) -> Keyed[MetaLabels]:
+        """Cluster labels into the meta-labels of Module I, or with an encoder into those of Module II."""
+        clusters = work.keep_arrays(
+            "clusters-surrogate" if encoder is None else f"tree-{tree}-clusters",
+            cluster_labels,
+            clustering=self.clustering,
+            count=self.shortlister.count_meta_labels(work.num_labels),
+            graph=graph if self.smooth_centroids else None,
+            encoder=encoder,
+            tree=tree,
+        )
+        return clusters.map(to_meta_labels)
 
 
-def _shortlisted(
-    work: Workspace, split: Split, shortlister: Keyed[Shortlister], name: str, neighbours: csr_array | None
-) -> ShortlistDataset:
-    def compute() -> dict[str, np.ndarray]:
-        beams = shortlister.value.beams(split.features)
-        return {"meta_labels": beams.meta_labels, "log_probability": beams.log_probability}
+def _surrogate_training(
+    work: Workspace,
+    *,
+    network: LabelNetwork,
+    clusters: MetaLabels,
+    graph: csr_array,
+    num_neighbors: int,
+    anchors: Sequence[AnchorSet],
+    regularizer: Regularization,
+) -> Training[XCTask]:
+    between = meta_graph(graph, clusters.membership(), num_neighbors)
+    labels = LabelInputs(clusters.meta_features(work.label_features), between)
+    task = network.build(labels, work.positive_rate(clusters.num_meta_labels))
+    return Training(
+        task=regularizer.add_to(task, anchors, work.label_features),
+        train=meta_points(work.train, clusters),
+        valid=meta_points(work.valid, clusters),
+        metrics=XCMetrics(clusters.num_meta_labels, (1, 3, 5)),
+    )
 
-    beams = Beams(**work.keep_arrays(name, {"shortlister": shortlister.key}, compute).value)
-    return shortlist(split, shortlister.value, beams, neighbours)
+
+def _encoder_of(task: XCTask) -> Encoder:
+    return task.encoder
+
+
+def _ranker_training(
+    work: Workspace,
+    *,
+    network: LabelNetwork,
+    encoder: Encoder,
+    graph: csr_array,
+    shortlists: tuple[ShortlistDataset, ShortlistDataset],
+) -> Training[XCTask]:
+    train, valid = shortlists
+    labels = LabelInputs(work.label_features, graph)
+    task = network.build(labels, work.positive_rate(work.num_labels), encoder)
+    return Training(task=task, train=train, valid=valid, metrics=work.label_metrics())

@@ -1,19 +1,22 @@
-"""The joint recipe: encoder, texts, graph and free vectors of labels learn together, in one stage."""
+"""The joint recipe: encoder, label texts, label graph and free label vectors train together, in one stage."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from scipy.sparse import csr_array
 
+from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.xc_data import Split
 from xcgraph.errors import UserError
 from xcgraph.graph.base import LabelGraph
 from xcgraph.recipes.anchors import AnchorSource, NoAnchors, check_anchors
+from xcgraph.recipes.keyed import Keyed
+from xcgraph.recipes.label_clusters import build_graph
 from xcgraph.recipes.models import Ensemble, Game, Retriever, check_top_k
 from xcgraph.recipes.negatives import Negatives
 from xcgraph.recipes.points import PointSelection
-from xcgraph.recipes.workspace import Workspace
+from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.regularization import NoRegularization, Regularization
 from xcgraph.tasks.xc_task import XCTask
@@ -22,22 +25,23 @@ from xcgraph.training.stage import Stage
 
 @dataclass(frozen=True, kw_only=True)
 class Joint:
-    """One stage, in which every label, or a sample of them, is a negative of the points that do not carry it.
+    """One stage, in which all labels that a point does not have, or a sample of them, are its negatives.
 
-    ECLARE freezes its embeddings after a surrogate task and shows a label only the points that shortlist it;
-    here, what tells a label from all others trains the embeddings of its text at each step.
+    ECLARE freezes its token embeddings after a surrogate task, and trains a label only on the points whose
+    shortlists include it. Here, each step also trains the token embeddings to distinguish a label from all
+    others.
 
     Attributes:
         graph: builds the label correlation graph.
-        points: chooses the points to learn from.
-        negatives: chooses the labels that they are scored against.
+        points: chooses the points to train on.
+        negatives: chooses the labels that the points of a batch are scored against.
         network: encoder, propagation, fusion, refinement and likelihood.
-        stage: how the training goes.
+        stage: how to train.
         top_k: predictions per point.
-        anchors: of the regularizer.
-        regularizer: what graphs add to the loss, such as RAMEN's.
-        num_models: how many models, each with random numbers of its own, to average.
-        game_mix: share of graph-expanded scores in those of a model (GAME).
+        anchors: anchors of the regularizer.
+        regularizer: adds graph regularizers, such as RAMEN's, to the loss.
+        num_models: number of models to average; each has its own random numbers.
+        game_mix: weight of a model's graph-expanded scores (GAME ii).
     """
 
     graph: LabelGraph
@@ -59,66 +63,88 @@ class Joint:
             raise UserError(f"recipe.game_mix must lie in [0, 1], got {self.game_mix}.")
 
     def check(self, num_labels: int) -> None:
-        """Refuse what cannot be with so many labels, before anything is read or trained.
+        """Check all parts for this number of labels, before any data is read.
 
         Raises:
-            UserError: a part refuses a value, or the number of predictions is too large.
+            UserError: a part refuses a value, or ``top_k`` is too large.
         """
         check_anchors(self.anchors, self.regularizer)
         self.stage.check(self.network.check())
         check_top_k(self.top_k, num_labels)
 
     def epochs(self) -> dict[str, int]:
-        """Return by name, in their order, how many epochs each training takes."""
+        """Return the number of epochs of each training, by name and in order."""
         return {_name(number): self.stage.max_epochs for number in range(self.num_models)}
 
     def fit(self, work: Workspace) -> Ensemble:
-        """Train everything that is not yet in the workspace's store."""
+        """Train all models; take from the workspace's store what it already has."""
         self.check(work.num_labels)
-
-        def build_graph() -> csr_array:
-            return self.graph.build(work.train.labels, None, work.seed_for("graph"))
-
-        graph = work.keep_matrix("graph", {"graph": self.graph}, build_graph)
-        points = self.points.select(work.train, work.label_features, graph.value)
-        anchors = self.points.extend_anchors(self.anchors.find(work))
-
-        def build_task() -> XCTask:
-            labels = LabelInputs(work.label_features, graph.value)
-            task = self.network.build(labels, work.positive_rate(work.num_labels))
-            return self.regularizer.add_to(task, anchors, work.label_features)
-
+        graph = work.keep_matrix("graph", build_graph, graph=self.graph, encoder=None)
+        points = work.derive("points", _select_points, selection=self.points, graph=graph)
+        anchors = work.derive("anchors", _extend_anchors, source=self.anchors, selection=self.points)
         game = Game(graph.value, self.game_mix) if self.game_mix else None
-        tasks = (self._train(work, graph.key, points, build_task, _name(n)) for n in range(self.num_models))
+        tasks = (self._train(work, _name(n), graph, points, anchors) for n in range(self.num_models))
         return Ensemble(
             tuple(
                 Retriever(
-                    task=task,
-                    stage=self.stage,
-                    num_labels=work.num_labels,
-                    top_k=self.top_k,
-                    game=game,
+                    task=task, stage=self.stage, num_labels=work.num_labels, top_k=self.top_k, game=game
                 )
                 for task in tasks
             )
         )
 
     def _train(
-        self, work: Workspace, graph_key: str, points: Split, build: Callable[[], XCTask], name: str
+        self,
+        work: Workspace,
+        name: str,
+        graph: Keyed[csr_array],
+        points: Keyed[Split],
+        anchors: Keyed[Sequence[AnchorSet]],
     ) -> XCTask:
-        inputs = {
-            "graph": graph_key,
-            "points": self.points,
-            "negatives": self.negatives,
-            "network": self.network,
-            "anchors": self.anchors,
-            "regularizer": self.regularizer,
-        }
-        batches = self.negatives.make_batches(points, work.seed_for("negatives"))
-        fit_on = (batches, AllLabelsDataset(work.valid))
-        return work.keep_task(name, inputs, self.stage, build, fit_on, work.label_metrics()).value
+        task = work.keep_task(
+            name,
+            _training,
+            stage=self.stage,
+            network=self.network,
+            graph=graph,
+            points=points,
+            negatives=self.negatives,
+            anchors=anchors,
+            regularizer=self.regularizer,
+        )
+        return task.value
 
 
 def _name(number: int) -> str:
-    """Name a model's training. Its random numbers follow from that: the first of many is the single one."""
+    """Return the name of a model's training, which sets its seed: the first model equals a single one."""
     return f"joint-{number}" if number else "joint"
+
+
+def _select_points(work: Workspace, *, selection: PointSelection, graph: csr_array) -> Split:
+    return selection.select(work.train, work.label_features, graph)
+
+
+def _extend_anchors(
+    work: Workspace, *, source: AnchorSource, selection: PointSelection
+) -> Sequence[AnchorSet]:
+    return selection.extend_anchors(source.find(work))
+
+
+def _training(
+    work: Workspace,
+    *,
+    network: LabelNetwork,
+    graph: csr_array,
+    points: Split,
+    negatives: Negatives,
+    anchors: Sequence[AnchorSet],
+    regularizer: Regularization,
+) -> Training[XCTask]:
+    labels = LabelInputs(work.label_features, graph)
+    task = network.build(labels, work.positive_rate(work.num_labels))
+    return Training(
+        task=regularizer.add_to(task, anchors, work.label_features),
+        train=negatives.make_batches(points, work.seed_for("negatives")),
+        valid=AllLabelsDataset(work.valid),
+        metrics=work.label_metrics(),
+    )

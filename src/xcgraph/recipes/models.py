@@ -1,29 +1,51 @@
-"""The ranker: labels of a shortlist, scored by their own classifier vectors (Module IV)."""
+"""Trained models: the ranker of Module IV, a retriever of all labels, and ensembles of either."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from scipy.sparse import csr_array
+from torch import Tensor
 
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.shortlists import ShortlistDataset
 from xcgraph.errors import UserError
 from xcgraph.graph.game import expand_scores
-from xcgraph.recipes.shortlister import Shortlister, shortlist, unlabelled
+from xcgraph.recipes.portable import PortableMember, Scoring, portable_members, portable_shortlister
+from xcgraph.recipes.shortlists import Shortlister, shortlist, unlabelled
 from xcgraph.sparse import retain_top_k
 from xcgraph.tasks.task import Task
 from xcgraph.tasks.xc_task import XCTask
 from xcgraph.training.stage import Stage
 
 
+@runtime_checkable
+class RankingModel(Protocol):
+    """A member of an ensemble."""
+
+    @property
+    def top_k(self) -> int:
+        """The maximum number of labels per point."""
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+
+
+@runtime_checkable
+class HasViewShares(Protocol):
+    """A model whose label vectors are weighted sums of views."""
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by view its share in the vectors of the given labels, or of all labels."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RankerConfig:
-    """How shortlisted labels become predictions.
+    """How to turn the scores of shortlisted labels into predictions.
 
     Attributes:
-        top_k: predictions kept per point.
-        game_mix: share of the graph-expanded scores in the final ones (GAME ii).
+        top_k: predictions per point.
+        game_mix: weight of the graph-expanded scores (GAME ii).
     """
 
     top_k: int = 100
@@ -38,12 +60,12 @@ class RankerConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class Ranker:
-    """A trained ranker.
+    """The trained classifiers of Module IV.
 
     Attributes:
         task: scores labels.
-        stage: knows how to predict.
-        graph: (labels, labels) Ĝ of GAME.
+        stage: how to predict.
+        graph: (labels, labels) Ĝ for GAME.
         config: number of predictions and GAME.
     """
 
@@ -57,14 +79,60 @@ class Ranker:
         scores = self.stage.predict(self.task, points, self.config.top_k)
         return expand_scores(scores, self.graph, self.config.game_mix, self.config.top_k)
 
+    def portable(self) -> Scoring:
+        """Return the scores of labels, and GAME, in the portable form.
+
+        Raises:
+            UserError: the probabilities of labels cannot be multiplied with the probability of a meta-label.
+        """
+        scorer = self.task.scoring()
+        if scorer.link != "logistic":
+            raise UserError(
+                f"likelihood: expected a link of logistic, found {scorer.link}: a ranker multiplies the "
+                "probabilities of labels with their meta-label's, so train with likelihood=logistic."
+            )
+        return Scoring.of(scorer, graph=self.graph, game_mix=self.config.game_mix, top_k=self.config.top_k)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """One clustering of the labels with its shortlister and ranker."""
+
+    shortlister: Shortlister
+    ranker: Ranker
+
+    @property
+    def top_k(self) -> int:
+        """The maximum number of labels per point."""
+        return self.ranker.config.top_k
+
+    def score(self, features: csr_array) -> csr_array:
+        """Return (points, labels) scores of (points, tokens) texts, for the labels of their beams."""
+        points = unlabelled(features, self.ranker.graph.shape[0])
+        return self.ranker.score(shortlist(points, self.shortlister, self.shortlister.beams(features)))
+
+    def portable(self) -> tuple[PortableMember]:
+        """Return shortlister and ranker in the portable form."""
+        member = PortableMember.of(
+            shortlister=portable_shortlister(self.shortlister),
+            members=self.shortlister.members,
+            ranker=self.ranker.portable(),
+            view_shares=self.view_shares(),
+        )
+        return (member,)
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by view its share in the vector of each label; empty if the ranker has no such shares."""
+        return self.ranker.task.view_shares(label_ids)
+
 
 @dataclass(frozen=True)
 class Game:
-    """How labels share in the scores of their neighbours (GAME).
+    """GAME: expands the scores of labels over a graph.
 
     Attributes:
         graph: (labels, labels) Ĝ.
-        mix: share of the graph-expanded scores in the final ones.
+        mix: weight of the graph-expanded scores.
     """
 
     graph: csr_array
@@ -77,10 +145,10 @@ class Retriever:
 
     Attributes:
         task: ranks labels.
-        stage: knows how to predict.
-        num_labels: how many labels there are.
+        stage: how to predict.
+        num_labels: number of labels.
         top_k: predictions per point.
-        game: None leaves the scores as they are.
+        game: expands the scores; None to leave them as they are.
     """
 
     task: Task
@@ -90,66 +158,56 @@ class Retriever:
     game: Game | None = None
 
     def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores of (points, tokens) texts, for the best labels."""
+        """Return (points, labels) scores of (points, tokens) texts, with ``top_k`` per row."""
         points = AllLabelsDataset(unlabelled(features, self.num_labels))
         scores = self.stage.predict(self.task, points, self.top_k)
         if self.game is None:
             return scores
         return expand_scores(scores, self.game.graph, self.game.mix, self.top_k)
 
+    def portable(self) -> tuple[PortableMember]:
+        """Return the scores of all labels, and GAME, in the portable form."""
+        count = self.num_labels
+        game = self.game or Game(csr_array((count, count), dtype=np.float32), 0.0)
+        scoring = Scoring.of(self.task.scoring(), graph=game.graph, game_mix=game.mix, top_k=self.top_k)
+        return (PortableMember.without_tree(scoring, self.view_shares()),)
 
-def check_top_k(top_k: int, num_labels: int | None = None) -> None:
-    """Refuse a number of predictions per point that cannot be, as far as the number of labels is known.
-
-    Raises:
-        UserError: it is not positive, or larger than the number of labels.
-    """
-    if top_k < 1:
-        raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
-    if num_labels is not None and top_k > num_labels:
-        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")
-
-
-@runtime_checkable
-class RankingModel(Protocol):
-    """What an ensemble averages."""
-
-    @property
-    def top_k(self) -> int:
-        """The most labels that a point gets."""
-
-    def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """One clustering of the labels with its shortlister and ranker."""
-
-    shortlister: Shortlister
-    ranker: Ranker
-
-    @property
-    def top_k(self) -> int:
-        """The most labels that a point gets."""
-        return self.ranker.config.top_k
-
-    def score(self, features: csr_array) -> csr_array:
-        """Score the labels of a beam for each of the (points, tokens) texts."""
-        points = unlabelled(features, self.ranker.graph.shape[0])
-        return self.ranker.score(shortlist(points, self.shortlister, self.shortlister.beams(features)))
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return by view its share in the vector of each label; empty if the task has no such shares."""
+        return self.task.view_shares(label_ids)
 
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Models of the same labels; their scores are averaged as they are, in probability space."""
+    """Averages the scores of models of the same labels, as probabilities."""
 
     members: tuple[RankingModel, ...]
 
     def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) mean scores; a label that a member did not score counts 0 there."""
+        """Return (points, labels) mean scores; a missing score counts as 0."""
         total = self.members[0].score(features)
         for member in self.members[1:]:
             total = total + member.score(features)
         mean = csr_array(total / len(self.members), dtype=np.float32)
         return retain_top_k(mean, max(member.top_k for member in self.members))
+
+    def portable(self) -> tuple[PortableMember, ...]:
+        """Return all members in the portable form."""
+        return tuple(found for member in self.members for found in portable_members(member))
+
+    def view_shares(self, label_ids: Tensor | None = None) -> dict[str, Tensor]:
+        """Return the view shares of the first member; empty if it has none."""
+        first = self.members[0]
+        return first.view_shares(label_ids) if isinstance(first, HasViewShares) else {}
+
+
+def check_top_k(top_k: int, num_labels: int | None = None) -> None:
+    """Check a number of predictions per point; pass the number of labels if it is known.
+
+    Raises:
+        UserError: ``top_k`` is not positive, or larger than the number of labels.
+    """
+    if top_k < 1:
+        raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
+    if num_labels is not None and top_k > num_labels:
+        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")

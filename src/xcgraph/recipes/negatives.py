@@ -1,4 +1,4 @@
-"""Which labels the points of a step are scored against: all, or those of the batch and some of the rest."""
+"""Choices of the labels that a batch is scored against: all labels, or a sample that its points share."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -11,37 +11,37 @@ from xcgraph.errors import UserError
 
 @runtime_checkable
 class Negatives(Protocol):
-    """Chooses the labels that the points of a step are scored against, beside their own."""
+    """Chooses the labels that the points of a batch are scored against, in addition to their own."""
 
     def make_batches(self, points: Split, seed: int) -> WeightedLabelsDataset:
-        """Return the batches of some points.
+        """Return a dataset of batches.
 
         Args:
-            points: with the relevance of each of their labels.
-            seed: of whatever is drawn.
+            points: points with the relevance of each of their labels.
+            seed: seed of random choices.
         """
 
 
 @dataclass(frozen=True)
 class AllLabels:
-    """Every label: exact, for as long as labels × batch fit."""
+    """All labels: exact, as long as (batch, labels) scores fit into memory."""
 
     def make_batches(self, points: Split, seed: int) -> WeightedLabelsDataset:  # noqa: ARG002
-        """Return batches that are scored against all labels."""
+        """Return batches with scores of all labels."""
         return WeightedLabelsDataset(points)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SharedNegatives:
-    """The labels that any point of the batch carries, and labels drawn from the rest, for all points alike.
+    """The labels of all points of the batch, and a random sample of the other labels, for all points alike.
 
-    A drawn label counts for as many as it was drawn from, so that sums over labels are unbiased: the loss of
-    :class:`~xcgraph.nn.likelihood.Logistic`, and the sum in the logarithm of that of
-    :class:`~xcgraph.nn.likelihood.Softmax`. A step costs what batch × scored labels do, however many labels
-    there are, if the free vectors have sparse gradients.
+    A sampled label has the weight of the number of labels that it represents, so sums over labels are
+    unbiased: the loss of :class:`~xcgraph.nn.likelihood.Logistic`, and the sum inside the logarithm of
+    :class:`~xcgraph.nn.likelihood.Softmax`. If free vectors have sparse gradients, the cost of a step does
+    not depend on the total number of labels.
 
     Attributes:
-        num_negatives: how many are drawn for a batch.
+        num_negatives: number of sampled labels per batch.
     """
 
     num_negatives: int = 2048
@@ -51,14 +51,14 @@ class SharedNegatives:
             raise UserError(f"negatives.num_negatives must be ≥ 1, got {self.num_negatives}.")
 
     def make_batches(self, points: Split, seed: int) -> WeightedLabelsDataset:
-        """Return batches that are scored against labels they share."""
+        """Return batches with scores of shared labels."""
         return SharedLabelsDataset(points, self.num_negatives, seed=seed)
 
 
 @dataclass(frozen=True, kw_only=True)
 class UnweightedNegatives(SharedNegatives):
-    """As :class:`SharedNegatives`, but a drawn label counts for itself alone: an ablation."""
+    """An ablation of :class:`SharedNegatives`: each sampled label has weight 1."""
 
     def make_batches(self, points: Split, seed: int) -> WeightedLabelsDataset:
-        """Return batches that are scored against labels they share."""
+        """Return batches with scores of shared labels."""
         return SharedLabelsDataset(points, self.num_negatives, seed=seed, weighed=False)

@@ -1,4 +1,4 @@
-"""Which points a recipe learns from: those of the data set, or also the labels' own texts."""
+"""Choices of the points to train on: the points of the dataset, optionally with label texts as points."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,54 +18,54 @@ from xcgraph.sparse import retain_top_k
 
 @runtime_checkable
 class PointSelection(Protocol):
-    """Chooses the points to learn from."""
+    """Chooses the points to train on."""
 
     def select(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
-        """Return them, with the relevance of each label in (0, 1].
+        """Return the points, with the relevance of each of their labels in (0, 1].
 
         Args:
-            train: the training points.
+            train: training points of the dataset.
             label_texts: (labels, tokens) Z.
             graph: (labels, labels) Ĝ.
         """
 
     def extend_anchors(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
-        """Return the anchors of training points as those of the points to learn from."""
+        """Return the anchor sets of the training points with rows for the points of :meth:`select`."""
 
 
 @dataclass(frozen=True)
 class TrainingPointsOnly:
-    """The training points."""
+    """The training points of the dataset."""
 
     def select(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:  # noqa: ARG002
         """Return the training points."""
         return train
 
     def extend_anchors(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
-        """Return the anchors as they are."""
+        """Return the anchor sets unchanged."""
         return anchor_sets
 
 
 class LabelTextsAsPoints(ABC):
-    """The training points, and each label's text as one more point that carries the label itself.
+    """The training points, and the text of each label as one more point with this label.
 
-    To a lesser degree it carries other labels, too (after Gandalf: Kharbanda et al., KDD'24). A label with a
-    single training point so has a second; what its name shares with the texts of points is learned before any
-    of them is seen.
+    To a lesser degree, the point also has other labels (after Gandalf: Kharbanda et al., KDD'24). A label
+    with one training point thus gets a second. The model can learn what label names and point texts share
+    before it sees any labelled point.
     """
 
     def select(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
-        """Return the training points and, below them, the labels' texts."""
+        """Return the training points, followed by the label texts."""
         own = eye_array(graph.shape[0], dtype=np.float32, format="csr")
-        carried = csr_array(own + self.relevance(train.labels, graph))
+        relevance = csr_array(own + self.relevance(train.labels, graph))
         return Split(
             features=csr_array(vstack([train.features, label_texts], format="csr")),
-            labels=csr_array(vstack([train.labels, carried], format="csr")),
+            labels=csr_array(vstack([train.labels, relevance], format="csr")),
             filter_pairs=train.filter_pairs,
         )
 
     def extend_anchors(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
-        """Return the anchors of training points and, below them, those of labels."""
+        """Return the anchors of the training points, followed by the anchors of the labels."""
         return tuple(
             replace(anchors, points=csr_array(vstack([anchors.points, anchors.labels], format="csr")))
             for anchors in anchor_sets
@@ -73,23 +73,23 @@ class LabelTextsAsPoints(ABC):
 
     @abstractmethod
     def relevance(self, labels: csr_array, graph: csr_array) -> csr_array:
-        """Return (labels, labels) how true others are of a label's text, with an empty diagonal.
+        """Return the (labels, labels) relevance of other labels for a label's text; the diagonal is empty.
 
         Args:
-            labels: (points, labels) of the training points.
+            labels: (points, labels) labels of the training points.
             graph: (labels, labels) Ĝ.
         """
 
 
 @dataclass(frozen=True, kw_only=True)
 class CooccurrenceLabelTexts(LabelTextsAsPoints):
-    """A label's text carries what its training points carry, by the share of them that do.
+    """The text of a label has the other labels of its training points, each with its share of these points.
 
-    The text itself counts among the label's points. A label that many points carry, whatever they say, so is
-    as frequent among label texts as among points; otherwise it would seem rarer than it is.
+    The text itself counts as one of the label's points. This keeps very frequent labels as frequent among
+    label texts as among points; otherwise the model would underestimate them.
 
     Attributes:
-        num_labels: other labels per text, those with the largest shares.
+        num_labels: number of other labels per text, largest shares first.
     """
 
     num_labels: int = 20
@@ -99,9 +99,9 @@ class CooccurrenceLabelTexts(LabelTextsAsPoints):
             raise UserError(f"points.num_labels must be ≥ 0, got {self.num_labels}.")
 
     def relevance(self, labels: csr_array, graph: csr_array) -> csr_array:  # noqa: ARG002
-        """Return n_lk / (n_l + 1), with the points n_l of a label and n_lk of both."""
-        carried = csr_array(labels > 0, dtype=np.float32)
-        together = csr_array(carried.T @ carried)
+        """Return n_lk / (n_l + 1), with n_l points of a label, and n_lk points of both labels."""
+        binary = csr_array(labels > 0, dtype=np.float32)
+        together = csr_array(binary.T @ binary)
         counts = together.diagonal()
         together.setdiag(0)
         together.eliminate_zeros()
@@ -111,10 +111,11 @@ class CooccurrenceLabelTexts(LabelTextsAsPoints):
 
 @dataclass(frozen=True, kw_only=True)
 class GraphLabelTexts(LabelTextsAsPoints):
-    """A label's text carries the label's neighbours in the graph.
+    """The text of a label has the label's neighbours in the graph.
 
     Attributes:
-        neighbour_relevance: relevance of the nearest neighbour; others have less, by their edge.
+        neighbour_relevance: relevance of the nearest neighbour; the relevance of others is proportional to
+            their edges.
     """
 
     neighbour_relevance: float = 0.5
@@ -124,7 +125,7 @@ class GraphLabelTexts(LabelTextsAsPoints):
             raise UserError(f"points.neighbour_relevance must lie in [0, 1], got {self.neighbour_relevance}.")
 
     def relevance(self, labels: csr_array, graph: csr_array) -> csr_array:  # noqa: ARG002
-        """Scale the edges between different labels so that each label's strongest is the share above."""
+        """Scale edges between labels so that the strongest of each label is ``neighbour_relevance``."""
         edges = graph.tocoo()
         different = (edges.row != edges.col) & (edges.data * self.neighbour_relevance > 0)
         near = csr_array((edges.data[different], (edges.row[different], edges.col[different])), graph.shape)
@@ -134,12 +135,12 @@ class GraphLabelTexts(LabelTextsAsPoints):
 
 @dataclass(frozen=True, kw_only=True)
 class PropensityWeighted:
-    """Points whose labels count by their inverse propensities, as in PSP: rare ones most.
+    """Weights the labels of other points by their inverse propensities, as in PSP: rare labels most.
 
     Attributes:
-        points: the points to learn from.
+        points: chooses the points.
         propensity_a: A of the inverse propensities (:func:`~xcgraph.metrics.functional.inverse_propensity`).
-        propensity_b: B.
+        propensity_b: B of the inverse propensities.
     """
 
     points: PointSelection
@@ -147,7 +148,7 @@ class PropensityWeighted:
     propensity_b: float
 
     def select(self, train: Split, label_texts: csr_array, graph: csr_array) -> Split:
-        """Return the points, relevance times inverse propensity, of which the largest counts as 1."""
+        """Return the points with relevance times inverse propensity; the largest factor is 1."""
         chosen = self.points.select(train, label_texts, graph)
         counts = np.bincount(train.labels.indices, minlength=train.labels.shape[1])
         weights = inverse_propensity(
@@ -161,5 +162,5 @@ class PropensityWeighted:
         return replace(chosen, labels=labels)
 
     def extend_anchors(self, anchor_sets: Sequence[AnchorSet]) -> Sequence[AnchorSet]:
-        """Return the anchors of the points to learn from."""
+        """Return the anchor sets for the weighted points."""
         return self.points.extend_anchors(anchor_sets)

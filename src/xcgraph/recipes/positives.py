@@ -1,4 +1,4 @@
-"""What the loss takes for true of training points: their labels, or also those that graphs suggest."""
+"""Which labels count as positives: the observed ones, optionally extended by labels that anchors suggest."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,36 +15,36 @@ from xcgraph.sparse import retain_top_k
 
 @runtime_checkable
 class Positives(Protocol):
-    """Says which labels are true of training points."""
+    """Decides which labels of the training points count as positives."""
 
     def check(self, anchors: AnchorSource) -> None:
-        """Refuse with a UserError a source of anchors that is not enough."""
+        """Raise a UserError if the positives need anchors and the source has none."""
 
     def targets(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:
-        """Return (points, labels), 1 where a label is taken for true, given the labels that are."""
+        """Return (points, labels) 1 where a label counts as positive, from the observed labels."""
 
 
 @dataclass(frozen=True)
 class ObservedLabels:
-    """The labels that the data set gives."""
+    """The labels of the dataset."""
 
     def check(self, anchors: AnchorSource) -> None:
-        """Take any."""
+        """Accept every source."""
 
     def targets(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:  # noqa: ARG002
-        """Return the given labels."""
+        """Return the observed labels."""
         return labels
 
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentedLabels:
-    """Labels that anchors suggest count as true too, instead of a regularizer (RAMEN's ablation "AugGT").
+    """The observed labels, and labels that anchors suggest: RAMEN's ablation "AugGT" of the regularizer.
 
-    An anchor of a point suggests the labels that it was linked to in the first place; with labels as anchors,
-    itself.
+    An anchor of a point suggests the labels that it is linked to in the metadata; if labels are the anchors,
+    it suggests itself.
 
     Attributes:
-        max_per_point: suggested labels per point and anchor set, those suggested by most anchors.
+        max_per_point: suggested labels per point and anchor set; labels that more anchors suggest come first.
     """
 
     max_per_point: int = 10
@@ -54,18 +54,18 @@ class AugmentedLabels:
             raise UserError(f"positives.max_per_point must be ≥ 1, got {self.max_per_point}.")
 
     def check(self, anchors: AnchorSource) -> None:
-        """Refuse to be without anchors."""
+        """Raise a UserError if there are no anchors."""
         if isinstance(anchors, NoAnchors):
             raise UserError(
-                "positives=augmented needs anchors: choose some with anchors=…, or positives=given."
+                "positives=augmented needs anchors: choose some with anchors=…, or choose positives=given."
             )
 
     def targets(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:
-        """Return the given labels and those that anchors suggest."""
+        """Return the observed labels and the suggested ones."""
         union = labels
         for anchors in anchor_sets:
             suggested = csr_array(anchors.points @ (anchors.anchor_labels > 0).astype(np.float32))
-            # A sum drops zeros: what is linked only to be no negative suggests nothing.
+            # The product drops zeros: links of value 0 only exclude negatives and suggest nothing.
             union = csr_array(union + retain_top_k(suggested, self.max_per_point))
         ones = np.ones(union.nnz, np.float32)
         return csr_array((ones, union.indices, union.indptr), shape=union.shape)

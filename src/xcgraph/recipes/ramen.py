@@ -1,28 +1,31 @@
-"""A recipe in the style of RAMEN (Mittal et al., WWW Companion'25), whose authors have published no code."""
+"""Recipes in the style of RAMEN (Mittal et al., WWW Companion'25), whose authors have published no code."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.errors import UserError
 from xcgraph.nn.encoder import Encoder
-from xcgraph.recipes.anchors import AnchorSource, check_anchors
+from xcgraph.recipes.anchors import AnchorSource, check_anchors, find_anchors
 from xcgraph.recipes.eclare import Eclare
+from xcgraph.recipes.keyed import Keyed
 from xcgraph.recipes.models import Retriever, check_top_k
 from xcgraph.recipes.positives import Positives
-from xcgraph.recipes.workspace import Keyed, Workspace
+from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.dual_task import DualNetwork, DualTask
 from xcgraph.training.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ramen:
-    """RAMEN-style: a dual encoder that graphs regularize while it learns, and that needs none afterwards.
+    """RAMEN-style: a dual encoder that graphs regularize in training; predictions need no graph.
 
     Attributes:
-        anchors: finds anchors and links points and labels to them.
-        positives: which labels count as positives.
+        anchors: finds anchors, and links points and labels to them.
+        positives: decides which labels count as positives.
         network: encoder, loss, regularizer and retrieval.
-        stage: how the training goes.
+        stage: how to train.
         top_k: predictions per point.
     """
 
@@ -36,10 +39,10 @@ class Ramen:
         check_top_k(self.top_k)
 
     def check(self, num_labels: int) -> None:
-        """Refuse what cannot be with so many labels, before anything is read or trained.
+        """Check all parts for this number of labels, before any data is read.
 
         Raises:
-            UserError: a part refuses a value, or the number of predictions is too large.
+            UserError: a part refuses a value, or ``top_k`` is too large.
         """
         check_anchors(self.anchors, self.network.regularizer)
         self.positives.check(self.anchors)
@@ -47,60 +50,73 @@ class Ramen:
         self.stage.check(smallest)
         if self.anchors.sums_texts and not smallest.encoder.encoder.is_additive:
             raise UserError(
-                "Anchors from metadata have sums of texts, which this encoder cannot embed: take "
-                "anchors=label_graph or encoder=bag_of_tokens."
+                "anchors=metadata: the text of an anchor is a sum of texts, which this encoder cannot embed; "
+                "choose anchors=label_graph or encoder=bag_of_tokens."
             )
         check_top_k(self.top_k, num_labels)
 
     def epochs(self) -> dict[str, int]:
-        """Return how many epochs the training takes."""
+        """Return the number of epochs of the training, by its name."""
         return {"dual-encoder": self.stage.max_epochs}
 
     def fit(self, work: Workspace) -> Retriever:
-        """Train everything that is not yet in the workspace's store."""
+        """Train the dual encoder; take from the workspace's store what it already has."""
         self.check(work.num_labels)
         task = self._dual_encoder(work).value
         return Retriever(task=task, stage=self.stage, num_labels=work.num_labels, top_k=self.top_k)
 
     def encoder(self, work: Workspace) -> Keyed[Encoder]:
-        """Train the dual encoder and return the encoder in it, for a ranker on its embeddings."""
-        task = self._dual_encoder(work)
-        return Keyed(task.value.encoder.encoder, task.key)
+        """Train the dual encoder and return its encoder, for a ranker on its embeddings."""
+        return self._dual_encoder(work).map(_encoder_of)
 
     def _dual_encoder(self, work: Workspace) -> Keyed[DualTask]:
-        anchors = self.anchors.find(work)
-        positives = self.positives.targets(work.train.labels, anchors)
         return work.keep_task(
             "dual-encoder",
-            {"anchors": self.anchors, "positives": self.positives, "network": self.network},
-            self.stage,
-            lambda: self.network.build(work.label_features, positives, anchors),
-            (AllLabelsDataset(work.train), AllLabelsDataset(work.valid)),
-            work.label_metrics(),
+            _training,
+            stage=self.stage,
+            network=self.network,
+            anchors=find_anchors(work, self.anchors),
+            positives=self.positives,
         )
+
+
+def _training(
+    work: Workspace, *, network: DualNetwork, anchors: Sequence[AnchorSet], positives: Positives
+) -> Training[DualTask]:
+    targets = positives.targets(work.train.labels, anchors)
+    return Training(
+        task=network.build(work.label_features, targets, anchors),
+        train=AllLabelsDataset(work.train),
+        valid=AllLabelsDataset(work.valid),
+        metrics=work.label_metrics(),
+    )
+
+
+def _encoder_of(task: DualTask) -> Encoder:
+    return task.encoder.encoder
 
 
 @dataclass(frozen=True, kw_only=True)
 class RankedRamen(Eclare):
-    """Modules II to IV of ECLARE after a dual encoder in place of its Module I.
+    """Modules II to IV of ECLARE on the embeddings of a dual encoder, which replaces Module I.
 
     Attributes:
-        dual_encoder: learns the embeddings.
+        dual_encoder: trains the token embeddings.
     """
 
     dual_encoder: Ramen
 
     def check(self, num_labels: int) -> None:
-        """Refuse what cannot be with so many labels, before anything is read or trained."""
+        """Check all parts for this number of labels, before any data is read."""
         super().check(num_labels)
         self.dual_encoder.check(num_labels)
 
     def epochs(self) -> dict[str, int]:
-        """Return by name, in their order, how many epochs each training takes."""
+        """Return the number of epochs of each training, by name and in order."""
         after = super().epochs()
         del after["surrogate"]
         return {**self.dual_encoder.epochs(), **after}
 
     def surrogate(self, work: Workspace) -> Keyed[Encoder]:
-        """Learn token embeddings as the dual encoder does."""
+        """Train the dual encoder in place of Module I."""
         return self.dual_encoder.encoder(work)

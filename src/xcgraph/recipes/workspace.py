@@ -1,10 +1,10 @@
-"""What the stages of one run share: data, seed, and artifacts with the keys that chain them."""
+"""The data, the seed and the artifact store that the steps of one run share."""
 
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -20,37 +20,53 @@ from xcgraph.data.xc_data import Split, XCData
 from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
-from xcgraph.storage.artifacts import ArtifactStore, save_arrays, save_csr
+from xcgraph.recipes.keyed import NOTHING, Kept, Keyed, Step
+from xcgraph.storage.artifacts import ArtifactStore, content_key, save_arrays, save_csr
 from xcgraph.storage.npz import load_arrays, load_csr
-from xcgraph.tasks.task import AnyTask
+from xcgraph.tasks.task import Task
 from xcgraph.training.progress import ProgressListener
 from xcgraph.training.stage import Stage, load_weights
 
-Kept = TypeVar("Kept")
+AnyTask = TypeVar("AnyTask", bound=Task)
+Arrays: TypeAlias = Mapping[str, NDArray]
+Unkeyed: TypeAlias = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Keyed(Generic[Kept]):
-    """Something that was made, with the key of everything that went into it."""
+class Training(Generic[AnyTask]):
+    """A task before its training.
 
-    value: Kept
-    key: str
+    Attributes:
+        task: the untrained task.
+        train: points to train on.
+        valid: points to validate on after each epoch.
+        metrics: metrics on the validation points.
+    """
+
+    task: AnyTask
+    train: AllLabelsDataset
+    valid: AllLabelsDataset
+    metrics: XCMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
 class Workspace:
-    """Where a recipe works.
+    """The data of a run, and a store for each step's result.
+
+    The methods ``derive``, ``keep_matrix``, ``keep_arrays`` and ``keep_task`` compute
+    ``function(workspace, **inputs)``. The key of the result is a hash of the name, of the same inputs, of the
+    data and of the seed, so that it cannot miss an input; :class:`~xcgraph.recipes.keyed.Step` has the rules.
 
     Attributes:
-        train: points to learn from.
-        valid: points to validate on, carved from the training points.
+        train: points to train on.
+        valid: points to validate on, held out from the training points of the dataset.
         label_features: (labels, tokens) label texts.
-        metadata: by name, what points to learn from and labels are linked to.
-        inverse_propensity: (labels,) from all training points.
-        data_key: fingerprint of the data and of the choice of validation points.
-        store: where artifacts go.
-        seed: of everything random.
-        watch: who looks on.
+        metadata: links of the points to train on and of labels to the anchors of a graph, by graph name.
+        inverse_propensity: (labels,) inverse propensities, from all training points of the dataset.
+        data_key: fingerprint of the dataset and of the choice of validation points.
+        store: store of the artifacts.
+        seed: random seed of the run.
+        listener: receives the progress of trainings.
     """
 
     train: Split
@@ -61,7 +77,7 @@ class Workspace:
     data_key: str
     store: ArtifactStore
     seed: int
-    watch: ProgressListener = field(default_factory=ProgressListener)
+    listener: ProgressListener = field(default_factory=ProgressListener)
 
     @classmethod
     def of(
@@ -72,9 +88,9 @@ class Workspace:
         seed: int,
         validation_fraction: float,
         validation_seed: int,
-        watch: ProgressListener | None = None,
+        listener: ProgressListener | None = None,
     ) -> "Workspace":
-        """Carve the validation points from the training points; the test points stay out."""
+        """Hold out validation points from the training points; leave out the test points."""
         learned, held = hold_out_rows(len(data.train), validation_fraction, validation_seed)
         return cls(
             train=data.train.take(learned),
@@ -88,7 +104,7 @@ class Workspace:
             data_key=f"{data.fingerprint} {validation_fraction} {validation_seed}",
             store=store,
             seed=seed,
-            watch=watch or ProgressListener(),
+            listener=listener or ProgressListener(),
         )
 
     @property
@@ -97,64 +113,89 @@ class Workspace:
         return int(self.label_features.shape[0])
 
     def positive_rate(self, num_labels: int) -> float:
-        """Return the share of true pairs among those of a training point and one of ``num_labels`` labels.
+        """Return the share of positives among all pairs of a training point and one of ``num_labels`` labels.
 
-        The ranker starts there too, although more of its shortlisted pairs are true: starting at their rate
-        was worse on the validation points of LF-WordNet-8K (PSP@5 24.4 instead of 26.5, one seed).
+        Classifiers start at this probability. The ranker does too, although more of its shortlisted pairs are
+        positive: starting at the rate of shortlists was worse on the validation points of LF-WordNet-8K
+        (PSP@5 24.4 instead of 26.5, one seed).
         """
         per_point = float(self.train.labels.nnz / len(self.train))
         return min(per_point / num_labels, 0.5)
 
     def seed_for(self, *purpose: str | int) -> int:
-        """Derive a seed for a purpose, so that no two parts draw the same random numbers."""
+        """Derive a seed from the run's seed, so that each purpose has its own random numbers."""
         text = " ".join(map(str, (self.seed, *purpose)))
         return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
 
     def label_metrics(self) -> XCMetrics:
-        """Make the metrics of labels on validation points."""
+        """Return the metrics of label predictions on the validation points."""
         return XCMetrics(self.num_labels, (1, 3, 5), self.inverse_propensity)
 
+    def derive(
+        self, name: str, function: Callable[..., Kept], *, unkeyed: Unkeyed = NOTHING, **inputs: object
+    ) -> Keyed[Kept]:
+        """Compute a value that is not worth storing."""
+        step = Step(name, function, inputs, unkeyed)
+        return Keyed(step.compute(self), content_key({"name": name, **self._hashed(step)}))
+
     def keep_matrix(
-        self, name: str, inputs: Mapping[str, Any], compute: Callable[[], csr_array]
+        self, name: str, function: Callable[..., csr_array], *, unkeyed: Unkeyed = NOTHING, **inputs: object
     ) -> Keyed[csr_array]:
-        """Compute a sparse matrix, or take the stored one with the same inputs."""
+        """Compute a sparse matrix, or load the stored one with the same inputs."""
+        step = Step(name, function, inputs, unkeyed)
         artifact = self.store.make(
-            name, self._inputs(inputs), lambda folder: save_csr(folder / "matrix.npz", compute())
+            name, self._hashed(step), lambda folder: save_csr(folder / "matrix.npz", step.compute(self))
         )
         return Keyed(load_csr(artifact.path("matrix.npz")), artifact.key)
 
     def keep_arrays(
-        self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, NDArray]]
+        self, name: str, function: Callable[..., Arrays], *, unkeyed: Unkeyed = NOTHING, **inputs: object
     ) -> Keyed[dict[str, NDArray]]:
-        """Compute named arrays, or take the stored ones with the same inputs."""
+        """Compute named arrays, or load the stored ones with the same inputs."""
+        step = Step(name, function, inputs, unkeyed)
         artifact = self.store.make(
-            name, self._inputs(inputs), lambda folder: save_arrays(folder / "arrays.npz", **compute())
+            name, self._hashed(step), lambda folder: save_arrays(folder / "arrays.npz", **step.compute(self))
         )
         return Keyed(load_arrays(artifact.path("arrays.npz")), artifact.key)
 
     def keep_task(
         self,
         name: str,
-        inputs: Mapping[str, Any],
+        function: Callable[..., Training[AnyTask]],
+        *,
         stage: Stage,
-        build: Callable[[], AnyTask],
-        fit_on: tuple[AllLabelsDataset, AllLabelsDataset],
-        metrics: XCMetrics,
+        unkeyed: Unkeyed = NOTHING,
+        **inputs: object,
     ) -> Keyed[AnyTask]:
-        """Train a task, or load the stored weights of one with the same inputs."""
-        seed = self.seed_for(name)
-        torch.manual_seed(seed)
-        task = build()
+        """Train the task that a function builds, or load the weights with the same stage and inputs."""
+        return self.train_task(Step(name, function, inputs, unkeyed), stage)
+
+    def train_task(self, step: Step[Training[AnyTask]], stage: Stage) -> Keyed[AnyTask]:
+        """Do what :meth:`keep_task` does, after its arguments are checked."""
+        training = self.build_task(step)
 
         def train(folder: Path) -> None:
-            stage.fit(task, fit_on, metrics, folder=folder, title=name, seed=seed, watch=self.watch)
+            stage.fit(
+                training.task,
+                (training.train, training.valid),
+                training.metrics,
+                folder=folder,
+                title=step.name,
+                seed=self.seed_for(step.name),
+                listener=self.listener,
+            )
 
-        artifact = self.store.make_together(name, self._inputs({"stage": stage, **inputs}), train)
-        self.watch.end_stage(name, artifact)
-        return Keyed(load_weights(task, artifact.folder), artifact.key)
+        artifact = self.store.make_together(step.name, {"stage": stage, **self._hashed(step)}, train)
+        self.listener.end_stage(step.name, artifact)
+        return Keyed(load_weights(training.task, artifact.folder), artifact.key)
 
-    def _inputs(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        return {"data": self.data_key, "seed": self.seed, **inputs}
+    def build_task(self, step: Step[Training[AnyTask]]) -> Training[AnyTask]:
+        """Build an untrained task from the seed that belongs to its name."""
+        torch.manual_seed(self.seed_for(step.name))
+        return step.compute(self)
+
+    def _hashed(self, step: Step[Any]) -> dict[str, Any]:
+        return {"data": self.data_key, "seed": self.seed, "inputs": step.described()}
 
 
 def embed(encoder: Encoder, texts: csr_array) -> NDArray[np.float32]:

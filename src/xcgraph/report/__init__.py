@@ -1,1 +1,1 @@
-"""Reports of finished runs: tables, statistics and figures as Markdown and as one HTML page."""
+"""Reports on finished runs: tables, statistics and figures, as Markdown and as one HTML page."""

@@ -1,4 +1,4 @@
-"""What a run's training took, stage by stage."""
+"""Time and memory that a run's training took, by stage."""
 
 import csv
 import math
@@ -11,18 +11,20 @@ from xcgraph.runs.folder import RunFolder
 
 
 def stage_seconds(run: RunFolder) -> dict[str, float]:
-    """Return what making each stage took, by its name, whichever run made it.
+    """Return the seconds that each stage took when it was made, in this run or in an earlier one.
 
-    ``run.json`` has the seconds of all stages; of older runs, the curves have those of the epochs. The
-    seconds of the whole run would be those of a run that found its stages in the store already.
+    ``run.json`` has the seconds of all stages. For older runs, the seconds of the epochs in the curves are
+    used. The seconds of the whole run do not help: a run that reuses its stages is fast.
     """
-    noted = {name: cost.get("seconds") for name, cost in _stage_costs(run).items()}
-    seconds = {stage: noted.get(stage) or _epoch_seconds(run.path / "stages" / stage) for stage in run.stages}
+    recorded = {name: cost.get("seconds") for name, cost in _stage_costs(run).items()}
+    seconds = {
+        stage: recorded.get(stage) or _epoch_seconds(run.path / "stages" / stage) for stage in run.stages
+    }
     return {stage: float(found) for stage, found in seconds.items() if found is not None}
 
 
 def stage_groups(run: RunFolder) -> dict[str, float]:
-    """Return seconds per kind of stage: those of all trees are one."""
+    """Return seconds by kind of stage, summed over the trees."""
     groups: dict[str, float] = {}
     for stage, seconds in stage_seconds(run).items():
         kind = re.sub(r"^tree-\d+-", "", stage)
@@ -31,15 +33,15 @@ def stage_groups(run: RunFolder) -> dict[str, float]:
 
 
 def training_seconds(run: RunFolder) -> float:
-    """Return the seconds of all epochs of all stages; 0 if no stage tells."""
+    """Return the seconds of all stages; 0 if no stage recorded its time."""
     return math.fsum(stage_seconds(run).values())
 
 
 def peak_memory(run: RunFolder) -> float | None:
-    """Return the largest peak memory, MiB, of the run's process and of those that made its stages."""
-    noted = [run.facts, *_stage_costs(run).values()]
+    """Return the largest peak memory in MiB of the processes that made the run and its stages."""
+    recorded = [run.facts, *_stage_costs(run).values()]
     found = [
-        cost["peak_memory_mib"] for cost in noted if isinstance(cost.get("peak_memory_mib"), int | float)
+        cost["peak_memory_mib"] for cost in recorded if isinstance(cost.get("peak_memory_mib"), int | float)
     ]
     return float(max(found)) if found else None
 

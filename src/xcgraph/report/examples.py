@@ -1,4 +1,4 @@
-"""Examples to look at: labels with their neighbours in the graph, and test points with two predictions."""
+"""Example tables: labels with their neighbours in the graph, and test points with two predictions."""
 
 from collections.abc import Sequence
 
@@ -14,12 +14,12 @@ from xcgraph.runs.folder import RunFolder
 
 NUM_LABELS, NUM_POINTS, NUM_NEIGHBOURS = 8, 8, 5
 SIDE_BY_SIDE = ("eclare", "decaf")
-# A text longer than this says no more to a reader who compares predictions.
-_MOST_LETTERS = 160
+# Longer texts do not help a reader who compares predictions.
+_MAX_LETTERS = 160
 
 
 def neighbour_table(section: Section) -> Table | None:
-    """Show labels, from rare to frequent, with neighbours and weights of views; None without a graph."""
+    """Return a table of labels with neighbours and view weights; None without a graph."""
     run = section.base.runs[0] if section.base else section.experiments[0].runs[0]
     graph = run.matrix("graph")
     if section.data is None or graph is None or graph.shape[0] != section.data.num_labels:
@@ -43,13 +43,9 @@ def neighbour_table(section: Section) -> Table | None:
     return Table(
         title="Some labels and their neighbours",
         note=(
-            f"{run.name}, seed {run.seed}: evenly spread over the labels with neighbours, from rare to "
-            "frequent. In brackets the edge's weight in Ĝ"
-            + (
-                "; the shares of the views are those that the first tree's fusion gives them."
-                if views
-                else "."
-            )
+            f"{run.name}, seed {run.seed}. The labels are spread evenly from rare to frequent, over all "
+            "labels with neighbours. Brackets hold the weight of the edge in the graph Ĝ."
+            + (" A view's share is its weight in the fusion of the first tree." if views else "")
         ),
         columns=("label", "training points", *(f"share of {view}" for view in views), "nearest neighbours"),
         rows=tuple(rows),
@@ -57,7 +53,7 @@ def neighbour_table(section: Section) -> Table | None:
 
 
 def prediction_table(section: Section) -> Table | None:
-    """Show some test points with the predictions of ECLARE and DECAF; None if one of them is missing."""
+    """Return a table of test points with predictions of ECLARE and DECAF; None if one of them is missing."""
     runs = [section.first_of(name) for name in SIDE_BY_SIDE]
     data = section.data
     if data is None or any(run is None or run.path not in section.measured for run in runs):
@@ -67,26 +63,26 @@ def prediction_table(section: Section) -> Table | None:
     for point in _spread_points(data, rankings):
         true = data.test.labels[[point]].indices
         cells = (Cell(_list_labels(data, ranking[point], true)) for ranking in rankings)
-        carried = "; ".join(name_label(data, int(label)) for label in true)
-        rows.append((Cell(name_point(section, point)), Cell(carried), *cells))
+        true_names = "; ".join(name_label(data, int(label)) for label in true)
+        rows.append((Cell(name_point(section, point)), Cell(true_names), *cells))
     return Table(
         title="Some test points",
         note=(
-            f"Where the two differ most in true labels among the first {RANKS}, half in favour of either: "
-            f"{_describe(runs)}. ✓ marks a true label."
+            f"Predictions of {_describe(runs)}. These are the points where the number of true labels "
+            f"among the top {RANKS} differs most; half of them favour each method. ✓ marks a true label."
         ),
-        columns=("text", "labels", *SIDE_BY_SIDE),
+        columns=("text", "true labels", *SIDE_BY_SIDE),
         rows=tuple(rows),
     )
 
 
 def name_label(data: XCData, label: int) -> str:
-    """Return a label's text, or its number where it has none."""
+    """Return the text of a label, or its number if the dataset has no label texts."""
     return _shorten(data.label_names[label]) if data.label_names else f"label {label}"
 
 
 def name_point(section: Section, point: int) -> str:
-    """Return a test point's text, else its weightiest words, else its number."""
+    """Return the text of a test point, else its words of highest weight, else its number."""
     if section.test_texts:
         return _shorten(section.test_texts[point])
     data = section.data
@@ -98,7 +94,7 @@ def name_point(section: Section, point: int) -> str:
 
 
 def _spread_labels(graph: csr_array, frequency: NDArray[np.int64]) -> list[int]:
-    """Choose labels with neighbours, evenly from the rarest to the most frequent."""
+    """Choose labels with neighbours, evenly spread from the rarest to the most frequent."""
     degrees = np.diff(graph.indptr) - (graph.diagonal() != 0)
     connected = np.flatnonzero(degrees > 0)
     ordered = connected[np.argsort(frequency[connected], kind="stable")]
@@ -107,7 +103,7 @@ def _spread_labels(graph: csr_array, frequency: NDArray[np.int64]) -> list[int]:
 
 
 def _spread_points(data: XCData, rankings: Sequence[NDArray[np.int64]]) -> list[int]:
-    """Choose the points where the first is far better, then those where the second is."""
+    """Choose points where the first ranking is far better, then points where the second is."""
     true = data.test.labels.astype(bool)
     points = np.arange(len(data.test))[:, None]
     hits = [
@@ -136,4 +132,4 @@ def _describe(runs: Sequence[RunFolder | None]) -> str:
 
 
 def _shorten(text: str) -> str:
-    return text if len(text) <= _MOST_LETTERS else f"{text[: _MOST_LETTERS - 1]}…"
+    return text if len(text) <= _MAX_LETTERS else f"{text[: _MAX_LETTERS - 1]}…"

@@ -1,4 +1,4 @@
-"""From runs to experiments: the same config under several seeds, and configs that differ in one value."""
+"""Groups runs into experiments, the same config under several seeds, and experiments into sweeps."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -6,26 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from xcgraph.identity import NOT_IN_AN_EXPERIMENT
 from xcgraph.runs.folder import LeftOut, RunFolder
 
-# What a result does not depend on, or what says the same again: the section stands for the data, and
-# recipe and run are made of the other groups, but for a few values that a recipe has of its own.
-_ASIDE = frozenset(
-    ("data", "hparams_search", "hydra", "logger", "name", "num_threads", "num_workers", "paths")
-)
-_ASIDE |= frozenset(("progress", "recipe", "run", "seed"))
+_STAGES = ("recipe.stage.", "recipe.stages.")  # They repeat the top-level stages.
+# Configs of earlier versions have this group, and many values that their recipe did not use.
+_EARLIER = "propagation"
 _ABSENT = "–"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """Runs that differ in nothing but their seed.
+    """Runs that differ only in their seed.
 
     Attributes:
-        label: its name, and what distinguishes it from others of that name.
-        name: as in the config.
-        settings: the config's values by dotted key, without what a result does not depend on.
-        runs: by ascending seed.
+        label: name of the experiment, with the values that distinguish it from others of that name.
+        name: name in the config.
+        settings: values of the config by dotted key, without values that no result depends on.
+        runs: runs by ascending seed.
     """
 
     label: str
@@ -45,12 +43,12 @@ class Experiment:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Experiments that are equal but for one number.
+    """Experiments that differ only in one number.
 
     Attributes:
-        key: of that number in the config.
-        name: of the experiment that was swept.
-        experiments: by ascending value.
+        key: key of that number in the config.
+        name: name of the experiment that was swept.
+        experiments: experiments by ascending value.
     """
 
     key: str
@@ -66,15 +64,19 @@ class Sweep:
 def group_runs(runs: Iterable[RunFolder]) -> tuple[list[Experiment], list[LeftOut]]:
     """Group runs on one data set into experiments, by name and then label.
 
-    Of runs with equal config and seed the one whose folder was written last counts: as two seeds they
-    would make the spread look smaller than it is.
+    If runs have equal configs and seeds, the newest one counts. Counted as two seeds, they would make the
+    spread look smaller than it is.
 
     Returns:
-        The experiments, and the runs that repeat another.
+        The experiments, and the runs that are left out: repeated runs, and runs of earlier versions, whose
+        configs have values without effect.
     """
     groups: dict[str, dict[int, RunFolder]] = {}
     left_out = []
     for run in sorted(runs, key=lambda run: (run.path / "metrics.json").stat().st_mtime_ns, reverse=True):
+        if _EARLIER in run.config:
+            left_out.append(LeftOut(run.path, f"config of an earlier version, with the group {_EARLIER}"))
+            continue
         identity = json.dumps([run.name, flatten(run.config)], sort_keys=True, default=str)
         seeds = groups.setdefault(identity, {})
         if run.seed in seeds:
@@ -94,7 +96,7 @@ def group_runs(runs: Iterable[RunFolder]) -> tuple[list[Experiment], list[LeftOu
 
 
 def find_sweeps(experiments: Sequence[Experiment]) -> list[Sweep]:
-    """Find the experiments that differ in one number, whatever their names; one sweep per key and rest."""
+    """Find experiments that differ only in one number. Their names may differ too."""
     found: dict[frozenset[str], Sweep] = {}
     numeric = {key for each in experiments for key, value in each.settings.items() if _is_number(value)}
     for key in sorted(numeric, key=lambda key: (len(key), key)):
@@ -110,18 +112,34 @@ def find_sweeps(experiments: Sequence[Experiment]) -> list[Sweep]:
 
 
 def find_base(experiments: Sequence[Experiment], base: str) -> Experiment | None:
-    """Find the experiment that others are compared with: by label, else the most usual one of that name."""
+    """Find the experiment that others are compared with, by label or as the most usual one of a name."""
     named = [each for each in experiments if base in (each.label, each.name)]
     exact = [each for each in named if each.label == base]
     return max(exact or named, key=lambda each: (_usualness(each, experiments), len(each.runs)), default=None)
 
 
 def flatten(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a result depends on, by dotted key; lists are one value."""
-    groups = {key: value for key, value in config.items() if key not in _ASIDE}
-    recipe = config.get("recipe") or {}
-    own = {key: value for key, value in recipe.items() if not isinstance(value, Mapping)}
-    return dict(_leaves({**groups, "recipe": own}, ""))
+    """Return the values that a result depends on, by dotted key. A list is one value.
+
+    A config repeats the values of a group where another node refers to the group. A repeated value ends like
+    the key of the group, such as ``recipe.graph.num_neighbors``, and is left out.
+    """
+    values = dict(_leaves(config, ""))
+    return {
+        key: value
+        for key, value in values.items()
+        if key.partition(".")[0] not in NOT_IN_AN_EXPERIMENT
+        and not key.startswith(_STAGES)
+        and not _is_copy(key, values)
+    }
+
+
+def _is_copy(key: str, values: Mapping[str, Any]) -> bool:
+    parts = key.split(".")
+    # Elsewhere an end without a group can be a value of its own, such as validation.seed.
+    shortest = 1 if parts[0] in ("recipe", "stages") else 2
+    ends = (".".join(parts[start:]) for start in range(1, len(parts) - shortest + 1))
+    return any(end in values and values[end] == values[key] for end in ends)
 
 
 def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
@@ -133,7 +151,7 @@ def _leaves(node: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
 
 
 def _labelled(experiments: Sequence[Experiment]) -> Iterator[Experiment]:
-    """Add to each name the values in which experiments of that name differ, as far as they have them."""
+    """Add to each name the values in which experiments of that name differ."""
     for one in experiments:
         namesakes = [other for other in experiments if other.name == one.name]
         names = _short_names(_differing_keys(namesakes))
@@ -144,7 +162,7 @@ def _labelled(experiments: Sequence[Experiment]) -> Iterator[Experiment]:
 
 
 def _setting(name: str, value: Any) -> str:  # noqa: ANN401 - any value of a config
-    """Write a value, and a part that is another class as its name."""
+    """Format a value. A part is shown by the name of its class."""
     part, _, leaf = f".{name}".rpartition(".")
     if leaf != "_target_":
         return f" {name}={value}"
@@ -152,7 +170,7 @@ def _setting(name: str, value: Any) -> str:  # noqa: ANN401 - any value of a con
 
 
 def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
-    """List the keys in which some differ, the shortest of those that always have equal values and leaf."""
+    """List the keys in which experiments differ, once for keys with equal last parts and values."""
     kept: dict[tuple[str, ...], str] = {}
     keys = {key for each in experiments for key in each.settings}
     for key in sorted(keys, key=lambda key: (key.count("."), key)):
@@ -163,9 +181,9 @@ def _differing_keys(experiments: Sequence[Experiment]) -> list[str]:
 
 
 def _short_names(keys: Sequence[str]) -> dict[str, str]:
-    """Cut each key to its shortest end that no other has: ``ranker.lr`` of ``stages.ranker.lr``.
+    """Shorten each key to its shortest unique end, such as ``ranker.lr`` for ``stages.ranker.lr``.
 
-    A key that is itself the end of another stays whole.
+    A key that is itself the end of another key stays whole.
     """
     names = {}
     for key in keys:
@@ -180,17 +198,13 @@ def _short_names(keys: Sequence[str]) -> dict[str, str]:
 
 
 def _differ_only_in(key: str, one: Experiment, other: Experiment) -> bool:
-    """Tell whether two experiments differ in a key, and else only in copies such as ``propagation.hops``."""
+    """Return whether a key is the only one in which two experiments differ."""
     mine, others = one.settings, other.settings
-    differing = [name for name in mine.keys() | others.keys() if mine.get(name) != others.get(name)]
-    return key in differing and all(
-        _leaf(name) == _leaf(key) and (mine.get(name), others.get(name)) == (mine[key], others[key])
-        for name in differing
-    )
+    return [name for name in mine.keys() | others.keys() if mine.get(name) != others.get(name)] == [key]
 
 
 def _usualness(one: Experiment, experiments: Sequence[Experiment]) -> int:
-    """Count the values that an experiment shares with others."""
+    """Count the values that an experiment shares with other experiments."""
     return sum(
         other.settings.get(key) == value
         for other in experiments

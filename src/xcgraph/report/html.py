@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing but itself."""
+"""Renders a report as one self-contained HTML page."""
 
 from importlib import resources
 
@@ -10,7 +10,7 @@ from xcgraph.report.report import Report
 
 
 def render_html(report: Report) -> dict[str, str]:
-    """Return the page by the name of its file."""
+    """Return the page by its file name."""
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
@@ -20,7 +20,7 @@ def render_html(report: Report) -> dict[str, str]:
 
 
 def _inline(picture: Picture, chapter: int) -> Markup:
-    """Put a drawing into the page, with ids that no other chapter's drawing has."""
+    """Return a figure for inclusion in the page, with ids that no figure of another chapter uses."""
     prefix = f"{picture.name}-"
     svg = picture.svg
     for before in ('id="', 'href="#', "url(#"):

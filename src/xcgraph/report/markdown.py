@@ -1,4 +1,4 @@
-"""A report as Markdown, with its figures as files beside it."""
+"""Renders a report as Markdown, with the figures in separate files."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ _NUMBER = "---:"
 
 
 def render_markdown(report: Report) -> dict[str, str]:
-    """Return the files by name: the figures first, ``report.md`` last."""
+    """Return the contents of all files by name: the figures first, ``report.md`` last."""
     figures = {
         _figure_file(number, picture): f'<?xml version="1.0" encoding="utf-8"?>\n{picture.svg}\n'
         for number, chapter in enumerate(report.chapters)
@@ -20,10 +20,10 @@ def render_markdown(report: Report) -> dict[str, str]:
 
 
 def table_lines(table: Table) -> Iterator[str]:
-    """Give the lines of a table alone, without title and note."""
-    sides = [_NUMBER if _is_numeric(table, column) else "---" for column in range(len(table.columns))]
+    """Yield the lines of a table, without its title and note."""
+    alignments = [_NUMBER if _is_numeric(table, column) else "---" for column in range(len(table.columns))]
     yield _row(_escape(column) for column in table.columns)
-    yield _row(iter(sides))
+    yield _row(iter(alignments))
     for row in table.rows:
         yield _row(_cell(cell) for cell in row)
 
@@ -47,7 +47,12 @@ def _chapter_lines(chapter: Chapter, number: int) -> Iterator[str]:
         yield from (f"### {title}", "", f"![{title}]({_figure_file(number, picture)})", "")
         yield from (_escape(picture.caption), "")
     if chapter.missing:
-        yield from ("### Not drawn", "", *(f"- {_escape(sentence)}" for sentence in chapter.missing), "")
+        yield from (
+            "### Figures that are missing",
+            "",
+            *(f"- {_escape(sentence)}" for sentence in chapter.missing),
+            "",
+        )
     for table in chapter.details:
         yield from _section_lines(table, level=3)
 
@@ -72,7 +77,7 @@ def _cell(cell: Cell) -> str:
 
 
 def _escape(text: str) -> str:
-    """Keep what has a meaning in Markdown from having it: texts come from data sets."""
+    """Escape Markdown and HTML: texts come from datasets."""
     text = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     for letter in "\\`*_[]|":
         text = text.replace(letter, f"\\{letter}")

@@ -1,4 +1,4 @@
-"""Values that papers and the Extreme Classification Repository have printed."""
+"""Published results: from papers and from the Extreme Classification Repository."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ import yaml
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """A printed row.
+    """Published results of one method on one dataset.
 
     Attributes:
-        data: name of the data set.
-        method: as printed.
-        source: where it is printed.
-        values: by metric, in percent; nDCG@1 = P@1 and PSnDCG@1 = PSP@1 are not repeated.
+        data: name of the dataset.
+        method: name of the method, as published.
+        source: publication that reports the values.
+        values: values by metric, in percent. nDCG@1 = P@1 and PSnDCG@1 = PSP@1 are not repeated.
     """
 
     data: str
@@ -25,7 +25,7 @@ class Published:
 
 
 def published_rows() -> list[Published]:
-    """Read all rows that come with the package."""
+    """Return all published results that ship with the package."""
     text = resources.files("xcgraph.report").joinpath("published.yaml").read_text("utf-8")
     content = yaml.safe_load(text)
     return [

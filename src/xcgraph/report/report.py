@@ -1,4 +1,4 @@
-"""A report: what its pages show, in order, and how it comes to disk."""
+"""Builds a report from run folders and writes its files."""
 
 import contextlib
 import os
@@ -28,14 +28,14 @@ BASE = "eclare"
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """A section of the page.
+    """One chapter of the report, for comparable runs.
 
     Attributes:
-        title: its heading.
-        facts: sentences to begin with.
-        results: tables of what was reached.
-        pictures: in order.
-        missing: sentences on what is not drawn.
+        title: heading of the chapter.
+        facts: opening sentences.
+        results: tables of results.
+        pictures: figures, in order.
+        missing: one sentence for each missing figure.
         details: tables that follow the figures.
     """
 
@@ -49,13 +49,13 @@ class Chapter:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """All that a report says, whatever the format.
+    """The content of a report, independent of its format.
 
     Attributes:
-        title: its heading.
-        summary: one sentence.
-        chapters: one per data set and definition of the metrics.
-        left_out: the runs that are in none, if there are any.
+        title: heading of the report.
+        summary: one sentence with the numbers of runs.
+        chapters: one chapter for each dataset and definition of the metrics.
+        left_out: table of the runs that no chapter contains; None if there are no such runs.
     """
 
     title: str
@@ -71,26 +71,27 @@ def build_report(
     base: str | None = None,
     published: Sequence[Published] | None = None,
 ) -> Report:
-    """Read runs and say all there is to say about them.
+    """Read runs and build their report.
 
     Args:
-        places: run folders, or folders that contain some.
-        sources: gives what run folders do not hold.
-        base: name or label of the experiment that others are compared with; None: ``eclare``, if it is there.
-        published: printed values; None: those that come with the package.
+        places: run folders, or folders that contain run folders.
+        sources: reads what run folders do not hold, such as the dataset.
+        base: name or label of the experiment that others are compared with. The default is ``eclare``, if
+            there is one.
+        published: published results; the default is those that ship with the package.
 
     Raises:
-        UserError: there is no finished run, or none of the base that was asked for.
+        UserError: there is no usable run, or no run of the given ``base``.
     """
     runs, left_out = find_runs(places)
     sections, out = make_sections(runs, sources, base or BASE)
     left_out += out
     if not sections:
         reasons = "; ".join(f"{each.path}: {each.reason}" for each in left_out[:3])
-        raise UserError(f"None of the {len(left_out)} run folders is fit for a report: {reasons}.")
+        raise UserError(f"The report needs at least one usable run, got {len(left_out)} unusable: {reasons}.")
     if base is not None and all(section.base is None for section in sections):
         known = ", ".join(dict.fromkeys(each.label for section in sections for each in section.experiments))
-        raise UserError(f"--base {base}: expected an experiment of these runs, which are {known}.")
+        raise UserError(f"--base must name an experiment of these runs, got {base}. They are: {known}.")
     rows = published_rows() if published is None else published
     return Report(
         title=f"xcgraph: {', '.join(section.title for section in sections)}",
@@ -101,14 +102,14 @@ def build_report(
 
 
 def make_chapter(section: Section, published: Sequence[Published]) -> Chapter:
-    """Draw all figures of a section and lay out its tables."""
+    """Make all figures and tables of a section."""
     pictures: list[Picture] = []
     missing = []
-    for what, draw in DRAWINGS.items():
+    for name, draw in DRAWINGS.items():
         try:
             pictures += draw(section)
         except NothingToShow as reason:
-            missing.append(f"{what}: {reason}")
+            missing.append(f"{name}: {reason}")
     results = (*metric_tables(section), difference_table(section), published_table(section, published))
     details = (
         neighbour_table(section),
@@ -127,11 +128,11 @@ def make_chapter(section: Section, published: Sequence[Published]) -> Chapter:
 
 
 def write_files(folder: Path, files: Mapping[str, str]) -> None:
-    """Write files so that a full disk or a kill leaves the old ones: all as drafts first, then renamed.
+    """Write all files as drafts first, then rename them. A full disk or a kill thus keeps the old files.
 
     Args:
-        folder: made if it is not there.
-        files: content by name; the last one is renamed last.
+        folder: folder of the files; it is created if it does not exist.
+        files: content by file name, in the order of renaming.
     """
     drafts = {folder / name: _draft(folder / name) for name in files}
     for place in {path.parent for path in drafts}:
@@ -158,13 +159,13 @@ def _draft(path: Path) -> Path:
 def _summary(sections: Sequence[Section], left_out: Sequence[LeftOut]) -> str:
     experiments = [each for section in sections for each in section.experiments]
     runs = sum(len(each.runs) for each in experiments)
-    apart = (
-        f" The {len(sections)} chapters are apart because their data or metrics differ."
+    separate = (
+        f" The runs are in {len(sections)} separate chapters because their data or metrics differ."
         if len(sections) > 1
         else ""
     )
     found = f"{_count(runs, 'run')} of {_count(len(experiments), 'experiment')}"
-    return f"{found}; {_count(len(left_out), 'folder')} left out.{apart}"
+    return f"{found}; {_count(len(left_out), 'folder')} left out.{separate}"
 
 
 def _count(number: int, thing: str) -> str:
@@ -176,14 +177,14 @@ def _facts(section: Section) -> Iterable[str]:
     if data is not None:
         yield (
             f"{data.name}: {len(data.train):,} training points, {len(data.test):,} test points, "
-            f"{data.num_labels:,} labels; propensity A = {data.propensity_a}, B = {data.propensity_b}; "
-            f"fingerprint of the labels {data.labels_fingerprint}."
+            f"{data.num_labels:,} labels. Propensity constants A = {data.propensity_a} and "
+            f"B = {data.propensity_b}. Fingerprint of the labels: {data.labels_fingerprint}."
         )
     else:
-        yield f"The data set could not be read, so what needs it is missing: {section.no_data}."
+        yield f"Tables and figures that need the dataset are missing: {section.no_data}."
     if section.base is None:
-        yield "No experiment of these is the base that others are compared with; choose one with --base NAME."
+        yield "There is no base experiment to compare the others with. Choose one with --base NAME."
     else:
-        yield f"Others are compared with {section.base.label}."
+        yield f"The base experiment is {section.base.label}; the others are compared with it."
     if section.split == "validation":
-        yield "The data set has no test points: all numbers are of validation points."
+        yield "The dataset has no test points, so all results are on validation points."

@@ -1,4 +1,4 @@
-"""A section of a report: runs on one data set, under one definition of the metrics, and what was measured."""
+"""Groups runs with the same dataset and metrics into a section and measures their predictions."""
 
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,25 +22,29 @@ _TOLERANCE = 1e-6
 
 @runtime_checkable
 class Sources(Protocol):
-    """What a report needs and no run folder holds; the command line has it, for it knows the configs."""
+    """Reads what a report needs beyond the run folders. ``xcgraph.saved_runs`` implements it from configs."""
 
     def data(self, run: RunFolder) -> XCData:
-        """Read the data set of a run's config; a UserError says why that cannot be."""
+        """Return the dataset of a run's config.
+
+        Raises:
+            UserError: the dataset cannot be read.
+        """
 
     def test_texts(self, run: RunFolder) -> Sequence[str]:
-        """Return the texts of the test points; empty where the data set has none."""
+        """Return the texts of the test points; empty if the dataset has no texts."""
 
     def view_weights(self, run: RunFolder, labels: Sequence[int]) -> ViewWeights | None:
-        """Return how the run's first ranker weighs the views of some labels; None where it does not."""
+        """Return the run's weights of views for some labels; None if its fusion has no such weights."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """The test points of one run.
+    """Measured predictions of one run on the test points.
 
     Attributes:
-        values: what each point adds to each metric.
-        ranking: (points, ``RANKS``) best labels, -1 where there are fewer.
+        values: contribution of each point to each metric.
+        ranking: (points, ``RANKS``) labels of highest score, padded with -1.
     """
 
     values: PointValues
@@ -52,16 +56,16 @@ class Section:
     """Runs that may be compared with each other.
 
     Attributes:
-        title: the data set's name, and what tells it from another of that name.
-        data_name: the data set's name.
-        experiments: by name and label.
-        base: what others are compared with, or None.
-        sweeps: experiments that differ in one number.
-        data: the data set, or None.
-        no_data: why there is no data set; empty if there is.
-        measured: by run folder; empty without data or test points.
-        test_texts: of the test points, or empty.
-        view_weights: of a run and some labels.
+        title: name of the dataset, with its fingerprint and constants if several sections share the name.
+        data_name: name of the dataset.
+        experiments: experiments, sorted by name and label.
+        base: experiment that the others are compared with; None if there is no such experiment.
+        sweeps: groups of experiments that differ in one number.
+        data: dataset; None if it could not be read.
+        no_data: reason why the dataset could not be read; empty if it was.
+        measured: measured predictions by run folder; empty without dataset or test points.
+        test_texts: texts of the test points; empty if the dataset has no texts.
+        view_weights: function that returns the weights of views for a run and some labels.
     """
 
     title: str
@@ -77,22 +81,22 @@ class Section:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """The names of the metrics, in the order of the papers."""
+        """Names of the metrics, in the order of the papers."""
         run = self.experiments[0].runs[0]
         return tuple(run.metrics[run.split])
 
     @property
     def split(self) -> str:
-        """The split that the metrics are of."""
+        """Split on which the metrics were computed: ``test`` or ``validation``."""
         return self.experiments[0].runs[0].split
 
     def points(self, experiment: Experiment) -> dict[int, PointValues]:
-        """Return each seed's values of the test points, as far as they were measured."""
+        """Return the values of the test points by seed, for the runs that were measured."""
         found = {run.seed: self.measured.get(run.path) for run in experiment.runs}
         return {seed: measured.values for seed, measured in found.items() if measured is not None}
 
     def first_of(self, name: str) -> RunFolder | None:
-        """Return the run with the smallest seed of an experiment, the base if that is its name."""
+        """Return the run with the smallest seed of an experiment; None if no experiment has this name."""
         experiment = self.base if self.base and self.base.name == name else find_base(self.experiments, name)
         return experiment.runs[0] if experiment else None
 
@@ -100,10 +104,10 @@ class Section:
 def make_sections(
     runs: Iterable[RunFolder], sources: Sources, base: str
 ) -> tuple[list[Section], list[LeftOut]]:
-    """Keep runs apart whose numbers mean different things, and measure each section.
+    """Put runs whose metrics are comparable into one section, and measure each section.
 
     Returns:
-        The sections by title, and the runs that no average contains.
+        The sections sorted by title, and the runs that are left out of all averages.
     """
     kinds: dict[tuple[str, ...], list[RunFolder]] = {}
     for run in runs:
@@ -119,17 +123,17 @@ def make_sections(
 
 
 def _definition(run: RunFolder) -> tuple[str, ...]:
-    """Return all that must be equal for two numbers to mean the same."""
+    """Return everything that must be equal for the metrics of two runs to be comparable."""
     data = run.config["data"]
     constants = f"A={data['propensity_a']} B={data['propensity_b']}"
     metrics = " ".join(run.metrics[run.split])
     held_out = str(run.config["validation"]) if run.split == "validation" else ""
-    return data["name"], run.facts["data"]["truth"], constants, run.split, metrics, held_out
+    return data["name"], run.labels_fingerprint, constants, run.split, metrics, held_out
 
 
 def _long_title(definition: tuple[str, ...]) -> str:
-    name, truth, constants, split, *_ = definition
-    return f"{name} (labels {truth}, propensity {constants}, {split} points)"
+    name, labels, constants, split, *_ = definition
+    return f"{name} (labels {labels}, propensity {constants}, {split} points)"
 
 
 def _make_section(
@@ -158,19 +162,20 @@ def _make_section(
 
 
 def _read_data(run: RunFolder, sources: Sources) -> tuple[XCData | None, str]:
-    """Read data whose labels all runs of a section share, or say why that cannot be."""
+    """Return the dataset of a section and '', or None and the reason why it cannot be used."""
     try:
         data = sources.data(run)
     except (UserError, OSError) as error:
         return None, str(error)
-    found, expected = data.labels_fingerprint, run.facts["data"]["truth"]
+    found, expected = data.labels_fingerprint, run.labels_fingerprint
     if found != expected:
-        return None, f"the labels of the data read now have fingerprint {found}, those of the runs {expected}"
+        reason = f"the labels have fingerprint {found}, but the runs were made with {expected}"
+        return None, f"the dataset has changed: {reason}"
     return data, ""
 
 
 def _measure(runs: Sequence[RunFolder], data: XCData) -> tuple[dict[Path, Measured], list[LeftOut]]:
-    """Measure each run's predictions; those that do not give the run's own numbers are damaged."""
+    """Measure the predictions of each run. A run is damaged if they do not yield the run's own metrics."""
     weights = training_inverse_propensity(data)
     measured, left_out = {}, []
     for run in runs:

@@ -1,4 +1,4 @@
-"""Means over seeds, and differences of two experiments with an interval over test points and seeds."""
+"""Means over seeds, and differences of two experiments with intervals over test points and seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,17 +13,17 @@ from xcgraph.metrics.per_point import PointValues
 NUM_RESAMPLES = 1000
 LEVEL = 0.95
 
-_DRAWN_AT_ONCE = 16
+_RESAMPLES_PER_BLOCK = 16
 
 
 @dataclass(frozen=True)
 class Summary:
-    """A metric over seeds.
+    """A metric over several runs.
 
     Attributes:
-        mean: over runs.
-        std: between runs, with n − 1; None for a single run.
-        runs: how many.
+        mean: mean over the runs.
+        std: standard deviation between the runs, with n − 1; None for a single run.
+        runs: number of runs.
     """
 
     mean: float
@@ -33,14 +33,14 @@ class Summary:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better one experiment is than another, in fractions.
+    """Difference of a metric between two experiments, as a fraction.
 
     Attributes:
-        value: mean of the one minus mean of the other, over common seeds.
-        low: end of the interval at ``LEVEL``.
-        high: the other end.
-        seeds: how many common seeds there are; of a single one, the interval knows only the spread over
-            test points, nothing of that between trainings.
+        value: mean of the first minus mean of the second, over common seeds.
+        low: lower end of the interval at confidence ``LEVEL``.
+        high: upper end of the interval.
+        seeds: number of common seeds. With one seed, the interval covers the variation over test points only,
+            not the variation between training runs.
     """
 
     value: float
@@ -50,12 +50,12 @@ class Difference:
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 0 and knows of more than one training."""
+        """Whether the interval excludes 0 and there are at least two common seeds."""
         return self.seeds > 1 and (self.low > 0 or self.high < 0)
 
 
 def summarize(values: Sequence[float]) -> Summary:
-    """Return mean and standard deviation of one or more runs."""
+    """Return the mean and standard deviation of one or more values."""
     std = float(np.std(values, ddof=1)) if len(values) > 1 else None
     return Summary(float(np.mean(values)), std, len(values))
 
@@ -69,25 +69,25 @@ def paired_differences(
 ) -> dict[str, Difference]:
     """Compare two experiments on the same test points, metric by metric.
 
-    The interval asks of other test points and of other trainings. Its variance is that over points, from
-    a bootstrap, plus s²/n over n seeds, both of the paired difference. All seeds see the same drawn points:
-    a point that is hard is hard in each of them, and drawing points per seed would average that away. PSP
-    and PSnDCG are ratios of means in every resample.
+    The interval covers new test points and new training runs. Its variance has two terms, both of the paired
+    difference: the variance over points, from a bootstrap, and s²/n over n seeds. Each resample uses the same
+    points for all seeds. A hard point is hard for every seed, and separate resamples would average this out.
+    PSP and PSnDCG are ratios of means in every resample.
 
-    Seeds are not resampled: of two or three, a bootstrap interval hardly ever reaches beyond those drawn,
-    and two equal experiments would look different in up to half of all cases. Student's t takes its place,
-    with the degrees of freedom of Satterthwaite (1946), which are n − 1 if trainings alone vary and grow
-    with the share of the points. Simulated, 95 % intervals cover 90 % or more with two seeds and 92 % or
-    more with three: see the test.
+    Seeds are not resampled. With two or three seeds, a bootstrap interval hardly ever extends beyond the
+    observed values, and two equal experiments would look different in up to half of all cases. The interval
+    uses Student's t instead, with the degrees of freedom of Satterthwaite (1946). They are n − 1 if only
+    training runs vary, and grow with the share of the points in the variance. In a simulation, 95 % intervals
+    cover at least 90 % with two seeds and at least 92 % with three; a test repeats it.
 
     Args:
-        ours: by seed, each point's values.
-        theirs: the same of the experiment to compare with.
-        resamples: how many.
-        seed: of the draws; equal input, equal intervals.
+        ours: values of each point, by seed.
+        theirs: the same for the experiment to compare with.
+        resamples: number of bootstrap resamples.
+        seed: random seed of the bootstrap; equal input gives equal intervals.
 
     Returns:
-        By metric; empty if there is no common seed.
+        The difference by metric; empty if there is no common seed.
     """
     common = sorted(ours.keys() & theirs.keys())
     if not common:
@@ -108,14 +108,14 @@ def paired_differences(
 def _resample(
     gained: NDArray[np.float64], possible: NDArray[np.float64], resamples: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Draw points anew and again: (resamples, metrics) differences of (metrics, points) gains."""
+    """Bootstrap the points: return (resamples, metrics) differences of (metrics, points) gains."""
     metrics, points = gained.shape
     columns = np.concatenate([gained, possible])
     drawn = np.empty((resamples, metrics))
-    for start in range(0, resamples, _DRAWN_AT_ONCE):
-        count = min(_DRAWN_AT_ONCE, resamples - start)
+    for start in range(0, resamples, _RESAMPLES_PER_BLOCK):
+        count = min(_RESAMPLES_PER_BLOCK, resamples - start)
         times = [np.bincount(rng.integers(points, size=points), minlength=points) for _ in range(count)]
-        # Not a matrix product: on a busy machine the threads of BLAS wait for each other, 100 times as long.
+        # A matrix product takes 100 times as long on a busy machine: its threads wait for each other.
         sums = np.einsum("rp,mp->rm", np.stack(times).astype(np.float64), columns)
         drawn[start : start + count] = _ratio(sums[:, :metrics], sums[:, metrics:])
     return drawn
@@ -124,7 +124,7 @@ def _resample(
 def _half_width(
     over_points: NDArray[np.float64], over_seeds: NDArray[np.float64], seeds: int
 ) -> NDArray[np.float64]:
-    """Return half the length of the interval, from two variances of the mean."""
+    """Return half the width of the interval, from the two variances of the mean."""
     total = over_points + over_seeds
     freedom = np.full(len(total), np.inf)
     np.divide((seeds - 1) * total**2, over_seeds**2, out=freedom, where=over_seeds > 0)
@@ -138,11 +138,11 @@ def _ratio(gained: NDArray[np.float64], possible: NDArray[np.float64]) -> NDArra
 def clear_winners(
     names: Sequence[str], points: Mapping[str, Mapping[int, PointValues]]
 ) -> dict[str, str | None]:
-    """Return for each metric the experiment that is clearly better than every other one, or None.
+    """Return for each metric the experiment that is clearly better than all others, or None.
 
     Args:
-        names: of the metrics.
-        points: by experiment and seed, each point's values.
+        names: names of the metrics.
+        points: values of each point, by experiment and seed.
     """
     means = {label: {name: _mean_of(name, by_seed) for name in names} for label, by_seed in points.items()}
     best = {name: max(means, key=lambda label: means[label][name]) for name in names} if means else {}

@@ -1,4 +1,4 @@
-"""The tables of a report: rows of text that Markdown and HTML show alike."""
+"""Tables of a report, independent of the format that renders them."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,19 +12,19 @@ from xcgraph.report.section import Section
 from xcgraph.report.statistics import LEVEL, Difference, clear_winners, paired_differences, summarize
 from xcgraph.runs.folder import LeftOut, RunFolder
 
-# All that a run notes would fill a screen; the rest is in its run.json.
+# All recorded versions would fill a screen; the others are in run.json.
 _SHOWN_VERSIONS = ("python", "xcgraph", "torch", "pytorch-lightning", "torch-geometric", "numpy", "scipy")
 MAIN_METRICS = ("P@1", "P@3", "P@5", "PSP@1", "PSP@3", "PSP@5")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One value.
+    """One cell of a table.
 
     Attributes:
-        text: as shown.
-        order: what the column is sorted by; None for text, which is sorted as such.
-        bold: whether it stands out.
+        text: text that is shown.
+        order: number to sort the column by; None to sort by the text.
+        bold: whether the text is bold.
     """
 
     text: str
@@ -34,13 +34,13 @@ class Cell:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table.
+    """A table with a heading and a note.
 
     Attributes:
-        title: its heading.
-        note: what a reader must know to read it.
-        columns: headings.
-        rows: a cell per column.
+        title: heading of the table.
+        note: explanation that a reader needs to understand the numbers.
+        columns: column headings.
+        rows: rows with one cell per column.
     """
 
     title: str
@@ -50,21 +50,21 @@ class Table:
 
 
 def metric_tables(section: Section) -> list[Table]:
-    """Mean ± std of every metric over seeds; the main ones first."""
+    """Return tables with mean ± std over seeds: the main metrics, then the others."""
     points = {each.label: section.points(each) for each in section.experiments}
     winners = clear_winners(section.metrics, points) if all(points.values()) else {}
     main = [name for name in section.metrics if name in MAIN_METRICS]
     rest = [name for name in section.metrics if name not in MAIN_METRICS]
     note = (
-        f"Percent, {section.split} points, mean ± standard deviation over seeds (n − 1). Bold: better than "
-        f"every other experiment, each {LEVEL:.0%} interval of the paired difference being above 0, "
-        "from at least two common seeds."
+        f"Percent on {section.split} points; mean ± standard deviation over seeds (n − 1). Bold: "
+        "significantly better than every other experiment. This means at least two common seeds with "
+        f"each, and a {LEVEL:.0%} interval of the paired difference above 0."
     )
-    titles = ((main, "Metrics"), (rest, "Further metrics"))
+    titles = ((main, "Metrics"), (rest, "Other metrics"))
     return [
         Table(
             title=title,
-            note=note if names is main else "As above.",
+            note=note if names is main else "Read this table like the one above.",
             columns=("experiment", "seeds", *names),
             rows=tuple(_metric_row(each, names, winners) for each in section.experiments),
         )
@@ -74,7 +74,7 @@ def metric_tables(section: Section) -> list[Table]:
 
 
 def difference_table(section: Section) -> Table | None:
-    """Paired differences from the base experiment, or None if there is nothing to compare."""
+    """Return paired differences from the base experiment; None if there is nothing to compare."""
     base = section.base
     others = [each for each in section.experiments if each is not base]
     if base is None or not others or not section.measured:
@@ -90,10 +90,10 @@ def difference_table(section: Section) -> Table | None:
     return Table(
         title=f"Differences from {base.label}",
         note=(
-            f"Percentage points, same test points and same seeds, with {LEVEL:.0%} intervals over "
-            "test points (bootstrap) and seeds (Student's t). Bold: the interval leaves out 0, from at least "
-            "two seeds; with one seed it knows nothing of the spread between trainings. Of twenty "
-            "comparisons of equals, expect one in bold."
+            f"Percentage points, paired by test point and seed, with {LEVEL:.0%} intervals over test points "
+            "(bootstrap) and seeds (Student's t). Bold: the interval excludes 0 and there are at least two "
+            "common seeds. With one seed, the interval ignores the variation between training runs. Among "
+            "twenty comparisons of equally good experiments, expect one in bold."
         ),
         columns=("experiment", "common seeds", *names),
         rows=tuple(rows),
@@ -101,7 +101,7 @@ def difference_table(section: Section) -> Table | None:
 
 
 def published_table(section: Section, published: Sequence[Published]) -> Table | None:
-    """Published values beside ours, or None where none are known for the data set."""
+    """Return published results next to ours; None if there are no published results on the dataset."""
     known = [each for each in published if each.data == section.data_name]
     if not known:
         return None
@@ -110,7 +110,7 @@ def published_table(section: Section, published: Sequence[Published]) -> Table |
         (
             Cell(f"{each.label} (ours)"),
             *(_percent(summarize(each.values(name)).mean) for name in names),
-            Cell(f"this report, {len(each.runs)} seeds"),
+            Cell(f"this report, {len(each.runs)} {'seed' if len(each.runs) == 1 else 'seeds'}"),
         )
         for each in section.experiments
     ]
@@ -123,15 +123,15 @@ def published_table(section: Section, published: Sequence[Published]) -> Table |
         for each in known
     ]
     return Table(
-        title="Published values beside ours",
-        note="Percent, test points. A dash: not published there.",
+        title="Published results and ours",
+        note="Percent on test points. A dash means that the source does not report the value.",
         columns=("method", *names, "source"),
         rows=(*ours, *theirs),
     )
 
 
 def cost_table(section: Section) -> Table:
-    """Time of training per kind of stage, and memory."""
+    """Return training time by kind of stage, and peak memory."""
     costs = {each.label: [stage_groups(run) for run in each.runs] for each in section.experiments}
     kinds = list(dict.fromkeys(kind for runs in costs.values() for run in runs for kind in run))
     rows = []
@@ -147,37 +147,38 @@ def cost_table(section: Section) -> Table:
     return Table(
         title="Time and memory",
         note=(
-            "Seconds, mean over seeds, summed over the trees; those of epochs where a run notes no others. A "
-            "stage that several runs share counts in each. Memory is the largest of a run's processes."
+            "Seconds: mean over seeds, summed over the trees. If a run did not record the time of a stage, "
+            "the time of its epochs is shown. A stage that several runs share counts in each of them. Peak "
+            "memory is the largest of all processes of a run."
         ),
-        columns=("experiment", *(f"{kind} (s)" for kind in kinds), "all (s)", "peak memory (MiB)"),
+        columns=("experiment", *(f"{kind} (s)" for kind in kinds), "total (s)", "peak memory (MiB)"),
         rows=tuple(rows),
     )
 
 
 def provenance_table(section: Section) -> Table:
-    """Say for each run by which command and versions it was made."""
+    """Return the command, versions and machine of each run."""
     rows = [
         (Cell(each.label), Cell(str(run.seed), run.seed), *(Cell(text) for text in _provenance(run)))
         for each in section.experiments
         for run in each.runs
     ]
     return Table(
-        title="Where each row comes from",
-        note="As far as the run folders tell.",
+        title="Provenance of each run",
+        note="From the run.json of each run folder. A dash means that the value was not recorded.",
         columns=("experiment", "seed", "command", "versions", "git", "machine", "threads", "folder"),
         rows=tuple(rows),
     )
 
 
 def left_out_table(left_out: Iterable[LeftOut]) -> Table | None:
-    """List the runs that are in no average, or None if all are."""
+    """Return the table of runs that are left out of all averages; None if there are no such runs."""
     rows = tuple((Cell(str(each.path)), Cell(each.reason)) for each in left_out)
     if not rows:
         return None
     return Table(
-        title="Left out",
-        note="These folders are in no table and no figure.",
+        title="Runs that were left out",
+        note="No table and no figure includes these run folders.",
         columns=("folder", "reason"),
         rows=rows,
     )
@@ -205,7 +206,7 @@ def _percent(fraction: float) -> Cell:
 
 
 def _provenance(run: RunFolder) -> tuple[str, ...]:
-    """Take what ``run.json`` has; older runs have no command, commit and machine."""
+    """Return the provenance in ``run.json``; older runs recorded no command, commit and machine."""
     facts = run.facts
     versions = {"python": facts.get("python", "–"), **_mapping(facts, "versions")}
     git, machine = _mapping(facts, "git"), _mapping(facts, "machine")

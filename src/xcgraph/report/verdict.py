@@ -1,9 +1,8 @@
-"""Whether a repeated suite reached what it reached before, metric by metric."""
+"""Compares the results of a suite with recorded or published values, metric by metric."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,31 @@ import yaml
 from xcgraph.errors import UserError
 from xcgraph.report.published import Published
 from xcgraph.report.statistics import Summary, summarize
+from xcgraph.report.suites import read_records_file
 from xcgraph.report.tables import MAIN_METRICS, Cell, Table
 from xcgraph.storage.artifacts import write_atomically
 
-# Sums differ in their last bits on another machine, which is as good as another seed: a suite compares dozens
-# of means, so two standard errors would be left by chance alone.
+# On another machine the last bits of sums differ, which has the effect of another seed. A suite compares
+# dozens of means, and some of them would lie outside two standard errors by chance.
 DEVIATIONS = 3.0
-_LEAST_TOLERANCE = 0.0005  # as a fraction; a handful of seeds can agree by chance
-_PUBLISHED_TOLERANCE = 0.01  # as a fraction; an independent ECLARE (LEVER, ICLR'24) came within 0.007
+_MIN_TOLERANCE = 0.0005  # As a fraction. A handful of seeds can agree by chance.
+_PUBLISHED_TOLERANCE = 0.01  # As a fraction. An independent ECLARE (LEVER, ICLR'24) came within 0.007.
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recorded:
-    """What a suite reached, and what it cost.
+    """The recorded results of a suite and their cost.
 
     Attributes:
-        metrics: by cell and metric, as fractions.
-        seconds: by cell, of one run.
+        metrics: means and deviations by cell and metric, as fractions.
+        seconds: seconds of one run by cell.
     """
 
     metrics: Mapping[str, Mapping[str, Summary]]
     seconds: Mapping[str, float]
 
     def spread(self, metric: str) -> float:
-        """Return the standard deviation between seeds, pooled over cells: that of one is uncertain."""
+        """Return the standard deviation between seeds, pooled over cells because each has few seeds."""
         known = [cell[metric] for cell in self.metrics.values() if metric in cell]
         squares = [(each.std**2, each.runs - 1) for each in known if each.std is not None]
         freedom = sum(runs for _, runs in squares)
@@ -44,15 +44,15 @@ class Recorded:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One metric of one cell beside what was expected, as fractions.
+    """One metric of one cell beside its expected value, as fractions.
 
     Attributes:
         cell: the overrides that make the cell.
-        metric: its name.
+        metric: name of the metric.
         found: mean over seeds.
         expected: the recorded mean, or the published value.
-        tolerance: how far from it a repetition may lie.
-        may_exceed: whether more than expected is fine, as it is beside a published value.
+        tolerance: largest accepted distance from the expected value.
+        may_exceed: whether a value above the expected one holds too, as for a published value.
     """
 
     cell: str
@@ -64,7 +64,7 @@ class Comparison:
 
     @property
     def holds(self) -> bool:
-        """Whether the value lies where it should."""
+        """Whether the value lies within its tolerance."""
         away = self.found - self.expected
         return away >= -self.tolerance and (self.may_exceed or away <= self.tolerance)
 
@@ -79,7 +79,7 @@ def compare_recorded(
 
     Args:
         found: by cell, the metrics of each seed.
-        recorded: what to compare with; cells that it does not know are left out.
+        recorded: the recorded values; cells without them are left out.
     """
     comparisons = []
     for cell, runs in found.items():
@@ -91,7 +91,7 @@ def compare_recorded(
                     metric=metric,
                     found=summarize([run[metric] for run in runs]).mean,
                     expected=before.mean,
-                    tolerance=max(DEVIATIONS * error, _LEAST_TOLERANCE),
+                    tolerance=max(DEVIATIONS * error, _MIN_TOLERANCE),
                 )
             )
     return comparisons
@@ -103,13 +103,13 @@ def compare_published(
     methods: Mapping[str, str],
     published: Iterable[Published],
 ) -> list[Comparison]:
-    """Compare the means of cells with what their papers print.
+    """Compare the means of cells with the values that their papers print.
 
     Args:
         found: by cell, the metrics of each seed.
         data: name of the data set.
-        methods: by cell, the method as it is printed.
-        published: printed rows.
+        methods: by cell, the name of the method as it is printed.
+        published: the printed rows.
     """
     rows = {row.method: row.values for row in published if row.data == data}
     return [
@@ -128,7 +128,7 @@ def compare_published(
 
 
 def verdict_table(comparisons: Sequence[Comparison]) -> Table:
-    """Lay out all comparisons, those that do not hold first."""
+    """Return a table of all comparisons. Those that do not hold come first."""
     ordered = sorted(comparisons, key=lambda each: each.holds)
     return Table(
         title="Verdict",
@@ -149,11 +149,10 @@ def verdict_table(comparisons: Sequence[Comparison]) -> Table:
 
 
 def read_recorded(data: str, suite: str) -> Recorded | None:
-    """Read what comes with the package for a suite on a data set; None if nothing was recorded."""
-    file = resources.files("xcgraph.report").joinpath("recorded", f"{data}-{suite}.yaml")
-    if not file.is_file():
+    """Return the recorded values of a suite on a data set, or None if none are recorded."""
+    content = read_records_file(data, suite)
+    if content is None:
         return None
-    content = yaml.safe_load(file.read_text("utf-8"))
     return Recorded(
         metrics={
             cell: {
@@ -169,7 +168,7 @@ def read_recorded(data: str, suite: str) -> Recorded | None:
 def write_recorded(
     path: Path, found: Mapping[str, Sequence[Mapping[str, float]]], seconds: Mapping[str, float]
 ) -> None:
-    """Write what a suite reached, for :func:`read_recorded`.
+    """Write the results of a suite as new recorded values, for :func:`read_recorded`.
 
     Raises:
         UserError: the file cannot be written.

@@ -1,4 +1,4 @@
-"""Run folders on disk: found, read, and refused with a reason where they are unfinished or damaged."""
+"""Find and read run folders, and give a reason for each unfinished or damaged one."""
 
 import math
 import os
@@ -18,19 +18,20 @@ from xcgraph.storage.safe_files import open_regular, read_json
 Loaded = TypeVar("Loaded")
 
 _NEEDED = {"data": ("name", "propensity_a", "propensity_b"), "validation": ("fraction", "seed")}
-# A run folder has one of these from its first moment on.
+# A run folder contains one of these from the start of the run.
 _MARKS = ("config.yaml", "metrics.json", "run.json", ".hydra")
+_OLD_LABELS = "truth"  # name of data.labels in run.json of older versions
 _LONGEST_CONFIG = 1 << 17
-_MOST_BRACKETS = 1000  # the scanner goes through all that are open at each of its steps
+_MAX_BRACKETS = 1000  # each step of the YAML scanner checks all open brackets
 
 
 @dataclass(frozen=True, kw_only=True)
 class ViewWeights:
-    """How much each view of some labels weighs in their vectors.
+    """The weights of the views of some labels in the labels' vectors.
 
     Attributes:
-        views: such as ``text`` and ``graph``.
-        shares: (labels, views); a row sums to 1.
+        views: names of the views, such as ``text`` and ``graph``.
+        shares: (labels, views) weights; a row sums to 1.
     """
 
     views: tuple[str, ...]
@@ -42,10 +43,10 @@ class RunFolder:
     """A finished run.
 
     Attributes:
-        path: its folder.
+        path: the run folder.
         config: the resolved config.
-        metrics: by split, ``validation`` and ``test``, fractions by name; a split may have none.
-        facts: what ``run.json`` says: data, seed, seconds, memory, versions.
+        metrics: metrics as fractions, by split (``validation``, ``test``) and name; a split may be empty.
+        facts: content of ``run.json``: data, seed, seconds, memory, versions.
     """
 
     path: Path
@@ -60,17 +61,23 @@ class RunFolder:
 
     @property
     def seed(self) -> int:
-        """The seed of everything random."""
+        """The random seed for the whole run."""
         return int(self.config["seed"])
 
     @property
     def split(self) -> str:
-        """The split that counts: the test points, or the validation points of data that has no other."""
+        """The split to report: test, or validation if the dataset has no test points."""
         return "test" if self.metrics["test"] else "validation"
 
     @property
+    def labels_fingerprint(self) -> str:
+        """Fingerprint of the labels; runs with equal fingerprints can be compared."""
+        data = self.facts["data"]
+        return str(data["labels"] if "labels" in data else data[_OLD_LABELS])
+
+    @property
     def stages(self) -> tuple[str, ...]:
-        """The names of the stages whose outputs are there, in alphabetical order."""
+        """The names of the stages in the run folder, in alphabetical order."""
         folder = self.path / "stages"
         return tuple(sorted(entry.name for entry in folder.iterdir())) if folder.is_dir() else ()
 
@@ -79,40 +86,40 @@ class RunFolder:
         return load_csr(self.path / "predictions.npz")
 
     def matrix(self, stage: str) -> csr_array | None:
-        """Return the sparse matrix that a stage left, or None."""
+        """Return the sparse matrix of a stage, or None."""
         return _load_if_there(self.path / "stages" / stage / "matrix.npz", load_csr)
 
     def arrays(self, stage: str) -> dict[str, NDArray] | None:
-        """Return the arrays that a stage left, or None."""
+        """Return the arrays of a stage, or None."""
         return _load_if_there(self.path / "stages" / stage / "arrays.npz", load_arrays)
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A folder that no average contains, and why."""
+    """A folder that averages leave out, and the reason."""
 
     path: Path
     reason: str
 
 
 def find_runs(places: Iterable[Path]) -> tuple[list[RunFolder], list[LeftOut]]:
-    """Read all run folders at or below some places, sorted by path.
+    """Read all run folders at or below some folders, sorted by path.
 
     Returns:
-        The finished runs, and those that are unfinished, damaged or repeat another one's config and seed.
+        The finished runs, and the unfinished or damaged ones with a reason.
 
     Raises:
-        UserError: a place is not there, or there is no run folder at all.
+        UserError: a folder does not exist, or there is no run folder at all.
     """
     places = list(places)
     for place in places:
         if not place.is_dir():
-            raise UserError(f"{place}: expected a run folder or a folder that contains some, found none.")
+            raise UserError(f"{place}: expected a run folder or a folder of run folders, found nothing.")
     folders = {folder.resolve(): folder for place in places for folder in _walk(place)}
     if not folders:
         raise UserError(
-            f"Expected run folders of xcgraph-train in {', '.join(map(str, places))}, found none: "
-            "a finished one holds metrics.json."
+            f"Expected run folders of xcgraph-train in {', '.join(map(str, places))}, found none; "
+            "a finished run folder contains metrics.json."
         )
     outcomes = [read_run(folder) for folder in sorted(folders.values())]
     runs = [outcome for outcome in outcomes if isinstance(outcome, RunFolder)]
@@ -121,7 +128,7 @@ def find_runs(places: Iterable[Path]) -> tuple[list[RunFolder], list[LeftOut]]:
 
 
 def read_run(folder: Path) -> RunFolder | LeftOut:
-    """Read a run folder, or say why not."""
+    """Read a run folder, or return the reason why it is left out."""
     if not (folder / "metrics.json").exists():
         return LeftOut(folder, f"unfinished: it has no metrics.json{_failure(folder)}")
     try:
@@ -137,19 +144,19 @@ def read_run(folder: Path) -> RunFolder | LeftOut:
     return RunFolder(path=folder, config=config, metrics=splits, facts=facts)
 
 
-def _read_config(path: Path) -> Any:  # noqa: ANN401 - whatever the file says
-    """Read YAML without anchors: a few lines of them stand for more than any memory holds.
+def _read_config(path: Path) -> Any:  # noqa: ANN401 - any YAML
+    """Read YAML without anchors, because a few lines with anchors can expand to more than the memory.
 
     Raises:
-        OSError: there is no such file.
-        ValueError, yaml.YAMLError: it is no such YAML.
+        OSError: the file cannot be read.
+        ValueError, yaml.YAMLError: the file is not such a YAML file.
     """
     with open_regular(path) as file:
         text = file.read(_LONGEST_CONFIG + 1).decode("utf-8")
     if len(text) > _LONGEST_CONFIG:
         raise ValueError(f"{path.name}: expected at most {_LONGEST_CONFIG} characters, found more")
-    if text.count("[") + text.count("{") > _MOST_BRACKETS:
-        raise ValueError(f"{path.name}: expected at most {_MOST_BRACKETS} brackets, found more")
+    if text.count("[") + text.count("{") > _MAX_BRACKETS:
+        raise ValueError(f"{path.name}: expected at most {_MAX_BRACKETS} brackets, found more")
     try:
         if any(isinstance(token, yaml.AnchorToken) for token in yaml.scan(text)):
             raise ValueError(f"{path.name}: expected plain YAML, found an anchor")
@@ -159,7 +166,7 @@ def _read_config(path: Path) -> Any:  # noqa: ANN401 - whatever the file says
 
 
 def _walk(place: Path) -> Iterator[Path]:
-    """Find run folders; nothing below one is another."""
+    """Find run folders; they are not nested."""
     for folder, names, files in os.walk(place):
         if any(mark in files or mark in names for mark in _MARKS):
             names.clear()
@@ -169,19 +176,20 @@ def _walk(place: Path) -> Iterator[Path]:
 
 
 def _check(config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
-    """Touch all that a report cannot do without.
+    """Check for all values that a report needs.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is not there.
+        ValueError, KeyError, TypeError, AttributeError: a value is missing or has the wrong type.
     """
     if not isinstance(config["name"], str) or not isinstance(config["seed"], int):
         raise ValueError("config.yaml has no name or no seed")
     for group, keys in _NEEDED.items():
         for key in keys:
             config[group][key]
-    for name in ("fingerprint", "truth"):
+    labels = "labels" if "labels" in facts["data"] else _OLD_LABELS
+    for name in ("fingerprint", labels):
         if not isinstance(facts["data"][name], str):
-            raise ValueError("run.json has no fingerprint of the data")
+            raise ValueError(f"run.json, data.{name}: expected a fingerprint, found {facts['data'][name]!r}")
     if not metrics["validation"]:
         raise ValueError("metrics.json has no metrics")
     for split in ("validation", "test"):
@@ -191,7 +199,7 @@ def _check(config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping
 
 
 def _failure(folder: Path) -> str:
-    """Quote what stopped a run, if a sweep noted it."""
+    """Quote the error of a failed run, if a sweep recorded it."""
     try:
         lines = (folder / "error.txt").read_text("utf-8", errors="replace").split("\n")
     except OSError:
@@ -206,7 +214,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _load_if_there(path: Path, load: Callable[[Path], Loaded]) -> Loaded | None:
-    """Load a file of a stage; what is missing or broken there costs a figure, not the report."""
+    """Load a file of a stage; without it, a report lacks a figure, but is still written."""
     try:
         return load(path)
     except (OSError, UserError):

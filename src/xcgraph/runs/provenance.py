@@ -1,4 +1,4 @@
-"""Where a result comes from: code, command, machine, and what each stage took."""
+"""Record where a result comes from: code, command, machine, and the cost of each stage."""
 
 import ast
 import hashlib
@@ -9,6 +9,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,18 @@ from typing import Any
 import torch
 
 import xcgraph
+from xcgraph.identity import NOT_IN_THE_CODE
 from xcgraph.memory import peak_memory_mib
 from xcgraph.storage.artifacts import Artifact
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOrigin:
-    """Who asked for a run.
+    """The command that started a run.
 
     Attributes:
-        command: a command that runs it, as a shell takes it; None if it came from Python.
-        overrides: what the command changes, such as ``hops=2``.
+        command: a shell command that starts the run again; None if Python code started it.
+        overrides: config overrides of the command, such as ``hops=2``.
     """
 
     command: str | None = None
@@ -35,13 +37,11 @@ class RunOrigin:
 
 UNKNOWN = RunOrigin()
 
-# What no result depends on: how runs are started, followed, reported and asked; configs are known by content.
-_ASIDE = ("cli", "conf", "saved_runs", "predict", "report", "tracking")
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def environment() -> dict[str, Any]:
-    """Describe code and machine, without the names of host and user."""
+    """Describe the code and the machine, without the names of host and user."""
     return {
         "python": platform.python_version(),
         "versions": package_versions(),
@@ -53,9 +53,9 @@ def environment() -> dict[str, Any]:
 
 
 def package_versions() -> dict[str, str]:
-    """Return the versions of xcgraph and of all packages it asks for, as far as they are installed."""
-    asked = (line for line in requires("xcgraph") or () if 'extra == "dev"' not in line)
-    names = dict.fromkeys(["xcgraph", *(re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in asked)])
+    """Return the versions of xcgraph and of the installed packages that it requires."""
+    required = (line for line in requires("xcgraph") or () if 'extra == "dev"' not in line)
+    names = dict.fromkeys(["xcgraph", *(re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in required)])
     return {name: found for name in names if (found := _version(name)) is not None}
 
 
@@ -67,9 +67,9 @@ def _version(name: str) -> str | None:
 
 
 def git_state(file: Path) -> dict[str, Any] | None:
-    """Return commit and dirtiness of the checkout that a file belongs to; None outside of one.
+    """Return the commit of the checkout that tracks a file, and whether it has changes; None without one.
 
-    An installed package may lie inside of somebody's checkout without belonging to it.
+    An installed package may be inside the checkout of another project, which does not track it.
     """
     tracked = _git(file.parent, "ls-files", "--error-unmatch", file.name)
     commit = _git(file.parent, "rev-parse", "HEAD") if tracked is not None else None
@@ -79,28 +79,32 @@ def git_state(file: Path) -> dict[str, Any] | None:
 
 
 def code_digest() -> str:
-    """Hash the code that results depend on, but for what only people read: comments and docstrings."""
+    """Hash the code that results depend on, without comments and docstrings."""
     digest = hashlib.sha256(platform.python_version().encode())  # syntax trees differ between versions
     for package in ("xcgraph", "data_modules"):
         spec = importlib.util.find_spec(package)
         for folder in spec.submodule_search_locations or () if spec else ():
             for file in sorted(Path(folder).rglob("*.py")):
                 name = file.relative_to(folder)
-                if name.parts[0] not in _ASIDE:
-                    digest.update(f"{package}/{name.as_posix()}\n{_syntax(file)}\n".encode())
+                if name.parts[0] not in NOT_IN_THE_CODE:
+                    syntax = _syntax_digest(file, file.stat().st_mtime_ns)
+                    digest.update(f"{package}/{name.as_posix()}\n{syntax}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def _syntax(file: Path) -> str:
+@cache
+def _syntax_digest(file: Path, modified_ns: int) -> str:
+    """Hash the syntax of a file; the time of its last change keeps the cache up to date."""
+    del modified_ns
     tree = ast.parse(file.read_bytes())
     for node in ast.walk(tree):
         if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
             del node.body[0]
-    return ast.dump(tree)
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
-    """Return what git says; None if it is not there or refuses."""
+    """Return the output of git; None if git is missing or fails."""
     try:
         done = subprocess.run(
             ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=30, check=True
@@ -111,7 +115,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 
 def machine() -> dict[str, Any]:
-    """Describe the machine: platform, processor, cores, memory in MiB, and accelerator if there is one."""
+    """Describe the machine: platform, processor, cores, memory in MiB, and accelerator if it has one."""
     pages, page_size = os.sysconf("SC_PHYS_PAGES"), os.sysconf("SC_PAGE_SIZE")
     return {
         "platform": platform.platform(),
@@ -123,7 +127,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """Return the processor's name: Linux tells it in a file alone."""
+    """Return the name of the processor, which Linux provides only in a file."""
     try:
         names = re.findall(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text("utf-8"), re.MULTILINE)
     except OSError:
@@ -132,9 +136,10 @@ def _processor() -> str:
 
 
 def stage_costs(used: Mapping[str, Artifact]) -> dict[str, dict[str, Any]]:
-    """Tell of each stage whether this run made it, and what making it took, whichever run it was.
+    """Return for each stage whether this run built it, and the cost of the build, by this or an earlier run.
 
-    ``seconds`` and ``peak_memory_mib``, of the process by then, are None for artifacts of older versions.
+    ``peak_memory_mib`` is the peak of the process at the end of the build. Costs are None for artifacts of
+    older versions.
     """
     unknown = {"seconds": None, "peak_memory_mib": None}
     return {name: {"made": artifact.made, **unknown, **artifact.cost()} for name, artifact in used.items()}

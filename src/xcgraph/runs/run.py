@@ -1,4 +1,4 @@
-"""One run: data, recipe, evaluation, and the folder that tells of it."""
+"""A run: fit a recipe on a dataset, evaluate it, and write the run folder."""
 
 import json
 import logging
@@ -32,33 +32,34 @@ _log = logging.getLogger(__name__)
 
 @runtime_checkable
 class Model(Protocol):
-    """What a recipe leaves behind."""
+    """A trained model."""
 
     def score(self, features: csr_array) -> csr_array:
-        """Return (points, labels) scores of (points, tokens) texts, a few per row."""
+        """Return (points, labels) scores of (points, tokens) texts, with a few labels per row."""
 
 
 @runtime_checkable
 class Recipe(Protocol):
-    """A method: ECLARE, or another."""
+    """A method, such as ECLARE."""
 
     def check(self, num_labels: int) -> None:
-        """Refuse with a UserError what cannot be with so many labels."""
+        """Raise a UserError if a value does not fit this number of labels."""
 
     def epochs(self) -> dict[str, int]:
-        """Return by name, in their order, how many epochs each training takes."""
+        """Return the number of epochs of each training, by name and in order."""
 
     def fit(self, work: Workspace) -> Model:
-        """Train everything that is not yet in the workspace's store."""
+        """Train the model; take from the workspace's store what it already has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Validation:
-    """Which training points are held out to validate on.
+    """The choice of training points to hold out for validation.
 
     Attributes:
         fraction: share of the training points, in (0, 1).
-        seed: of the choice; not the run's, so that runs with other seeds are validated on the same points.
+        seed: random seed of the choice. It is not the run's seed, so that runs with different seeds have the
+            same validation points.
     """
 
     fraction: float = 0.05
@@ -71,18 +72,20 @@ class Validation:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Fit a recipe on a data set, score the test points, and store the evidence.
+    """Fits a recipe on a dataset, scores the test points, and writes the results into a run folder.
 
     Attributes:
-        data: the data set.
+        data: the dataset.
         recipe: the method.
-        validation: which training points are held out.
-        seed: of everything random.
-        num_threads: of torch and numba. Sums, and so the last bits of a result, depend on it.
-        artifacts: folder of stage outputs, shared by runs: what is there already is not computed again.
+        validation: which training points to hold out.
+        seed: random seed for the whole run.
+        num_threads: number of threads of torch and numba. The order of sums depends on it, and thus the last
+            bits of a result.
+        artifacts: folder of the artifact store. Runs share it, and take from it the stages that they have in
+            common.
         folder: the run's own folder.
-        progress: how it is shown: bar, lines, quiet, or auto.
-        trainer: as of all stages: it says whether several processes run the recipe together.
+        progress: how to show progress: bar, lines, quiet, or auto.
+        trainer: builds the Trainer of all stages, which decides whether several processes run the recipe.
     """
 
     data: XCDataModule
@@ -104,24 +107,25 @@ class Run:
 
     @cached_property
     def processes(self) -> Processes:
-        """This process and those that run the recipe beside it."""
+        """The processes that run the recipe."""
         return Processes(self.trainer)
 
     def execute(self, origin: RunOrigin = UNKNOWN, report: Report = ignore) -> dict[str, dict[str, float]]:
         """Train, evaluate and write ``metrics.json``, ``predictions.npz``, ``run.json`` and ``stages/``.
 
         Args:
-            origin: who asked for it.
-            report: takes a stage's name and the rows of its curves so far, whenever there are more.
+            origin: the command that started the run.
+            report: called with a stage's name and all rows of its curves, after each epoch.
 
         Returns:
-            The metrics as fractions, of the validation and of the test points, if there are any. Nothing in
-            processes other than the first, which write nothing either.
+            The metrics of the validation points and of the test points, as fractions. If there are no test
+            points, they have no metrics. Processes other than the first return an empty result and write
+            nothing.
         """
         started = time.perf_counter()
         torch.set_num_threads(self.num_threads)
-        most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set at import
-        numba.set_num_threads(min(self.num_threads, most))
+        max_threads: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]  # set at import
+        numba.set_num_threads(min(self.num_threads, max_threads))
         if "labels" in self.data.statistics:
             self.recipe.check(self.data.statistics["labels"])
         if self.processes.is_first:
@@ -140,7 +144,7 @@ class Run:
         for name, artifact in store.used.items():
             artifact.link_into(Path(self.folder) / "stages" / name)
         self._write_provenance(data, store, origin, time.perf_counter() - started)
-        # The last file: a run folder with metrics.json is complete.
+        # This file comes last: a run folder with metrics.json is complete.
         content = json.dumps({"data": data.name, **metrics}, indent=1)
         write_atomically(Path(self.folder) / "metrics.json", content)
         return metrics
@@ -152,7 +156,7 @@ class Run:
             seed=self.seed,
             validation_fraction=self.validation.fraction,
             validation_seed=self.validation.seed,
-            watch=ProgressListener(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
+            listener=ProgressListener(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
         )
 
     def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:
@@ -167,7 +171,7 @@ class Run:
             "data": {
                 "name": data.name,
                 "fingerprint": data.fingerprint,
-                "truth": data.labels_fingerprint,
+                "labels": data.labels_fingerprint,
             },
             "command": origin.command,
             "overrides": origin.overrides,
@@ -182,7 +186,7 @@ class Run:
 
 
 def _scores(model: Model, split: Split) -> csr_array:
-    """Score points and take out what must not count as a prediction."""
+    """Score points, and remove the pairs that must not count as predictions."""
     return remove_pairs(model.score(split.features), split.filter_pairs)
 
 

@@ -1,4 +1,4 @@
-"""From a node of a config to what it describes."""
+"""Build the object that a node of a config describes."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from omegaconf import DictConfig
 from xcgraph.errors import UserError
 
 
-def build_node(node: DictConfig) -> Any:  # noqa: ANN401 - what the config says
-    """Build what one node of a composed config describes.
+def build_node(node: DictConfig) -> Any:  # noqa: ANN401 - any object that a config describes
+    """Build the object that one node of a composed config describes.
 
     Raises:
         UserError: a part refuses a value.

@@ -1,4 +1,4 @@
-"""The step at which a run diverged, taken again as often as one likes."""
+"""Repeat the training step at which a run diverged."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -10,27 +10,26 @@ import torch
 import yaml
 from torch import Tensor
 
-from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.errors import UserError
-from xcgraph.metrics.xc_metrics import XCMetrics
-from xcgraph.recipes.workspace import Keyed, Workspace
+from xcgraph.recipes.keyed import Keyed, Step
+from xcgraph.recipes.workspace import AnyTask, Training, Workspace
 from xcgraph.runs.folder import RunFolder
 from xcgraph.saved_runs.sources import ConfigSources
 from xcgraph.storage.artifacts import Artifact, ArtifactStore, content_key
-from xcgraph.tasks.task import AnyTask, Task
+from xcgraph.tasks.task import Task
 from xcgraph.training.divergence import DIVERGED, BadStep
 from xcgraph.training.stage import Stage
 
 
 @dataclass(frozen=True, kw_only=True)
 class Replay:
-    """A training step that can be taken again.
+    """A training step that can be repeated.
 
     Attributes:
-        name: of the stage.
-        stage: how it trains.
-        task: what it trains.
-        bad: the step.
+        name: name of the stage.
+        stage: how the stage trains.
+        task: the task that the stage trains.
+        bad: the diverged step.
     """
 
     name: str
@@ -39,83 +38,83 @@ class Replay:
     bad: BadStep
 
     def loss(self) -> Tensor:
-        """Compute the loss anew, from that step's weights, batch and random numbers; it has gradients."""
+        """Compute the loss from the step's weights, batch and random numbers; it can be differentiated."""
         self.task.load_state_dict(self.bad.weights)
         self.task.random_state = self.bad.random_state
         return self.stage.take_step(self.task, self.bad.batch)
 
 
 def replay(run: Path, trust: Sequence[str] = ()) -> Replay:
-    """Find the step at which a run diverged, and build again what was trained.
+    """Find the step at which a run diverged, and rebuild the task of its stage.
 
-    What the run had finished is taken from its artifacts; call it where the run was started, if its config
-    has relative paths.
+    Finished stages come from the run's artifact store. If the paths in the run's config are relative, call
+    this function in the folder where the run was started.
 
     Args:
-        run: the folder of the run that stopped.
-        trust: packages whose classes the run's config may name, beside those of xcgraph.
+        run: folder of the run that diverged.
+        trust: packages other than xcgraph whose classes the run's config may name.
 
     Raises:
-        UserError: the folder is no run's, or the run has no diverged step.
+        UserError: the folder is not the folder of a run, or the run has not diverged.
     """
     try:
         config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
         described = ConfigSources(trust, run).run(RunFolder(path=run, config=config, metrics={}, facts={}))
     except (OSError, TypeError, AttributeError, yaml.YAMLError) as error:
-        raise UserError(f"{run}: expected the folder of a run, found no config of one: {error}.") from error
+        raise UserError(
+            f"{run}: expected a run folder with a config.yaml, but cannot read it: {error}."
+        ) from error
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     torch.set_num_threads(described.num_threads)
-    work = _Replayed.of(
+    work = _ReplayedWorkspace.of(
         described.data.read(),
-        _Unfinished(Path(described.artifacts)),
+        _UnfinishedStore(Path(described.artifacts)),
         seed=described.seed,
         validation_fraction=described.validation.fraction,
         validation_seed=described.validation.seed,
     )
     try:
         described.recipe.fit(work)
-    except _Found as found:
+    except _FoundReplay as found:
         return found.replay
-    raise UserError(f"{run}: expected a run that diverged, found one that finished all of its trainings.")
+    raise UserError(f"{run}: expected a run that diverged, but all of its trainings have finished.")
 
 
-class _Found(Exception):  # noqa: N818 - it stops the recipe where it has come to the step
+class _FoundReplay(Exception):  # noqa: N818 - it ends the recipe when the step is found
     def __init__(self, replay: Replay) -> None:
         super().__init__()
         self.replay = replay
 
 
-class _Diverged(Exception):  # noqa: N818
+class _DivergedError(Exception):
     def __init__(self, file: Path) -> None:
         super().__init__()
         self.file = file
 
 
-class _Unfinished(ArtifactStore):
-    """A store that trains nothing: it gives what is finished, and looks into what is not."""
+class _UnfinishedStore(ArtifactStore):
+    """A store that trains nothing: it returns finished artifacts and finds the diverged one."""
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
         key = content_key({"name": name, **inputs})
         file = self.root / f"{name}-{key}.partial" / DIVERGED
         if file.exists():
-            raise _Diverged(file)
+            raise _DivergedError(file)
         if not (self.root / f"{name}-{key}").exists():
-            raise UserError(f"{name}: expected it finished or diverged, found neither in {self.root}.")
+            raise UserError(
+                f"{name}: expected a finished or a diverged training in {self.root}, found neither."
+            )
         return super().make(name, inputs, build)
 
 
-class _Replayed(Workspace):
-    def keep_task(
-        self,
-        name: str,
-        inputs: Mapping[str, Any],
-        stage: Stage,
-        build: Callable[[], AnyTask],
-        fit_on: tuple[AllLabelsDataset, AllLabelsDataset],
-        metrics: XCMetrics,
-    ) -> Keyed[AnyTask]:
+class _ReplayedWorkspace(Workspace):
+    """A workspace whose recipe stops at the training that diverged."""
+
+    def train_task(self, step: Step[Training[AnyTask]], stage: Stage) -> Keyed[AnyTask]:
         try:
-            return super().keep_task(name, inputs, stage, build, fit_on, metrics)
-        except _Diverged as diverged:
+            return super().train_task(step, stage)
+        except _DivergedError as diverged:
             bad = BadStep.load(diverged.file)
-            raise _Found(Replay(name=name, stage=stage, task=build(), bad=bad)) from None
+            raise _FoundReplay(
+                Replay(name=step.name, stage=stage, task=self.build_task(step).task, bad=bad)
+            ) from None

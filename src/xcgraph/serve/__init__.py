@@ -1,1 +1,1 @@
-"""Prediction over HTTP: requests that come together are answered together."""
+"""Predicts over HTTP: concurrent requests are batched, and a page lets people try the model."""

@@ -1,4 +1,4 @@
-"""Requests that come together are predicted together, in a thread beside the one that talks to clients."""
+"""Predicts concurrent requests in batches, in a thread beside the event loop."""
 
 import asyncio
 import contextlib
@@ -7,23 +7,23 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from xcgraph.predict.predictor import Predictor
-from xcgraph.predict.records import label_record, to_json
+from xcgraph.predict.records import point_record, to_json
 from xcgraph.serve.metrics import Metrics
 from xcgraph.serve.settings import ServeSettings
 
 
 class QueueFullError(Exception):
-    """So much waits that a request had better come again later."""
+    """The queue has no room for a request; the client should try again later."""
 
 
 @dataclass(frozen=True)
 class PendingRequest:
-    """What one request asks.
+    """A request for predictions.
 
     Attributes:
-        items: checked inputs of the predictor.
-        top_k: labels per input.
-        explain: whether to say how each score came to be.
+        items: inputs that the predictor has accepted.
+        top_k: maximum number of labels per input.
+        explain: whether to explain each score.
     """
 
     items: Sequence[object]
@@ -32,54 +32,55 @@ class PendingRequest:
 
     @property
     def size(self) -> int:
-        """The room that it takes in the queue: a question about nothing takes some, too."""
+        """The room that the request takes in the queue; even a request without inputs takes some."""
         return max(len(self.items), 1)
 
 
 @dataclass(frozen=True)
-class _Waiting:
-    question: PendingRequest
+class _QueuedRequest:
+    request: PendingRequest
     answer: asyncio.Future[bytes]
 
 
 class Batcher:
-    """A queue before a predictor.
+    """A queue in front of a predictor.
 
     Args:
-        predictor: is asked by one thread at a time.
+        predictor: the predictor; one thread at a time calls it.
         settings: sizes and times.
-        metrics: learns of the queue and of batches.
+        metrics: measurements of the queue and of batches.
 
     Attributes:
-        num_waiting: inputs in the queue.
+        num_waiting: number of inputs in the queue.
     """
 
     def __init__(self, predictor: Predictor, settings: ServeSettings, metrics: Metrics) -> None:
         self._predictor, self._settings, self._metrics = predictor, settings, metrics
-        self._queue: asyncio.Queue[_Waiting] = asyncio.Queue()
+        self._queue: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
         self.num_waiting = 0
 
-    async def ask(self, question: PendingRequest) -> bytes:
-        """Return the JSON of an answer.
+    async def ask(self, request: PendingRequest) -> bytes:
+        """Return the JSON of the answer.
 
         Raises:
-            QueueFullError: there is no room for the question.
-            TimeoutError: the answer took too long.
+            QueueFullError: the queue has no room for the request.
+            TimeoutError: the prediction took longer than the time limit.
         """
-        if self.num_waiting + question.size > self._settings.queue_size:
+        size = self._settings.queue_size
+        if self.num_waiting + request.size > size:
             raise QueueFullError(
-                f"expected room for {question.size} inputs in a queue of {self._settings.queue_size}, "
-                f"found {self.num_waiting} waiting; come again later."
+                f"The queue holds {size} inputs, of which {self.num_waiting} are taken; "
+                f"{request.size} more do not fit. Try again later."
             )
-        self._count(question.size)
-        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
-        self._queue.put_nowait(waiting)
+        self._count(request.size)
+        queued = _QueuedRequest(request, asyncio.get_running_loop().create_future())
+        self._queue.put_nowait(queued)
         async with asyncio.timeout(self._settings.time_limit):
-            return await waiting.answer
+            return await queued.answer
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Answer questions; at the end, first those that still wait."""
+        """Answer requests inside the context; on exit, first answer the requests in the queue."""
         with ThreadPoolExecutor(1, "predict") as thread:
             task = asyncio.create_task(self._answer_all(thread))
             try:
@@ -92,55 +93,55 @@ class Batcher:
         loop = asyncio.get_running_loop()
         while True:
             batch = await self._gather()
-            asked = [waiting for waiting in batch if not waiting.answer.done()]  # the others' time is up
+            # A request whose time limit has passed is done already.
+            open_requests = [queued for queued in batch if not queued.answer.done()]
+            requests = [queued.request for queued in open_requests]
             try:
-                answers = await loop.run_in_executor(thread, self._predict, [each.question for each in asked])
-            except Exception as error:  # a defect costs these requests, not the server
-                for waiting in asked:
-                    if not waiting.answer.done():
-                        waiting.answer.set_exception(error)
+                answers = await loop.run_in_executor(thread, self._predict, requests)
+            except Exception as error:  # a defect fails this batch, and the server goes on
+                for queued in open_requests:
+                    if not queued.answer.done():
+                        queued.answer.set_exception(error)
             else:
-                for waiting, answer in zip(asked, answers, strict=True):
-                    if not waiting.answer.done():
-                        waiting.answer.set_result(answer)
+                for queued, answer in zip(open_requests, answers, strict=True):
+                    if not queued.answer.done():
+                        queued.answer.set_result(answer)
             for _ in batch:
                 self._queue.task_done()
 
-    async def _gather(self) -> list[_Waiting]:
-        """Wait for a question, and for others a little longer; they stay in order."""
+    async def _gather(self) -> list[_QueuedRequest]:
+        """Wait for one request, then for more until the batch is full or ``gather_ms`` have passed."""
         batch = [await self._queue.get()]
-        size = batch[0].question.size
+        size = batch[0].request.size
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._settings.gather_ms / 1000):
                 while size < self._settings.batch_size:
                     batch.append(await self._queue.get())
-                    size += batch[-1].question.size
+                    size += batch[-1].request.size
         self._count(-size)
         return batch
 
-    def _predict(self, questions: Sequence[PendingRequest]) -> list[bytes]:
-        """Answer questions, those with and those without explanations in one go each."""
+    def _predict(self, requests: Sequence[PendingRequest]) -> list[bytes]:
+        """Answer requests with at most two predictions: one with and one without explanations."""
         answers: dict[int, bytes] = {}
         for explain in (False, True):
-            places = [place for place, each in enumerate(questions) if each.explain is explain]
-            if places:
-                found = self._predict_alike([questions[place] for place in places], explain=explain)
-                answers |= dict(zip(places, found, strict=True))
-        return [answers[place] for place in range(len(questions))]
+            positions = [position for position, each in enumerate(requests) if each.explain is explain]
+            if positions:
+                found = self._predict_same([requests[position] for position in positions], explain=explain)
+                answers |= dict(zip(positions, found, strict=True))
+        return [answers[position] for position in range(len(requests))]
 
-    def _predict_alike(self, questions: Sequence[PendingRequest], *, explain: bool) -> list[bytes]:
-        items = [item for question in questions for item in question.items]
+    def _predict_same(self, requests: Sequence[PendingRequest], *, explain: bool) -> list[bytes]:
+        """Answer requests that agree on ``explain`` with one prediction."""
+        items = [item for request in requests for item in request.items]
         self._metrics.batches.observe(len(items))
-        top_k = max(question.top_k for question in questions)
-        found = self._predictor.predict(items, top_k, explain=explain)
-        points = iter(found)
+        top_k = max(request.top_k for request in requests)
+        predictions = self._predictor.predict(items, top_k, explain=explain)
+        points = iter(range(len(items)))
         answers = []
-        for question in questions:
-            predictions = [
-                {"labels": [label_record(each, found.label_names) for each in next(points)[: question.top_k]]}
-                for _ in question.items
-            ]
-            answers.append(to_json({"predictions": predictions}).encode())
+        for request in requests:
+            records = [point_record(predictions, next(points), request.top_k) for _ in request.items]
+            answers.append(to_json({"predictions": records}).encode())
         return answers
 
     def _count(self, change: int) -> None:

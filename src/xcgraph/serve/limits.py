@@ -1,4 +1,4 @@
-"""Bodies that are too large, or do not come to their end."""
+"""Refuses request bodies that are too large or arrive too slowly."""
 
 import asyncio
 import time
@@ -11,12 +11,12 @@ from xcgraph.serve.settings import ServeSettings
 
 
 class LimitedBodies:
-    """Middleware that bounds the bytes of a request's body and the time that it takes to arrive.
+    """Middleware that limits the size of a request body and the time until it has arrived.
 
-    Starlette's own limit answers some of these requests in plain text, and has none of time.
+    Starlette's own limit answers some of these requests in plain text, and does not limit the time.
 
     Args:
-        app: what reads the body; reading raises an HTTPException, 413 or 408, beyond a limit.
+        app: application that reads the body; beyond a limit, reading raises HTTPException 413 or 408.
         settings: the limits.
     """
 
@@ -38,16 +38,16 @@ class _LimitedReceive:
         self._size, self._seconds, self._complete = 0, 0.0, False
 
     async def __call__(self) -> Message:
-        if self._complete:  # what comes then is the end of the connection
+        if self._complete:  # the next message is the end of the connection
             return await self._receive()
         self._check_size(self._announced)
         started = time.monotonic()
         try:
             message = await asyncio.wait_for(self._receive(), self._settings.time_limit - self._seconds)
         except TimeoutError:
-            limit = f"{self._settings.time_limit:g} seconds"
-            expected = f"expected a body within {limit}, found none, or a part of it."
-            raise HTTPException(408, expected, {"Connection": "close"}) from None
+            limit = f"{self._settings.time_limit:g} s"
+            sentence = f"The body did not arrive completely within the time limit, {limit}."
+            raise HTTPException(408, sentence, {"Connection": "close"}) from None
         self._seconds += time.monotonic() - started
         self._size += len(message.get("body", b""))
         self._check_size(self._size)
@@ -55,6 +55,6 @@ class _LimitedReceive:
         return message
 
     def _check_size(self, size: int) -> None:
-        most = self._settings.max_body_bytes
-        if size > most:
-            raise HTTPException(413, f"expected a body of at most {most} bytes, found a longer one.")
+        limit = self._settings.max_body_bytes
+        if size > limit:
+            raise HTTPException(413, f"body: expected at most {limit} bytes, found more.")

@@ -1,4 +1,4 @@
-"""What a server tells Prometheus of itself."""
+"""Measures the server for Prometheus."""
 
 import time
 from collections.abc import Collection
@@ -9,18 +9,18 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _POINTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _OTHER_PATH = "other"
-_NO_ANSWER = 499  # nginx's status of a request whose client went away
+_NO_ANSWER = 499  # the status that nginx logs if the client closes the connection
 
 
 class Metrics:
-    """The measurements of one app, apart from those of other apps in the process.
+    """The measurements of one application; another application in the same process has its own.
 
     Attributes:
-        registry: all of them, and those of the process.
-        requests: by path and status.
-        seconds: from a request's first line to the end of its answer, by path.
-        batches: inputs that were predicted together.
-        waiting: inputs in the queue.
+        registry: registry with all measurements below, and with memory and CPU time of the process.
+        requests: number of requests by path and status.
+        seconds: time from the first line of a request to the end of its answer, by path.
+        batches: number of inputs per batch.
+        waiting: number of inputs in the queue.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class Metrics:
         )
         self.seconds = Histogram(
             "xcgraph_request_seconds",
-            "Seconds from a request's first line to the end of its answer.",
+            "Seconds from the first line of a request to the end of its answer.",
             ("path",),
             buckets=_SECONDS,
             registry=self.registry,
         )
         self.batches = Histogram(
             "xcgraph_batch_inputs",
-            "Inputs that were predicted together.",
+            "Inputs per batch.",
             buckets=_POINTS,
             registry=self.registry,
         )
@@ -46,12 +46,13 @@ class Metrics:
 
 
 class MeasuredApp:
-    """Middleware that counts requests and takes their time.
+    """Middleware that counts and times requests.
 
     Args:
-        app: what answers them.
-        metrics: where they are counted.
-        paths: those that have a line of their own; a stranger's paths would make lines without end.
+        app: application that answers the requests.
+        metrics: measurements to update.
+        paths: paths that are counted by name. All others share one name, because clients could send any
+            number of paths.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, paths: Collection[str]) -> None:
@@ -64,14 +65,14 @@ class MeasuredApp:
             return
         status, started = _NO_ANSWER, time.perf_counter()
 
-        async def noting_send(message: Message) -> None:
+        async def send_and_note(message: Message) -> None:
             nonlocal status
             status = message.get("status", status)
             await send(message)
 
         path = scope["path"] if scope["path"] in self._paths else _OTHER_PATH
         try:
-            await self._app(scope, receive, noting_send)
+            await self._app(scope, receive, send_and_note)
         finally:
             self._metrics.requests.labels(path, str(status)).inc()
             self._metrics.seconds.labels(path).observe(time.perf_counter() - started)

@@ -1,4 +1,4 @@
-"""Requests and answers as the OpenAPI page describes them; a request is also checked by this."""
+"""Models of requests and answers: FastAPI checks requests with them and describes both in OpenAPI."""
 
 from typing import Annotated, Any
 
@@ -8,102 +8,122 @@ from pydantic_core import PydanticCustomError
 
 from xcgraph.errors import UserError
 from xcgraph.predict.predictor import Predictor
-from xcgraph.predict.records import GIVEN, read_record
+from xcgraph.predict.records import INPUT_KEYS, read_record
 from xcgraph.serve.settings import ServeSettings
 
-_TOP_K = 5
+_DEFAULT_TOP_K = 5
 _WEIGHT = {"type": "number", "minimum": -1e6, "maximum": 1e6}
 
 
 class AnyRequest(BaseModel):
-    """What all requests for predictions have; :func:`request_model` narrows it to one model's.
+    """The request of a prediction from any model; :func:`request_model` narrows it to one model.
 
     Attributes:
-        inputs: texts, or weights by name or by column, as the predictor takes them.
-        top_k: labels per input.
-        explain: whether to say how each score came to be.
+        inputs: texts, or weights by name or by column, as the predictor reads them.
+        top_k: maximum number of labels per input.
+        explain: whether to explain each score.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     inputs: list[object]
     top_k: int
-    explain: bool = Field(default=False, description="Whether to say how each score came to be.")
+    explain: bool = Field(default=False, description="Whether to explain each score.")
 
 
 class Neighbour(BaseModel):
-    """A label, or meta-label, that shared its score: mix · score · weight."""
+    """A label or meta-label whose score contributed to the score of another one."""
 
     label: int
-    weight: float
-    score: float
-    adds: float
-    name: str | None = Field(default=None, description="Left out where there is none.")
+    weight: float = Field(description="Weight of the edge in the label graph.")
+    score: float = Field(description="Score of the neighbour itself.")
+    adds: float = Field(description="Contribution of the neighbour: mix · score · weight.")
+    name: str | None = Field(default=None, description="Missing if the neighbour has no name.")
 
 
 class Score(BaseModel):
-    """A score through the graph: what was kept of its own and what neighbours added, the most first."""
+    """A score before and after the label graph: ``score`` is ``kept`` plus ``adds`` of all neighbours."""
 
-    own: float
-    kept: float
-    score: float
-    neighbours: list[Neighbour]
+    own: float = Field(description="Score before the graph.")
+    kept: float = Field(description="Contribution of the own score to the result.")
+    score: float = Field(description="Score after the graph.")
+    neighbours: list[Neighbour] = Field(description="Largest contributions, in descending order.")
 
 
 class Tree(BaseModel):
-    """How one tree came to a label's score."""
+    """How one tree computed the score of a label."""
 
-    meta_label: int | None = Field(description="The cluster that brought the label in.")
-    rank: int | None = Field(description="Its place in the beam, from 0.")
-    meta: Score | None
-    probability: float | None
-    score: Score
-    views: dict[str, float] = Field(description="How the fusion weighs the label's views.")
+    meta_label: int | None = Field(description="Cluster through which the tree found the label.")
+    rank: int | None = Field(description="Rank of the cluster in the beam, from 0.")
+    meta: Score | None = Field(description="Score of the cluster.")
+    probability: float | None = Field(description="Probability of the label, given its cluster.")
+    score: Score = Field(description="Score of the label.")
+    views: dict[str, float] = Field(description="Weight of each view of the label in the fusion, by name.")
 
 
 class Label(BaseModel):
-    """A label of an input."""
+    """One label of an input."""
 
-    label: int = Field(description="Its number: its column in the data set.")
-    name: str | None
+    label: int = Field(description="Number of the label, which is its column in the dataset.")
+    name: str | None = Field(description="Null if the dataset has no label names.")
     score: float
-    trees: list[Tree] | None = Field(default=None, description="Only of explanations.")
+    trees: list[Tree] | None = Field(default=None, description="Explanation by each tree; only if requested.")
 
 
 class Prediction(BaseModel):
-    """The labels of an input, best first."""
+    """The labels of one input."""
 
-    labels: list[Label]
+    known: bool = Field(
+        description="Whether the input has a token that the model knows. If not, the labels come from the "
+        "priors of the model alone."
+    )
+    labels: list[Label] = Field(description="Best label first.")
 
 
 class PredictAnswer(BaseModel):
-    """One prediction per input, in their order."""
+    """One prediction per input, in the order of the inputs."""
 
     predictions: list[Prediction]
 
 
 class Health(BaseModel):
-    """What is served."""
+    """The state of the server and its model."""
 
-    status: str
-    version: str = Field(description="Of xcgraph.")
-    data: str = Field(description="The data set that the model was trained on.")
-    labels: int
-    tokens: int
-    trees: int
-    top_k: int = Field(description="The most labels that an input can get.")
-    reads_text: bool
-    waiting_inputs: int
+    status: str = Field(description="Always ok: a server that does not answer is not.")
+    version: str = Field(description="Version of xcgraph.")
+    data: str = Field(description="Name of the dataset that the model was trained on.")
+    labels: int = Field(description="Number of labels.")
+    tokens: int = Field(description="Number of tokens in the vocabulary.")
+    trees: int = Field(description="Number of trees.")
+    top_k: int = Field(description="Maximum number of labels of an input.")
+    reads_text: bool = Field(description="Whether inputs may be texts.")
+    needs_token: bool = Field(description="Whether requests need a bearer token.")
+    waiting_inputs: int = Field(description="Number of inputs in the queue.")
+
+
+class NamedLabel(BaseModel):
+    """A label of the model."""
+
+    label: int = Field(description="Number of the label, which is its column in the dataset.")
+    name: str | None = Field(description="Null if the dataset has no label names.")
+
+
+class LabelPage(BaseModel):
+    """A part of the list of labels."""
+
+    total: int = Field(description="Number of labels of the model.")
+    next_offset: int | None = Field(description="Offset of the next page; null after the last label.")
+    labels: list[NamedLabel]
 
 
 class Failure(BaseModel):
-    """One sentence: what was expected and what was found."""
+    """The reason why a request was refused."""
 
-    error: str
+    error: str = Field(description="What was expected, and what was found.")
 
 
 def request_model(predictor: Predictor, settings: ServeSettings) -> type[AnyRequest]:
-    """Narrow requests to what a model can read and keeps, and to what the settings allow."""
+    """Return the request class for one model: the inputs that it reads, within the limits of the settings."""
 
     def read(record: object) -> object:
         try:
@@ -113,33 +133,36 @@ def request_model(predictor: Predictor, settings: ServeSettings) -> type[AnyRequ
             raise PydanticCustomError("input", "{sentence}", {"sentence": str(error)}) from None
         return item
 
-    kept = predictor.model.top_k
+    max_top_k = predictor.model.top_k
     checked = Annotated[object, PlainValidator(read), WithJsonSchema(_input_schema(predictor))]
     explains: JsonDict = {"properties": {"explain": {"const": True}}, "required": ["explain"]}
     fewer: JsonDict = {"properties": {"inputs": {"maxItems": settings.max_explained}}}
 
     class PredictRequest(AnyRequest):
-        """Inputs, and what is wanted of them."""
+        """Inputs to label."""
 
         model_config = ConfigDict(json_schema_extra={"if": explains, "then": fewer})
 
         inputs: list[checked] = Field(max_length=settings.max_inputs)
         top_k: Annotated[int, BeforeValidator(_whole)] = Field(
-            default=min(_TOP_K, kept), ge=1, le=kept, description="Labels per input."
+            default=min(_DEFAULT_TOP_K, max_top_k),
+            ge=1,
+            le=max_top_k,
+            description="Maximum labels per input.",
         )
 
     return PredictRequest
 
 
 def _whole(value: object) -> object:
-    """Take 5.0 for 5, which JSON does not tell apart."""
+    """Turn 5.0 into 5: JSON has one kind of number."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _input_schema(predictor: Predictor) -> dict[str, Any]:
-    """Describe an input: a text where the model reads text, names of tokens where it has a vocabulary."""
+    """Return the schema of an input: texts only if the model reads text, names only with a vocabulary."""
     model = predictor.model
-    columns = {"pattern": f"^({numbers_below(model.num_tokens)})$", "description": "Columns of tokens."}
+    columns = {"pattern": f"^({numbers_below(model.num_tokens)})$", "description": "Token columns."}
     weights = {"type": "object", "additionalProperties": _WEIGHT}
     choices = [_object("features", {**weights, "propertyNames": columns})]
     if model.vocabulary:
@@ -150,13 +173,13 @@ def _input_schema(predictor: Predictor) -> dict[str, Any]:
 
 
 def _object(name: str, value: dict[str, Any]) -> dict[str, Any]:
-    """Describe an object that has this and none of the others; what else it has counts for nothing."""
-    properties = {other: value if other == name else False for other in GIVEN}
+    """Return the schema of an object with one input key and not the others; further keys are ignored."""
+    properties = {other: value if other == name else False for other in INPUT_KEYS}
     return {"type": "object", "properties": properties, "required": [name]}
 
 
 def numbers_below(limit: int) -> str:
-    """Return a regular expression of the whole numbers from 0 to limit − 1, without leading zeros."""
+    """Return a regular expression for the whole numbers from 0 to limit − 1, without leading zeros."""
     last = str(limit - 1)
     shorter = ["0", *(f"[1-9][0-9]{{{rest}}}" for rest in range(len(last) - 1))]
     below = [

@@ -1,4 +1,4 @@
-"""What a stage leaves behind, stored under a key of all that went into it."""
+"""Store the outputs of stages in folders whose names are hashes of all inputs."""
 
 import functools
 import hashlib
@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from scipy.sparse import csr_array, save_npz
 
 from xcgraph import __version__
 from xcgraph.errors import UserError
+from xcgraph.identity import is_keyed, public_name
 from xcgraph.memory import peak_memory_mib
 from xcgraph.storage.atomic_files import atomic_write
 from xcgraph.storage.locks import Lease, one_at_a_time
@@ -27,11 +27,9 @@ from xcgraph.storage.safe_files import inside, open_regular, read_json
 
 _log = logging.getLogger(__name__)
 
-# Raise it when the meaning of stored files changes, so that nothing old is taken for new.
-_FORMAT = 2
+# Raise this number when the meaning of stored files changes: all keys change, and old files are not reused.
+_FORMAT = 3
 _MANIFEST = "manifest.json"
-# Metadata of a dataclass field that no result depends on, such as a number of processes.
-UNKEYED = MappingProxyType({"keyed": False})
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,9 @@ class Artifact:
     """A finished folder of files.
 
     Attributes:
-        folder: where they are.
-        key: of everything that went into them.
-        made: whether this process has made them; else they were there.
+        folder: the folder.
+        key: hash of all inputs.
+        made: whether this process built the artifact; otherwise it was already in the store.
     """
 
     folder: Path
@@ -53,16 +51,17 @@ class Artifact:
         return self.folder / name
 
     def cost(self) -> dict[str, float]:
-        """Return what making it took: ``seconds``, and ``peak_memory_mib`` of the process by then.
+        """Return the cost of the build: ``seconds``, and ``peak_memory_mib`` of the process at its end.
 
-        Empty for an artifact from before costs were noted. After an interruption, the last go alone counts.
+        Old artifacts have no costs: the result is empty. If the build was interrupted and resumed, the costs
+        are those of the last attempt.
         """
         manifest = read_json(self.path(_MANIFEST))
         cost: dict[str, float] = manifest.get("cost", {})
         return cost
 
     def link_into(self, folder: Path) -> None:
-        """Show its files in another folder too: as hard links where the disk allows, else as copies."""
+        """Link the files into another folder; copy them if the disk has no hard links."""
         folder.mkdir(parents=True, exist_ok=True)
         for source in self.folder.iterdir():
             target = folder / source.name
@@ -76,18 +75,18 @@ class Artifact:
 class ArtifactStore:
     """A folder of artifacts that any number of runs share.
 
-    An artifact is built under a temporary name and renamed when complete; its manifest with the checksums
-    of all files is written last. A build that was interrupted finds its unfinished folder again and may go
-    on in it; a folder whose files do not match its manifest is built anew.
+    The store builds an artifact under a temporary name, writes a manifest with the checksums of all files,
+    and then renames the folder. After an interruption, the next build gets the unfinished folder and can
+    continue there. If the files of an artifact do not match its manifest, the store builds it again.
 
     Args:
-        root: the folder; made if it does not exist.
+        root: folder of the artifacts; created if it does not exist.
 
     Attributes:
-        used: by name, the artifacts that :meth:`make` has returned.
+        used: the artifacts that :meth:`make` has returned so far, by name.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder is not writable.
     """
 
     def __init__(self, root: Path) -> None:
@@ -95,22 +94,21 @@ class ArtifactStore:
         self.used: dict[str, Artifact] = {}
         try:
             root.mkdir(parents=True, exist_ok=True)
-            # Without a name, which a kill could leave and another machine's process could have, too.
+            # A named test file could survive a kill, or collide with one from another machine.
             tempfile.TemporaryFile(dir=root).close()
         except OSError as error:
             raise UserError(
-                f"Cannot write to the artifact folder {root} ({error.strerror}): "
-                "choose another with paths.artifacts=FOLDER."
+                f"Cannot write to the artifact folder {root} ({error.strerror}): choose another one with "
+                "paths.artifacts=FOLDER."
             ) from error
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        """Return the artifact with these inputs, building it if it is not there yet.
+        """Return the artifact with these inputs; build it if the store does not have it.
 
         Args:
-            name: what it is, for people who look into the folder.
-            inputs: everything that its content depends on; see :func:`describe` for what may be in it.
-            build: writes the files into the folder it is given, which may hold what an interrupted build
-                left there.
+            name: name of the artifact; its folder is named ``NAME-KEY``.
+            inputs: everything that the files depend on, of the types that :func:`describe` takes.
+            build: writes the files into a folder. The folder may contain files of an interrupted build.
         """
         key = content_key({"name": name, **inputs})
         final = self.root / f"{name}-{key}"
@@ -122,36 +120,36 @@ class ArtifactStore:
         return self.used[name]
 
     def make_together(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        """As :meth:`make`, for a build in which all processes of a group take part; here there is one."""
+        """Return the artifact as :meth:`make` does; in a group of processes, all of them run ``build``."""
         return self.make(name, inputs, build)
 
-    def _build(self, final: Path, inputs: Any, build: Callable[[Path], None], lease: Lease) -> None:  # noqa: ANN401
+    def _build(self, final: Path, inputs: Any, build: Callable[[Path], None], lease: Lease) -> None:  # noqa: ANN401 - JSON
         (work := final.with_name(f"{final.name}.partial")).mkdir(exist_ok=True)
-        for draft in work.glob(".*"):  # half-written, and nobody's any more
+        for draft in work.glob(".*"):  # incomplete files of a killed process
             draft.unlink()
         started = time.perf_counter()
         build(work)
         cost = {"seconds": round(time.perf_counter() - started, 3), "peak_memory_mib": peak_memory_mib()}
-        lease.check()  # else another has gone on in this folder
+        lease.check()  # another process may have taken over this folder
         _write_manifest(work, inputs, cost)
         work.replace(final)
         sync_file(self.root)
 
 
 def content_key(inputs: Mapping[str, Any]) -> str:
-    """Hash a description to 16 hexadecimal digits."""
+    """Hash inputs to 16 hexadecimal digits; see :func:`describe` for the types that they may have."""
     text = json.dumps({"format": _FORMAT, "version": __version__, **describe(inputs)}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever JSON can hold
-    """Turn a configuration object into plain JSON values that say the same.
+def describe(value: Any) -> Any:  # noqa: ANN401 - any value that has a JSON form, and that form
+    """Turn a configuration object into plain JSON values.
 
-    Dataclasses and partials become their qualified name with their fields, but for those that are
-    ``UNKEYED``, or arguments.
+    A dataclass becomes its :func:`~xcgraph.identity.public_name` with its fields, except those with the
+    metadata ``UNKEYED``. A partial becomes the name of its function with its arguments.
 
     Raises:
-        TypeError: the value has no description that would be the same in another process.
+        TypeError: no description of the value would be the same in another process.
     """
     if isinstance(value, bool | int | float | str | None):
         return value
@@ -160,44 +158,49 @@ def describe(value: Any) -> Any:  # noqa: ANN401 - it takes and gives whatever J
     if isinstance(value, list | tuple):
         return [describe(part) for part in value]
     if isinstance(value, functools.partial):
-        return {"call": _qualified_name(value.func), "args": describe(value.args), **describe(value.keywords)}
+        return {"call": _name_of(value.func), "args": describe(value.args), **describe(value.keywords)}
     if is_dataclass(value) and not isinstance(value, type):
-        keyed = (part.name for part in fields(value) if part.metadata.get("keyed", True))
+        keyed = (part.name for part in fields(value) if is_keyed(part.metadata))
         parts = {name: getattr(value, name) for name in keyed}
-        return {"call": _qualified_name(type(value)), **describe(parts)}
+        return {"call": _name_of(type(value)), **describe(parts)}
     if callable(value):
-        return {"call": _qualified_name(value)}
+        return {"call": _name_of(value)}
     raise TypeError(f"Cannot describe a {type(value).__name__} for an artifact's key.")
 
 
 def save_arrays(path: Path, **arrays: np.ndarray) -> None:
-    """Write named arrays, for :func:`xcgraph.storage.npz.load_arrays` (no pickle, not compressed)."""
+    """Write named arrays without pickle and without compression; ``npz.load_arrays`` reads them."""
     for name, array in arrays.items():
         if array.dtype.hasobject:
             raise TypeError(f"Array {name} holds Python objects.")
-    named: dict[str, Any] = arrays  # before numpy 2.2, allow_pickle would be stored as one more of them
+    named: dict[str, Any] = arrays  # numpy before 2.2 would store an argument allow_pickle as an array
     with atomic_write(path) as file:
         np.savez(file, **named)
 
 
 def save_csr(path: Path, matrix: csr_array) -> None:
-    """Write a sparse matrix as :func:`xcgraph.storage.npz.load_csr` and :func:`scipy.sparse.load_npz` read it."""
+    """Write a sparse matrix; ``npz.load_csr`` and :func:`scipy.sparse.load_npz` read it."""
     with atomic_write(path) as file:
         save_npz(file, matrix, compressed=False)
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader finds the old content or the new, never half of it."""
+    """Replace a text file in one step: a reader finds the old content or the new, never a part."""
     with atomic_write(path) as file:
         file.write(text.encode())
 
 
-def _qualified_name(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind
-    """Name a class or function; lambdas share one name, and a bound method's tells nothing of its object."""
+def _name_of(thing: Any) -> str:  # noqa: ANN401 - a class or function of any kind
+    """Return the public name of a class or function.
+
+    Raises:
+        TypeError: the name does not identify it. All lambdas have one name, and the name of a bound method
+            does not include the values of its object.
+    """
     name: str = getattr(thing, "__qualname__", "<>")
     if "<" in name or (inspect.ismethod(thing) and not inspect.isclass(thing.__self__)):
         raise TypeError(f"Cannot describe a {type(thing).__name__} without a name for an artifact's key.")
-    return f"{thing.__module__}.{name}"
+    return public_name(thing)
 
 
 def _write_manifest(folder: Path, inputs: Any, cost: Mapping[str, float]) -> None:  # noqa: ANN401 - JSON
@@ -211,28 +214,28 @@ def _write_manifest(folder: Path, inputs: Any, cost: Mapping[str, float]) -> Non
 
 
 def _is_intact(folder: Path) -> bool:
-    """Check a finished artifact; move a damaged one out of the way."""
+    """Return whether an artifact exists and matches its checksums; remove a damaged one."""
     if not folder.exists():
         return False
     try:
         sums = read_json(folder / _MANIFEST)["files"]
         intact = all(checksum(inside(folder, name)) == found for name, found in sums.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # the manifest may hold anything
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):  # a damaged manifest may be any JSON
         intact = False
     if not intact:
-        _log.warning("%s does not match its checksums: building it anew.", folder)
+        _log.warning("%s does not match its checksums: building it again.", folder)
         shutil.rmtree(folder)
     return intact
 
 
 def checksum(path: Path) -> str:
-    """Return the SHA-256 of a file; raises OSError if there is none, or something else."""
+    """Return the SHA-256 of a regular file; raise an OSError if there is none."""
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sync_file(path: Path) -> None:
-    """Wait until a file is on the disk."""
+    """Wait until the disk has all of a file or folder."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

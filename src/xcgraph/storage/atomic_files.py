@@ -1,4 +1,4 @@
-"""Files that are whole or absent."""
+"""Write files atomically: a file is complete or absent."""
 
 import contextlib
 import os
@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 @contextlib.contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a draft beside a file; it takes the file's name when all of it is on the disk.
+    """Open a draft in the folder of a file, and rename it to the file when all of it is on the disk.
 
-    A reader finds the old file or the new one, never half of it. A draft that fails is removed; one of a
-    process that was killed stays until :func:`remove_drafts`.
+    A reader finds the old file or the new one, never a part. A draft is removed after an error; the draft of
+    a killed process stays until :func:`remove_drafts`.
 
     Raises:
-        OSError: it cannot be written; it names the file.
+        OSError: the file cannot be written; the error names the file.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -25,13 +25,13 @@ def atomic_write(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         draft.replace(path)
     finally:
-        with contextlib.suppress(OSError):  # else a disk that is read-only would be said twice
+        with contextlib.suppress(OSError):  # a read-only disk raises a second error here
             draft.unlink()
 
 
 @contextlib.contextmanager
 def publish(path: Path) -> Iterator[None]:
-    """Let an OSError of writing, which names no file, name this one."""
+    """Add the file name to an OSError without one, such as a write error."""
     try:
         yield
     except OSError as error:
@@ -41,7 +41,7 @@ def publish(path: Path) -> Iterator[None]:
 
 
 def remove_drafts(folder: Path) -> None:
-    """Remove the drafts in a folder that processes which were killed have left."""
+    """Remove the drafts of killed processes from a folder."""
     for draft in folder.glob(".*.*"):
         process = draft.suffix.removeprefix(".")
         if process.isdecimal() and not _is_running(int(process)):
@@ -53,6 +53,6 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except (PermissionError, OverflowError):  # somebody else's; or no process at all
+    except (PermissionError, OverflowError):  # a process of another user, or a number too large for a process
         return True
     return True

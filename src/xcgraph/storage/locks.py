@@ -1,4 +1,4 @@
-"""Locks between processes, also of several machines that share a folder: files with a lease."""
+"""Locks between processes of one or more machines that share a folder: lock files with a lease."""
 
 import contextlib
 import fcntl
@@ -19,11 +19,11 @@ from xcgraph.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-# A holder shows that it lives by touching its lock. Compiled loops keep the interpreter, and so the thread
-# that does it, busy for minutes: the lease must be longer than these.
+# A holder touches its lock file to show that it is alive. Compiled loops block the interpreter, and thus the
+# thread that touches the file, for minutes: the lease must be longer.
 LEASE_SECONDS = 600.0
 _TOUCHES_PER_LEASE = 10
-_MISSED_TOUCHES = 2  # after so many, a holder is watched before it is said to live
+_MISSED_TOUCHES = 2  # after this many, a holder is observed before it counts as alive
 _POLL_SECONDS = 0.2
 _EMPTY_SECONDS = 1.0
 
@@ -33,7 +33,7 @@ class HeldError(Exception):
 
 
 def machine() -> str:
-    """Tell this machine, up to its next start, from others that share a folder with it."""
+    """Return an identifier of this machine, which changes when the machine restarts."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
     except OSError:
@@ -42,20 +42,20 @@ def machine() -> str:
 
 @contextlib.contextmanager
 def one_at_a_time(lock: Path, *, wait: bool = True, lease: float | None = None) -> Iterator["Lease"]:
-    """Hold a lock, which no two processes do at a time, on one machine or on several.
+    """Hold a lock that only one process can hold at a time, on one machine or on several.
 
-    The lock is a file that appears whole or not at all. On the holder's machine the system knows whether it
-    lives; on another it is taken for dead if its file was not touched for the length of a lease, by the clock
-    of the one that waits. A lock of a dead holder is taken over.
+    The lock is a file that is created atomically. On the machine of the holder, the operating system knows
+    whether the holder is alive. On another machine, the holder counts as dead if nobody has touched its file
+    for the length of a lease, by the clock of the waiting process. A dead holder's lock is taken over.
 
     Args:
-        lock: the file; its folder must exist, on a file system that links files and renames them atomically.
-        wait: whether to wait for a holder that lives; one of another machine that has given no sign of life
-            for some time is watched in any case, until it gives one or the lease is over.
-        lease: seconds; ``LEASE_SECONDS`` if None.
+        lock: the lock file. Its folder must exist, and its file system must link and rename atomically.
+        wait: whether to wait for a holder that is alive. If a holder on another machine has been silent for
+            some time, this function observes it in either case, until it touches its file or the lease ends.
+        lease: length of the lease in seconds; ``LEASE_SECONDS`` if None.
 
     Raises:
-        HeldError: another that lives holds it and ``wait`` is false; the message says who.
+        HeldError: another process holds the lock, and ``wait`` is false; the message names the process.
     """
     lease = LEASE_SECONDS if lease is None else lease
     held = _acquire(lock, wait, lease)
@@ -74,10 +74,10 @@ class Lease:
     """A lock that this process holds.
 
     Attributes:
-        lock: the file.
-        token: of this holder alone.
-        handle: the open file, locked for the processes of this machine.
-        released: ends its renewal.
+        lock: the lock file.
+        token: unique token of this holder.
+        handle: handle of the open file, which has a system lock for processes of this machine.
+        released: event that ends the renewal.
     """
 
     lock: Path
@@ -86,25 +86,25 @@ class Lease:
     released: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
-        """Make sure that the lock is still held.
+        """Check that this process still holds the lock.
 
         Raises:
-            UserError: another has taken it over.
+            UserError: another process has taken over the lock.
         """
         if _read(self.lock).get("token") != self.token:
             raise UserError(
-                f"Another process has taken over {self.lock.stem}, for this one gave no sign of life for a "
-                "whole lease: give the same command again to take what the other makes."
+                f"Another process has taken over {self.lock.stem}, because this one was silent for a whole "
+                "lease; repeat the command to use the result of the other process."
             )
 
     def renew(self, every: float) -> None:
-        """Touch the file until it is released; one that was taken over is another file by then."""
+        """Touch the file until the release. After a takeover, the handle is of the old file."""
         while not self.released.wait(every):
             with contextlib.suppress(OSError):
                 os.utime(self.handle)
 
     def release(self) -> None:
-        """Remove the file, unless another has taken it over."""
+        """Remove the file, unless another process has taken it over."""
         with _claimed(self.lock, self.token) as claimed:
             if claimed:
                 self.lock.unlink(missing_ok=True)
@@ -114,52 +114,52 @@ class Lease:
 def _acquire(lock: Path, wait: bool, lease: float) -> Lease:
     _remove_drafts(lock)
     seen: tuple[str, int] | None = None
-    since, moves, told = time.monotonic(), False, False
+    since, touches, logged = time.monotonic(), False, False
     while (held := _create(lock)) is None:
         holder, touched = _read(lock), _touched(lock)
-        if touched == 0:  # it is gone
+        if touched == 0:  # the file no longer exists
             continue
         token = str(holder.get("token"))
         if (token, touched) != seen:
-            moves = seen is not None
+            touches = seen is not None
             seen, since = (token, touched), time.monotonic()
         locked = _is_locked(lock) if holder.get("machine") == machine() else None
-        if not _lives(holder, locked, time.monotonic() - since, lease):
+        if not _is_alive(holder, locked, time.monotonic() - since, lease):
             with _claimed(lock, token) as claimed:
                 held = _create(lock, replace=True) if claimed else None
             if held is not None:
                 break
         elif holder:
             who = f"process {holder.get('process')} on {holder.get('host')}"
-            lately = time.time() - touched / 1e9 < _MISSED_TOUCHES * lease / _TOUCHES_PER_LEASE
-            if not wait and (locked or moves or lately):
+            recently = time.time() - touched / 1e9 < _MISSED_TOUCHES * lease / _TOUCHES_PER_LEASE
+            if not wait and (locked or touches or recently):
                 raise HeldError(who)
-            if not told:
+            if not logged:
                 _log.info("Waiting for another process that builds %s: %s.", lock.stem, who)
-                told = True
+                logged = True
         time.sleep(_POLL_SECONDS)
     return held
 
 
 def _remove_drafts(lock: Path) -> None:
-    """Remove the drafts of processes that were killed before their lock had its name.
+    """Remove the drafts of processes that were killed before they renamed their draft.
 
-    One that another process has just opened, and not locked yet, may go with them: it makes another.
+    This may also remove a draft that another process has opened but not locked; it then creates another one.
     """
     for draft in lock.parent.glob(f".{glob.escape(lock.name)}.{'[0-9a-f]' * 32}"):
         if _is_locked(draft) is False:
             draft.unlink(missing_ok=True)
 
 
-def _lives(holder: Mapping[str, object], locked: bool | None, unchanged: float, lease: float) -> bool:
-    """Say whether a holder lives, whose lock has been as it is for so many seconds."""
-    if not holder:  # about to be written, or of an older version
+def _is_alive(holder: Mapping[str, object], locked: bool | None, unchanged: float, lease: float) -> bool:
+    """Return whether a holder is alive if its lock has been unchanged for this many seconds."""
+    if not holder:  # the holder is about to write it, or has an older version
         return unchanged < _EMPTY_SECONDS
     return unchanged <= lease if locked is None else locked
 
 
 def _create(lock: Path, *, replace: bool = False) -> Lease | None:
-    """Make the file, unless it is there and not to be replaced; the system locks it before others see it."""
+    """Create the lock file with a system lock; return None if it exists and ``replace`` is false."""
     token = uuid.uuid4().hex
     draft = lock.with_name(f".{lock.name}.{token}")
     content = {"token": token, "machine": machine(), "host": socket.gethostname(), "process": os.getpid()}
@@ -168,8 +168,8 @@ def _create(lock: Path, *, replace: bool = False) -> Lease | None:
         undone.callback(os.close, handle)
         try:
             os.write(handle, json.dumps(content).encode())
-            with contextlib.suppress(OSError):  # a file system without: the lease decides alone
-                fcntl.flock(handle, fcntl.LOCK_EX)  # at most until another has asked whether it is locked
+            with contextlib.suppress(OSError):  # without system locks, only the lease decides
+                fcntl.flock(handle, fcntl.LOCK_EX)  # waits only while another process checks the draft
             if replace or not _link(draft, lock):
                 draft.replace(lock)
         except (FileExistsError, FileNotFoundError):
@@ -181,7 +181,7 @@ def _create(lock: Path, *, replace: bool = False) -> Lease | None:
 
 
 def _link(draft: Path, lock: Path) -> bool:
-    """Let the file appear whole; on a file system without links, take its name and return False."""
+    """Link the draft to the lock; on a file system without links, create the lock and return False."""
     try:
         os.link(draft, lock)
     except (FileExistsError, FileNotFoundError):
@@ -194,15 +194,15 @@ def _link(draft: Path, lock: Path) -> bool:
 
 @contextlib.contextmanager
 def _claimed(lock: Path, token: str) -> Iterator[bool]:
-    """Claim the right to remove or replace the lock of one holder, which only one process gets at a time."""
+    """Claim the right to remove or replace a holder's lock; only one process has it at a time."""
     claim = lock.with_name(f".{lock.name}.{token}.claim")
     try:
         os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
-    except FileNotFoundError:  # the folder is gone
+    except FileNotFoundError:  # the folder no longer exists
         yield False
         return
     except FileExistsError:
-        if time.time() - _touched(claim) / 1e9 > LEASE_SECONDS:  # of one that was killed at this very moment
+        if time.time() - _touched(claim) / 1e9 > LEASE_SECONDS:  # a killed process has left it
             claim.unlink(missing_ok=True)
         yield False
         return
@@ -213,11 +213,11 @@ def _claimed(lock: Path, token: str) -> Iterator[bool]:
 
 
 def _is_locked(lock: Path) -> bool | None:
-    """Ask the system whether a process of this machine has the file locked; None if it cannot tell."""
+    """Return whether a process of this machine has locked the file; None if the system cannot say."""
     try:
         handle = os.open(lock, os.O_RDONLY)
     except FileNotFoundError:
-        return True  # it is gone, and nobody's to take over
+        return True  # it no longer exists, so there is nothing to take over
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -237,7 +237,7 @@ def _touched(lock: Path) -> int:
 
 
 def _read(lock: Path) -> dict[str, object]:
-    """Return what the holder says of itself; nothing if there is none."""
+    """Return the holder's description of itself; empty if there is no valid one."""
     try:
         found = json.loads(lock.read_text("utf-8"))
     except (FileNotFoundError, ValueError):

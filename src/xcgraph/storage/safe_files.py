@@ -1,4 +1,4 @@
-"""Files that may come from anybody: opened only if they are files, read only as far as they go."""
+"""Open untrusted files safely: regular files only, with bounded reads."""
 
 import errno
 import json
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def open_regular(path: Path) -> BufferedReader:
-    """Open a file for reading its bytes; a pipe or a device would never end.
+    """Open a regular file to read its bytes; reading a pipe or a device might never end.
 
     Raises:
-        OSError: there is none, or it is something else.
+        OSError: the file does not exist, or is not a regular file.
     """
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if stat.S_ISREG(os.fstat(handle).st_mode):
@@ -22,12 +22,12 @@ def open_regular(path: Path) -> BufferedReader:
     raise OSError(errno.EINVAL, "Not a regular file", str(path))
 
 
-def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the file says
+def read_json(path: Path) -> Any:  # noqa: ANN401 - any JSON
     """Read a JSON document.
 
     Raises:
-        OSError: there is no such file.
-        ValueError: it is no JSON in UTF-8, or nested too deeply.
+        OSError: the file cannot be read.
+        ValueError: the file is not JSON in UTF-8, or is nested too deeply.
     """
     with open_regular(path) as file:
         text = file.read().decode("utf-8")
@@ -38,11 +38,11 @@ def read_json(path: Path) -> Any:  # noqa: ANN401 - whatever the file says
 
 
 def inside(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder, as a list of its files names it.
+    """Return the path of a file in a folder, for a name from an untrusted list of its files.
 
     Raises:
-        ValueError: it would lie elsewhere.
+        ValueError: the path would be outside the folder.
     """
     if Path(name).name != name or name in ("", ".."):
-        raise ValueError(f"{name!r} is no name of a file")
+        raise ValueError(f"{name!r} is not a file name")
     return folder / name

@@ -1,4 +1,4 @@
-"""Sparse rows on disk: written part by part, opened as a memory map, never whole in memory."""
+"""Sparse matrices on disk, written part by part and opened as memory maps."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -19,23 +19,23 @@ from xcgraph.storage.safe_files import open_regular, read_json
 
 __all__ = ["CsrFacts", "CsrPart", "CsrWriter", "open_csr", "read_facts"]
 
-_MOST_ENTRIES_OF_INT32 = np.iinfo(np.int32).max
+_MAX_INT32 = np.iinfo(np.int32).max
 _BLOCK = 1 << 20
 _LONGEST_REASON = 300
-_MOST = 1 << 40  # rows or entries
-_MOST_COLUMNS = np.iinfo(np.int32).max  # that an index can name
+_MAX_COUNT = 1 << 40  # of rows or entries
+_MAX_COLUMNS = np.iinfo(np.int32).max  # indices are int32
 
 
 class CsrPart(NamedTuple):
-    """Some rows in canonical form: indices ascend within a row, none is there twice, no value is 0.
+    """Some rows in canonical form: indices ascend strictly within a row, and no value is 0.
 
     Attributes:
-        ends: (rows,) int64, for each row the number of entries in it and the rows before it.
+        ends: (rows,) int64 number of entries up to the end of each row.
         indices: (nnz,) int32 column numbers.
-        values: (nnz,) float32.
-        unsorted_rows: rows that were brought into order.
-        repeated_entries: entries that were merged into another of the same row and index.
-        zero_entries: entries that were dropped, for their value was 0.
+        values: (nnz,) float32 values.
+        unsorted_rows: number of rows that had to be sorted.
+        repeated_entries: number of entries that were merged into another entry of the same row and column.
+        zero_entries: number of dropped entries with value 0.
     """
 
     ends: NDArray[np.int64]
@@ -48,7 +48,7 @@ class CsrPart(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class CsrFacts:
-    """What is known of a stored matrix without reading it; see :class:`CsrPart` for what was mended."""
+    """Size of a stored matrix, and counts of the corrections that :class:`CsrPart` describes."""
 
     rows: int
     columns: int
@@ -62,15 +62,15 @@ class CsrFacts:
 class CsrWriter:
     """Writes rows part by part to ``NAME.{indptr,indices,values}.npy`` and ``NAME.shape.json``.
 
-    A context manager. When it ends well, the arrays' headers get their lengths and ``NAME.shape.json`` is
-    written; when it ends with an exception, nothing stays. Row pointers are int64, values float32, indices
-    int32, or int64 from 2³¹ entries on: scipy wants indices as wide as row pointers, and would otherwise
-    copy all of them at every selection of rows.
+    The writer is a context manager. At the end, it writes the lengths into the headers of the arrays, and
+    then ``NAME.shape.json``. After an exception, it removes all of its files. Row pointers are int64 and
+    values float32. Indices are int32, or int64 from 2³¹ entries on: scipy needs indices of the same type as
+    row pointers, and would otherwise convert all of them whenever it selects rows.
 
     Args:
-        folder: where to write; older files of this name are replaced.
-        name: the matrix's name in the folder.
-        columns: its number of columns.
+        folder: folder for the files; files of the same name are replaced.
+        name: name of the matrix.
+        columns: number of columns.
     """
 
     def __init__(self, folder: Path, name: str, columns: int) -> None:
@@ -81,7 +81,7 @@ class CsrWriter:
         self._values = _GrowingArray(folder / f"{name}.values.npy", np.float32)
         self._indptr.append(np.zeros(1, np.int64))
         self._columns = columns
-        self._mended = np.zeros(4, np.int64)
+        self._corrections = np.zeros(4, np.int64)
 
     def __enter__(self) -> "CsrWriter":
         return self
@@ -92,14 +92,14 @@ class CsrWriter:
         for array in (self._indptr, self._indices, self._values):
             array.close(keep=error is None)
         if error is None:
-            if self._indices.size > _MOST_ENTRIES_OF_INT32:
+            if self._indices.size > _MAX_INT32:
                 self._indices.widen()
             self._facts_path.write_text(json.dumps(asdict(self.facts)), "utf-8")
 
     @property
     def facts(self) -> CsrFacts:
-        """What has been written up to now."""
-        empty, unsorted, repeated, zeros = self._mended.tolist()
+        """Facts about the rows written so far."""
+        empty, unsorted, repeated, zeros = self._corrections.tolist()
         return CsrFacts(
             rows=self._indptr.size - 1,
             columns=self._columns,
@@ -111,17 +111,17 @@ class CsrWriter:
         )
 
     def append(self, part: CsrPart) -> None:
-        """Write some more rows."""
+        """Append rows."""
         empty_rows = np.count_nonzero(np.diff(part.ends, prepend=0) == 0)
-        mended = (empty_rows, part.unsorted_rows, part.repeated_entries, part.zero_entries)
-        self._mended += np.array(mended, np.int64)
+        counts = (empty_rows, part.unsorted_rows, part.repeated_entries, part.zero_entries)
+        self._corrections += np.array(counts, np.int64)
         self._indptr.append(part.ends + self._indices.size)
         self._indices.append(part.indices)
         self._values.append(part.values)
 
 
 class _GrowingArray:
-    """A .npy file that grows; numpy pads its header so that the final length fits over the first one."""
+    """A .npy file that grows; numpy pads the header, so the final length fits in its place."""
 
     def __init__(self, path: Path, dtype: DTypeLike) -> None:
         self._path = path
@@ -147,7 +147,7 @@ class _GrowingArray:
                 self._path.unlink()
 
     def widen(self) -> None:
-        """Turn int32 into int64 on disk, block by block."""
+        """Convert int32 to int64 on disk, block by block."""
         narrow = np.load(self._path, mmap_mode="r", allow_pickle=False)
         wide = _GrowingArray(self._path.with_name(f".{self._path.name}"), np.int64)
         for start in range(0, self.size, _BLOCK):
@@ -161,12 +161,12 @@ class _GrowingArray:
 
 
 def open_csr(folder: Path, name: str) -> csr_array:
-    """Open what :class:`CsrWriter` wrote as a matrix over read-only memory maps, in canonical form.
+    """Open the files of :class:`CsrWriter` as a matrix in canonical form, over read-only memory maps.
 
-    Indices and values stay on disk; row pointers are read into memory, as wide as the indices.
+    Indices and values stay on disk. Row pointers are read into memory, in the type of the indices.
 
     Raises:
-        UserError: the files are none of these, or do not fit together.
+        UserError: the files are not of a stored matrix, or are inconsistent.
     """
     facts = read_facts(folder, name)
     try:
@@ -174,10 +174,10 @@ def open_csr(folder: Path, name: str) -> csr_array:
             _map(folder / f"{name}.{part}.npy") for part in ("indptr", "indices", "values")
         )
         _check(facts, indptr, indices, values)
-    except Exception as error:  # numpy raises what Python's tokenizer does
+    except Exception as error:  # numpy also raises the errors of Python's tokenizer
         raise _damaged(folder, name, error) from error
     matrix: Any = csr_array((facts.rows, facts.columns), dtype=np.float32)
-    # Set one by one, for the constructor would bring row pointers and indices to one width by copying.
+    # The constructor would copy row pointers or indices to give them the same type.
     matrix.indptr = np.array(indptr, indices.dtype)
     matrix.indices, matrix.data = indices, values
     matrix.has_canonical_format = True
@@ -191,16 +191,16 @@ def _map(path: Path) -> NDArray:
 
 
 def read_facts(folder: Path, name: str) -> CsrFacts:
-    """Read what is known of a stored matrix, what was mended in its source included.
+    """Read the facts of a stored matrix.
 
     Raises:
-        UserError: the file is something else.
+        UserError: the file does not contain valid facts.
     """
     try:
         facts = CsrFacts(**read_json(folder / f"{name}.shape.json"))
-        if not all(type(value) is int and 0 <= value <= _MOST for value in asdict(facts).values()):
+        if not all(type(value) is int and 0 <= value <= _MAX_COUNT for value in asdict(facts).values()):
             raise ValueError(f"expected counts, found {facts}")
-        if facts.columns > _MOST_COLUMNS:
+        if facts.columns > _MAX_COLUMNS:
             raise ValueError(f"{facts.columns} columns")
     except (OSError, TypeError, ValueError) as error:
         raise _damaged(folder, name, error) from error
@@ -208,7 +208,7 @@ def read_facts(folder: Path, name: str) -> CsrFacts:
 
 
 def _check(facts: CsrFacts, indptr: NDArray, indices: NDArray, values: NDArray) -> None:
-    """Look at every index: a cache may come from anybody, and compiled loops do not look where they read."""
+    """Check all indices, because a cache may be untrusted, and compiled loops do not check bounds."""
     dtypes = (indptr.dtype == np.int64, indices.dtype in (np.int32, np.int64), values.dtype == np.float32)
     shapes = (indptr.shape, indices.shape, values.shape)
     expected = ((facts.rows + 1,), (facts.entries,), (facts.entries,))
@@ -222,7 +222,7 @@ def _check(facts: CsrFacts, indptr: NDArray, indices: NDArray, values: NDArray) 
 @numba.njit(cache=True)
 @no_type_check
 def is_canonical(indptr: NDArray[np.int64], indices: NDArray, columns: int) -> bool:
-    """Say whether the indices of each row ascend from 0 to below the number of columns."""
+    """Return whether the indices of each row ascend strictly and lie in [0, columns)."""
     for row in range(len(indptr) - 1):
         before = -1
         for entry in range(indptr[row], indptr[row + 1]):
@@ -235,5 +235,5 @@ def is_canonical(indptr: NDArray[np.int64], indices: NDArray, columns: int) -> b
 def _damaged(folder: Path, name: str, error: Exception) -> UserError:
     return UserError(
         f"{folder / name}: expected a stored matrix, found {str(error)[:_LONGEST_REASON]}; remove the "
-        "folder, and it is made anew."
+        "folder, and it is written again."
     )

@@ -1,4 +1,4 @@
-"""Folders that are gone with the process that holds them."""
+"""Temporary folders that disappear with the process that uses them, even if it is killed."""
 
 import contextlib
 import fcntl
@@ -11,10 +11,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def temp_folder(purpose: str) -> Iterator[Path]:
-    """Give a folder for what nobody needs afterwards; those of processes that were killed are removed first.
+    """Create a temporary folder and remove it at the end; also remove the folders of killed processes.
 
     Args:
-        purpose: part of its name.
+        purpose: part of the folder's name; only folders of the same purpose are removed.
     """
     prefix = f"xcgraph-{purpose}-"
     for other in Path(tempfile.gettempdir()).glob(f"{prefix}*"):
@@ -28,7 +28,7 @@ def temp_folder(purpose: str) -> Iterator[Path]:
 
 
 def _remove_if_free(folder: Path) -> None:
-    with contextlib.suppress(OSError):  # another user's, or held, or gone by now
+    with contextlib.suppress(OSError):  # it belongs to another user, is in use, or no longer exists
         handle = os.open(folder, os.O_RDONLY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -40,7 +40,7 @@ def _remove_if_free(folder: Path) -> None:
 def _make_and_hold(prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix))
-        with contextlib.suppress(FileNotFoundError):  # another has taken it for one that was left
+        with contextlib.suppress(FileNotFoundError):  # another process may remove it before it is locked
             handle = os.open(folder, os.O_RDONLY)
             fcntl.flock(handle, fcntl.LOCK_EX)
             if folder.exists():

@@ -1,9 +1,10 @@
-"""RAMEN's LightningModule: a dual encoder, trained by triplets and graph regularizers."""
+"""RAMEN's LightningModule: it trains a dual encoder with triplets and graph regularizers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from scipy.sparse import csr_array
 from torch import Tensor
@@ -13,6 +14,7 @@ from xcgraph.data.anchors import AnchorSet
 from xcgraph.nn.contrast import ContrastLoss
 from xcgraph.nn.dual_encoder import DualEncoder
 from xcgraph.nn.encoder import Encoder
+from xcgraph.nn.portable import LabelScorer, checked_encoder, to_array
 from xcgraph.nn.regularizer import Regularizer
 from xcgraph.nn.retrieval import ExactRetrieval, Retrieval, Search
 from xcgraph.nn.triplet import TripletLoss
@@ -22,9 +24,9 @@ from xcgraph.tasks.task import Task
 
 
 class DualTask(Task):
-    """Rank labels by the cosine of their text and the point's, both through one encoder.
+    """Rank labels by the cosine between their text and the text of a point, under one encoder.
 
-    Graphs shape the encoder while it learns; ranking needs none.
+    Graphs regularize the encoder in training; ranking needs no graph.
 
     Args:
         encoder: E.
@@ -45,11 +47,11 @@ class DualTask(Task):
         self._search: Search | None = None
 
     def label_vectors(self) -> Float[Tensor, "labels dim"]:
-        """Return E(z_l) of all labels."""
+        """Return the vectors E(z_l) of all labels."""
         return self.encoder.in_blocks(self.contrast.texts())
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
-        """Return L + Σ λ R of a batch of training points."""
+        """Return L + Σ λ R for a batch of training points."""
         step = self.step_of(batch)
         points = encode_points(self.encoder, batch, step)
         with self.shared_rng():
@@ -62,17 +64,17 @@ class DualTask(Task):
         return loss
 
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
-        """Return each point's nearest labels and the logarithm of (1 + cosine) / 2, which lies in [0, 1]."""
+        """Return each point's nearest labels and log((1 + cosine) / 2)."""
         search = self._search or self.retrieval.index(self.label_vectors())
         labels, cosines = search(self.encoder(batch.tokens), top_k)
         return labels, ((1 + cosines.clamp(-1, 1)) / 2).log()
 
     def on_train_epoch_start(self) -> None:
-        """Let the regularizer prune."""
+        """Let the regularizer prune its edges."""
         start_epoch(self, self.regularizer, self.encoder, self.contrast.texts)
 
     def on_validation_epoch_start(self) -> None:
-        """Compare exactly: an approximate index would be built anew in every epoch."""
+        """Search exactly: an approximate index would have to be rebuilt in every epoch."""
         self._search = ExactRetrieval().index(self.label_vectors())
 
     def start_ranking(self) -> None:
@@ -80,8 +82,19 @@ class DualTask(Task):
         self._search = self.retrieval.index(self.label_vectors())
 
     def stop_ranking(self) -> None:
-        """Forget it."""
+        """Release the search."""
         self._search = None
+
+    @torch.no_grad()
+    def scoring(self) -> LabelScorer:
+        """Return (1 + cosine) / 2 in the portable form, which searches exactly."""
+        self.eval()
+        return LabelScorer(
+            encoder=checked_encoder(self.encoder.portable(), self.encoder, self.encoder.encoder),
+            vectors=to_array(self.label_vectors()),
+            bias=0.0,
+            link="cosine",
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +103,9 @@ class DualNetwork:
 
     Attributes:
         encoder: makes an encoder from the number of tokens.
-        dropout: probability on the vectors before they are scaled to unit norm.
+        dropout: probability of dropout on the vectors before they are scaled to unit norm.
         triplets: the loss between points and labels.
-        regularizer: what graphs add to it.
+        regularizer: makes the terms that graphs add to the loss.
         retrieval: finds the labels nearest to a point.
     """
 
@@ -103,7 +116,7 @@ class DualNetwork:
     retrieval: Retrieval
 
     def check(self) -> DualTask:
-        """Build a task of the smallest size, so that a value no part can take is refused before data is read.
+        """Build a task of the smallest size, which refuses invalid values before any data is read.
 
         Raises:
             UserError: a part refuses a value.
@@ -112,12 +125,12 @@ class DualNetwork:
         return self.build(one, one, [AnchorSet(features=one, points=one, labels=one, anchor_labels=one)])
 
     def build(self, texts: csr_array, positives: csr_array, anchor_sets: Sequence[AnchorSet]) -> DualTask:
-        """Make a task.
+        """Build a task.
 
         Args:
             texts: (labels, tokens) label texts.
-            positives: (training points, labels) what L takes for true.
-            anchor_sets: what the regularizer draws points and labels to.
+            positives: (training points, labels) the positives of L.
+            anchor_sets: anchors of the regularizer.
         """
         encoder = DualEncoder(self.encoder(texts.shape[1]), dropout=self.dropout)
         regularizer = self.regularizer.build(anchor_sets)

@@ -1,4 +1,4 @@
-"""From parts and data to tasks: the same parts for meta-labels and labels, learned or frozen."""
+"""The network of a task: builds encoder, label encoder and classifier from exchangeable parts and data."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -15,7 +15,8 @@ from xcgraph.nn.blocks import ResidualBlock
 from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
 from xcgraph.nn.fusion import AttentionFusion, Fusion, OnlyView
-from xcgraph.nn.label_graph import LabelGraphLayer, MemberSums, Propagation
+from xcgraph.nn.label_encoder import LabelEncoder, MemberSums, MetaLabelEncoder
+from xcgraph.nn.label_graph import Propagation
 from xcgraph.nn.likelihood import Likelihood, Logistic
 from xcgraph.nn.refinement import NoRefinement
 from xcgraph.tasks.label_text import frozen_text, trained_text
@@ -24,13 +25,13 @@ from xcgraph.tasks.xc_task import XCTask
 
 @dataclass(frozen=True)
 class LabelInputs:
-    """What the labels, or meta-labels, of a task are made of.
+    """The data that describes the labels, or meta-labels, of a task.
 
     Attributes:
         texts: (labels, tokens) label texts Z.
         graph: (labels, labels) Ĝ.
-        members: (meta, labels) 1 where a label is a member, if the task's labels are meta-labels that sum
-            the views of ``labels``; None if they are ``labels`` themselves.
+        members: (meta, labels) 1 where a label is a member, for a task of meta-labels that sum the views of
+            ``texts`` and ``graph``; None for a task of these labels themselves.
     """
 
     texts: csr_array
@@ -40,20 +41,20 @@ class LabelInputs:
 
 @dataclass(frozen=True, kw_only=True)
 class LabelNetwork:
-    """The exchangeable parts of a task; sizes that only the data know come with each call.
+    """The exchangeable parts of a network that scores labels; :meth:`build` adds the sizes of the data.
 
     Attributes:
         encoder: makes an encoder from the number of tokens.
-        propagation: how texts travel over the label graph.
+        propagation: propagates label texts over the graph.
         fusion: makes a fusion from the length and the number of views.
-        refinement: makes refinement vectors from those to start at.
-        token_embeddings: makes the labels' raw views from encoder, texts, graph and propagation; says whether
-            the embeddings learn on.
+        refinement: makes refinement vectors from their initial values.
+        token_embeddings: makes the labels' raw views from encoder, texts, graph and propagation, with frozen
+            or trained token embeddings.
         block: makes the block of a label's view from the length of the vectors and the dropout.
-        label_dropout: probability in these blocks.
+        label_dropout: probability of dropout in these blocks.
         own_text: whether a label's own text is one of its views.
-        surrogate_fusion: as ``fusion``, in Module I.
-        likelihood: from scores to the loss, and to probabilities; Module I has the logistic one.
+        surrogate_fusion: makes the fusion of Module I.
+        likelihood: gives loss and probabilities of scores; Module I uses the logistic likelihood.
     """
 
     encoder: Callable[[int], Encoder]
@@ -69,9 +70,9 @@ class LabelNetwork:
 
     @property
     def surrogate(self) -> "LabelNetwork":
-        """The parts of Module I: labels train the embeddings by their texts and have nothing else.
+        """The network of Module I: label texts train the embeddings, and there are no refinement vectors.
 
-        What distinguishes the later modules is not in it, so that sweeps over that share Module I.
+        Parts that only later modules use are reset, so sweeps over these parts share Module I.
         """
         return replace(
             self,
@@ -83,7 +84,7 @@ class LabelNetwork:
         )
 
     def check(self) -> XCTask:
-        """Build tasks of the smallest size, so that a value no part can take is refused before data is read.
+        """Build tasks of the smallest size, which refuses invalid values before any data is read.
 
         Raises:
             UserError: a part refuses a value.
@@ -94,45 +95,50 @@ class LabelNetwork:
         )
         if not smallest.encoder.is_additive:
             raise UserError(
-                "Labels with a graph are sums of texts, which this encoder cannot embed: take "
-                "encoder=bag_of_tokens."
+                f"The graph sums the texts of labels, which {type(smallest.encoder).__name__} cannot embed: "
+                "choose encoder=bag_of_tokens."
             )
         return smallest
 
     def build(self, labels: LabelInputs, positive_rate: float, trained: Encoder | None = None) -> XCTask:
-        """Make a task.
+        """Build a task.
 
         Args:
-            labels: what is scored.
-            positive_rate: share of scored (point, label) pairs that are true.
-            trained: the encoder whose embeddings are taken over; its other weights start anew. None to
-                start with the embeddings too.
+            labels: data of the labels to score.
+            positive_rate: share of scored (point, label) pairs that are positive.
+            trained: an encoder whose trained embeddings are copied; all other parameters are initialised.
+                None to initialise the embeddings too.
 
         Raises:
-            UserError: labels would have no view at all.
+            UserError: the labels have no view at all.
         """
         encoder = self.encoder(labels.texts.shape[1])
         if trained is not None:
             encoder.adopt_embedding(trained)
+        return XCTask(
+            encoder,
+            self._label_encoder(encoder, labels),
+            LabelClassifier(positive_rate=positive_rate),
+            self.likelihood,
+        )
+
+    def _label_encoder(self, encoder: Encoder, labels: LabelInputs) -> LabelEncoder:
+        # Parts draw their initial values in this order: refinement, blocks, fusion. Another order would
+        # change the results of a seed.
         text = self.token_embeddings(encoder, labels.texts, labels.graph, self.propagation)
-        pooled = _same if labels.members is None else partial(MemberSums, members=label_sets(labels.members))
+        members = None if labels.members is None else MemberSums(label_sets(labels.members))
         with torch.no_grad():
-            start = pooled(text)()[-1]
+            raw = text()
+            start = (raw if members is None else members(raw))[-1]
         refinement = self.refinement(start)
         hops = range(0 if self.own_text else 1, 1 + self.propagation.hops)
-        views: nn.Module = NoRefinement(start)  # no views of texts either
-        if hops:
-            views = pooled(LabelGraphLayer(text, hops, lambda: self.block(encoder.dim, self.label_dropout)))
+        blocks = {hop: self.block(encoder.dim, self.label_dropout) for hop in hops}
         num_refinements: int = refinement.num_views  # type: ignore[assignment]
-        fusion = self._fusion(encoder.dim, len(hops) + num_refinements)
-        classifier = LabelClassifier(fusion, refinement, positive_rate=positive_rate)
-        return XCTask(encoder, views, classifier, self.likelihood)
+        fusion = self._fusion(encoder.dim, len(blocks) + num_refinements)
+        build = LabelEncoder if members is None else partial(MetaLabelEncoder, members=members)
+        return build(text, blocks, refinement=refinement, fusion=fusion)
 
     def _fusion(self, dim: int, num_views: int) -> Fusion:
         if num_views == 0:
             raise UserError("A label needs a view: set own_text=true, hops ≥ 1 or refinement=free_vectors.")
         return self.fusion(dim, num_views) if num_views > 1 else OnlyView()
-
-
-def _same(views: nn.Module) -> nn.Module:
-    return views

@@ -1,4 +1,4 @@
-"""Whether the token embeddings learn on in Modules II to IV, and so what labels take their texts from."""
+"""Builds the text views of labels from frozen or trained token embeddings."""
 
 from itertools import accumulate, repeat
 
@@ -14,31 +14,34 @@ from xcgraph.nn.label_text import FrozenLabelText, TiedLabelText
 def frozen_text(
     encoder: Encoder, texts: csr_array, graph: csr_array, propagation: Propagation
 ) -> FrozenLabelText:
-    """Freeze the encoder's embeddings and compute all raw views once (ECLARE; DECAF-lite).
+    """Freeze the encoder's embeddings and compute the raw views of all labels once (ECLARE; DECAF-lite).
 
     Args:
         encoder: embeds texts.
         texts: (labels, tokens) label texts Z.
         graph: (labels, labels) Ĝ.
-        propagation: how many hops.
+        propagation: the number of hops.
     """
     encoder.freeze_embedding()
     with torch.no_grad():
-        return FrozenLabelText(propagation(encoder.embed(token_bag(texts)), _on_device(graph)))
+        return FrozenLabelText(propagation(encoder.embed(token_bag(texts)), _to_module(graph)))
 
 
 def trained_text(
     encoder: Encoder, texts: csr_array, graph: csr_array, propagation: Propagation
 ) -> TiedLabelText:
-    """Let labels and points train the embeddings (DECAF; Module I of both). Arguments as above."""
+    """Let labels and points train the embeddings (DECAF; Module I of ECLARE and DECAF).
+
+    The arguments are those of :func:`frozen_text`.
+    """
     hops = repeat(graph, propagation.hops)
-    travelled = accumulate(hops, lambda bags, step: csr_array(step @ bags), initial=texts)
+    propagated = accumulate(hops, lambda bags, step: csr_array(step @ bags), initial=texts)
     return TiedLabelText(
-        encoder.embed, [token_bag(bags) for bags in travelled], _on_device(graph), propagation
+        encoder.embed, [token_bag(bags) for bags in propagated], _to_module(graph), propagation
     )
 
 
-def _on_device(graph: csr_array) -> Graph:
+def _to_module(graph: csr_array) -> Graph:
     edges = graph.tocoo()
     return Graph(
         torch.from_numpy(edges.row.astype("int64")),

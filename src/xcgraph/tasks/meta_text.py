@@ -1,4 +1,4 @@
-"""What a meta-label takes from the texts of its labels in Module II."""
+"""Builds the texts of meta-labels from the texts of their labels, for Module II."""
 
 from scipy.sparse import csr_array
 
@@ -9,7 +9,7 @@ from xcgraph.tasks.label_network import LabelInputs
 def joined_texts(
     meta_labels: MetaLabels, texts: csr_array, graph: csr_array, between: csr_array
 ) -> LabelInputs:
-    """Give each meta-label a text of its own, the joined texts of its labels: E_L(Σ_l z_l) (ECLARE).
+    """Give each meta-label the sum of its labels' texts as its own text: E_L(Σ_l z_l) (ECLARE).
 
     Args:
         meta_labels: the clusters.
@@ -24,6 +24,9 @@ def joined_texts(
 def summed_views(
     meta_labels: MetaLabels, texts: csr_array, graph: csr_array, between: csr_array
 ) -> LabelInputs:
-    """Sum what the labels' texts have become: Σ_l E_L(z_l) (DECAF Module II). Arguments as above."""
+    """Give each meta-label the sum of its labels' encoded views: Σ_l E_L(z_l) (DECAF, Module II).
+
+    The arguments are those of :func:`joined_texts`.
+    """
     del between
     return LabelInputs(texts, graph, meta_labels.membership())

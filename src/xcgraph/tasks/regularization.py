@@ -1,4 +1,4 @@
-"""From anchor sets to regularizers."""
+"""Builds regularizers from anchor sets."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -25,13 +25,13 @@ GRAPHS = ("points", "labels")
 
 @runtime_checkable
 class Regularization(Protocol):
-    """Makes a regularizer once the anchors are known."""
+    """Builds a regularizer once the anchors are known."""
 
     def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:
-        """Make the regularizer."""
+        """Build the regularizer."""
 
     def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
-        """Let a task learn under the regularizer too."""
+        """Return the task with the regularizer added to its loss."""
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,22 @@ class NoRegularization:
     """No regularizer (ablation)."""
 
     def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:  # noqa: ARG002
-        """Make what adds nothing."""
+        """Build a regularizer that adds nothing."""
         return NoRegularizer()
 
     def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:  # noqa: ARG002
-        """Leave the task as it is."""
+        """Return the task unchanged."""
         return task
 
 
 @dataclass(frozen=True, kw_only=True)
 class GraphRegularization:
-    """Points and labels are drawn to their anchors.
+    """Pulls points and labels towards their anchors (RAMEN section 3).
 
     Attributes:
-        graphs: which regularizers: of ``points`` (R_x), of ``labels`` (R_z), or both.
-        triplets: their loss.
-        regularizer_weight: makes the λ of so many regularizers.
+        graphs: which regularizers to use: ``points`` (R_x), ``labels`` (R_z), or both.
+        triplets: the loss of a regularizer.
+        regularizer_weight: makes the weights λ from the number of regularizers.
         pruning: when edges are pruned.
     """
 
@@ -69,14 +69,14 @@ class GraphRegularization:
         self.regularizer_weight(1)
 
     def build(self, anchor_sets: Sequence[AnchorSet]) -> Regularizer:
-        """Make Σ_t λ_x R^t_x + λ_z R^t_z.
+        """Build Σ_t λ_x R^t_x + λ_z R^t_z over the anchor sets t.
 
         Raises:
             UserError: there are no anchors.
         """
         if not anchor_sets:
             raise UserError(
-                "A graph regularizer needs anchors: choose some with anchors=…, or regularizer=none."
+                "A graph regularizer needs anchors: choose some with anchors=…, or set regularizer=none."
             )
         of_points, of_labels = (
             [
@@ -90,11 +90,11 @@ class GraphRegularization:
         return GraphRegularizer(of_points, of_labels, regularizer_weight, self.pruning)
 
     def add_to(self, task: XCTask, anchor_sets: Sequence[AnchorSet], label_texts: csr_array) -> XCTask:
-        """Let a task of points and meta-labels learn under the regularizer too."""
+        """Return the task with the regularizer added to its loss."""
         return RegularizedTask(task, self.build(anchor_sets), StoredTexts(token_bag(label_texts)))
 
 
 def contrast(links: csr_array, texts: csr_array, triplets: TripletLoss) -> ContrastLoss:
-    """Make a term of the objective from (rows, columns) links and the columns' (columns, tokens) texts."""
+    """Build a term of the objective from (rows, columns) links and the (columns, tokens) texts."""
     edges = Edges(label_sets(links), torch.from_numpy(links.data > 0))
     return ContrastLoss(edges, StoredTexts(token_bag(texts)), triplets)

@@ -1,4 +1,4 @@
-"""ECLARE's Module I with graph regularizers, for example instead of a graph convolution."""
+"""ECLARE's Module I with graph regularizers, for example in place of a graph convolution."""
 
 from collections.abc import Iterator
 from typing import cast
@@ -18,18 +18,18 @@ from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 from xcgraph.tasks.xc_task import XCTask
 
-# Points that are encoded at a time where all are.
+# Number of points per block when all points are encoded.
 _BLOCK = 4096
 
 
 def encode_points(encoder: DualEncoder, batch: XCBatch, step: Step | None = None) -> EncodedRows:
-    """Encode the points of a batch, which is a process's share of a step.
+    """Encode the points of a batch, which is this process's part of a step.
 
     Raises:
-        ValueError: the batch does not say which points they are.
+        ValueError: the batch has no row numbers of its points.
     """
     if batch.rows is None:
-        raise ValueError("Graph regularizers need points that know their row: batches of FullTargets.")
+        raise ValueError("Graph regularizers need the row of each point: use batches of AllLabelsDataset.")
     vectors = encoder(batch.tokens)
     if step is None or step.num_processes == 1:
         return EncodedRows(batch.rows, vectors)
@@ -38,7 +38,7 @@ def encode_points(encoder: DualEncoder, batch: XCBatch, step: Step | None = None
 
 
 def start_epoch(task: Task, regularizer: Regularizer, encoder: DualEncoder, label_texts: StoredTexts) -> None:
-    """Show a regularizer the encoder without dropout, and what it asks for of points and labels."""
+    """Start the epoch of a regularizer, with the encoder in eval mode and all points and labels."""
 
     def points() -> Iterator[EncodedRows]:
         dataset = cast(AllLabelsDataset, cast(DataLoader, task.trainer.train_dataloader).dataset)
@@ -55,24 +55,24 @@ def start_epoch(task: Task, regularizer: Regularizer, encoder: DualEncoder, labe
 
 
 class RegularizedTask(XCTask):
-    """Learn to score (meta-)labels while points and labels are drawn to their anchors.
+    """Learn to score (meta-)labels while regularizers pull points and labels towards their anchors.
 
-    The regularizers see embeddings of texts at unit norm, as the labels' texts share them with the points.
-    Module I has no labels in its batches, only meta-labels: as many labels as points are drawn at random.
+    The regularizers use text embeddings at unit norm, which points and label texts share. The batches of
+    Module I hold meta-labels instead of labels. Each step thus draws as many labels as points at random.
 
     Args:
-        task: what learns; its parts are taken over.
+        task: the task to regularize; its parts become the parts of this task.
         regularizer: Σ λ R.
         label_texts: the texts of all labels.
     """
 
     def __init__(self, task: XCTask, regularizer: Regularizer, label_texts: StoredTexts) -> None:
-        super().__init__(task.encoder, task.label_graph, task.classifier, task.likelihood)
+        super().__init__(task.encoder, task.labels, task.classifier, task.likelihood)
         self.regularizer = regularizer
         self.label_texts = label_texts
 
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
-        """Return the loss of a batch and Σ λ R."""
+        """Return the loss of a batch plus Σ λ R."""
         scores, step = self(batch), self.step_of(batch)
         encoder = DualEncoder(self.encoder)
         points, labels = encode_points(encoder, batch, step), self._draw_labels(encoder, step)
@@ -85,7 +85,7 @@ class RegularizedTask(XCTask):
         return loss
 
     def on_train_epoch_start(self) -> None:
-        """Let the regularizer prune."""
+        """Let the regularizer prune its edges."""
         start_epoch(self, self.regularizer, DualEncoder(self.encoder), self.label_texts)
 
     def _draw_labels(self, encoder: DualEncoder, step: Step) -> EncodedRows:
@@ -96,7 +96,7 @@ class RegularizedTask(XCTask):
 
 
 def _precision(scores: Tensor, positives: Tensor) -> Float[Tensor, ""]:
-    """Return the share of points whose best label is true."""
+    """Return the share of points whose best label is positive."""
     best = scores.argmax(dim=1)
     hits = best[positives[:, 0]] == positives[:, 1]
     return hits.sum() / len(scores)

@@ -1,4 +1,4 @@
-"""A step of training where several processes share its points."""
+"""A training step whose points are split between processes."""
 
 import contextlib
 from collections.abc import Iterator
@@ -15,16 +15,15 @@ from xcgraph.nn.contrast import EncodedRows
 
 @dataclass(frozen=True)
 class Step:
-    """The points of a step, of which each process of a group has a share; see ``EpochBatches``.
+    """The points of a step, split between the processes of a group; see ``EpochBatches``.
 
-    What a process computes of the step's loss is a part: the parts add up to the loss that one process alone
-    would have. DDP takes the mean of the processes' gradients, so each part counts as often as there are
-    processes.
+    Each process computes a part of the step's loss. The parts add up to the loss of a single process. DDP
+    averages the gradients of the processes, so each part is multiplied by the number of processes.
 
     Attributes:
-        size: points of all processes together.
-        rank: which process this is.
-        num_processes: how many there are.
+        size: number of points of all processes together.
+        rank: number of this process, from 0.
+        num_processes: number of processes.
     """
 
     size: int
@@ -32,11 +31,11 @@ class Step:
     num_processes: int = 1
 
     def scale_loss(self, part: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """Return what this process differentiates."""
+        """Return the loss that this process differentiates."""
         return part if self.num_processes == 1 else part * self.num_processes
 
     def reduce_mean(self, own: Float[Tensor, ""]) -> Float[Tensor, ""]:
-        """Return a mean over all points of the step from the mean over this process's."""
+        """Return the mean over all points of the step, from the mean over this process's points."""
         if self.num_processes == 1:
             return own
         share = self._share(self.size, self.rank)
@@ -45,19 +44,19 @@ class Step:
         return part
 
     def losses(self, own: Float[Tensor, ""]) -> Float[Tensor, "processes"]:
-        """Return what each process differentiates."""
+        """Return the loss that each process differentiates."""
         parts = [own.detach().reshape(1).clone() for _ in range(self.num_processes)]
         if self.num_processes > 1:
             distributed.all_gather(parts, own.detach().reshape(1))
         return torch.cat(parts)
 
     def barrier(self) -> None:
-        """Wait until all processes have come here."""
+        """Wait for all processes."""
         if self.num_processes > 1:
             distributed.barrier()
 
     def gather(self, own: Int[Tensor, "own"]) -> Int[Tensor, "step"]:
-        """Join a number for each point of this process to those of the others, in the order of the step."""
+        """Return one number per point of the step, from the numbers of this process's points."""
         if self.num_processes == 1:
             return own
         shares = [self._share(self.size, rank) for rank in range(self.num_processes)]
@@ -67,15 +66,15 @@ class Step:
         distributed.all_gather(parts, padded)
         return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
-    def local_slice(self, things: EncodedRows) -> EncodedRows:
-        """Take this process's share of what all processes have alike."""
+    def local_slice(self, encoded: EncodedRows) -> EncodedRows:
+        """Return this process's share of rows that all processes hold."""
         if self.num_processes == 1:
-            return things
-        share = self._share(len(things.rows), self.rank)
-        return EncodedRows(things.rows[share], things.vectors[share], things.rows, share.start)
+            return encoded
+        share = self._share(len(encoded.rows), self.rank)
+        return EncodedRows(encoded.rows[share], encoded.vectors[share], encoded.rows, share.start)
 
     def local_ids(self, drawn: Int[Tensor, "step"]) -> tuple[Int[Tensor, "own"], int]:
-        """Return this process's share of numbers that all processes have alike, and where it begins."""
+        """Return this process's share of numbers that all processes hold, and the position of the first."""
         share = self._share(len(drawn), self.rank)
         return drawn[share], share.start
 
@@ -84,10 +83,10 @@ class Step:
 
 
 class SharedRng:
-    """Random numbers that all processes draw alike, beside those that each draws for itself.
+    """A random state that all processes share, beside the state that each process has of its own.
 
     Args:
-        device: whose generator is meant, beside that of the CPU.
+        device: the device whose generator is shared, in addition to the CPU's.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -96,7 +95,7 @@ class SharedRng:
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """Draw from them; all processes must draw as many."""
+        """Draw random numbers from the shared state; all processes must draw equally many."""
         own = self._read()
         self._write(self._state)
         try:

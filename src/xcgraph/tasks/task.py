@@ -1,4 +1,4 @@
-"""What the LightningModules share: how they learn, validate and predict; what they learn is their own."""
+"""The base of all LightningModules: training, validation and prediction, without the objective."""
 
 import contextlib
 from abc import ABC, abstractmethod
@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from xcgraph.batch import XCBatch
 from xcgraph.data.loader import EpochBatches, process_place
 from xcgraph.metrics.xc_metrics import XCMetrics
+from xcgraph.nn.portable import LabelScorer, no_portable_form
 from xcgraph.optim import Schedule
 from xcgraph.tasks.step import SharedRng, Step
 
@@ -34,8 +35,8 @@ class Learning:
     Attributes:
         optimizer: makes the optimizer of a module.
         schedule: learning rate over time.
-        max_epochs: length of the training.
-        seed: of dropout, and of whatever else a step draws.
+        max_epochs: length of the training in epochs.
+        seed: random seed of all random numbers in training steps, such as dropout masks.
     """
 
     optimizer: Callable[[nn.Module], Optimizer]
@@ -45,11 +46,11 @@ class Learning:
 
 
 class Task(LightningModule, ABC):
-    """Ranks labels for points; a subclass says how, and what its loss is.
+    """Rank labels for points; a subclass defines the ranking and the loss.
 
     Attributes:
         top_k: how many labels :meth:`predict_step` returns for a point.
-        random_state: of the generators before the training step that is under way, by kind of device.
+        random_state: states of the random generators before the current training step, by kind of device.
     """
 
     top_k: int = 100
@@ -63,20 +64,20 @@ class Task(LightningModule, ABC):
         self._common: SharedRng | None = None
 
     def prepare(self, learning: Learning, metrics: XCMetrics) -> None:
-        """Say how to learn and what to measure on validation points; to predict, neither is needed."""
+        """Set how to learn and which metrics to compute on validation points; prediction needs neither."""
         self._learning = learning
         self._metrics = metrics
-        self.stop_ranking()  # an interrupted pass may not have
-        # Buffers follow from the weights and are equal in all processes: DDP need not send them at each step.
+        self.stop_ranking()  # an interrupted pass may have left its label vectors
+        # Buffers are equal in all processes, so DDP need not send them in each step.
         self._ddp_params_and_buffers_to_ignore = [name for name, _ in self.named_buffers()]
 
     @abstractmethod
     def start_ranking(self) -> None:
-        """Compute once what all batches of a pass need, such as the label vectors."""
+        """Compute once the values that all batches of a pass share, such as the label vectors."""
 
     @abstractmethod
     def stop_ranking(self) -> None:
-        """Forget it: training may go on."""
+        """Release these values, because training may change them."""
 
     @abstractmethod
     def training_step(self, batch: XCBatch) -> Float[Tensor, ""]:
@@ -85,6 +86,19 @@ class Task(LightningModule, ABC):
     @abstractmethod
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """Return each point's best labels (-1: fewer than k) and the logarithms of their scores."""
+
+    def scoring(self) -> LabelScorer:
+        """Return in the portable form how the trained task scores labels, which an exported model needs.
+
+        Raises:
+            UserError: the task, or a part of it, has no such form.
+        """
+        raise no_portable_form(self, "give it a method scoring that returns an xcgraph.nn.LabelScorer")
+
+    def view_shares(self, label_ids: Int[Tensor, "labels"] | None = None) -> dict[str, Tensor]:
+        """Return by view of a label its share in the label's vector; empty if the task has no such views."""
+        del label_ids
+        return {}
 
     def validation_step(self, batch: XCBatch) -> None:
         """Rank labels and count hits."""
@@ -98,30 +112,30 @@ class Task(LightningModule, ABC):
         return self.rank(batch, self.top_k)
 
     def step_of(self, batch: XCBatch) -> Step:
-        """Return the step of which a batch is this process's share."""
+        """Return the step that a batch belongs to; with several processes, the batch is a part of it."""
         return self._step or Step(len(batch))
 
     def shared_rng(self) -> AbstractContextManager[None]:
-        """Draw what all processes of a step must draw alike, such as positives; each as many numbers."""
+        """Let all processes of a step draw the same random numbers; each must draw equally many."""
         return contextlib.nullcontext() if self._common is None else self._common.active()
 
     def log_loss(self, step: Step, **losses: Tensor) -> None:
-        """Add losses of a step to the epoch's means, as ``train/loss`` and so on."""
+        """Log losses of a step, averaged over the epoch, as ``train/loss`` and so on."""
         for name, value in losses.items():
             self.log(
                 f"train/{name}",
                 value,
                 on_step=False,
                 on_epoch=True,
-                batch_size=step.size,  # the same in all processes, and so is their weight
+                batch_size=step.size,  # the same in all processes, so each has the same weight in the mean
                 sync_dist=True,
             )
 
     def on_train_batch_start(self, batch: XCBatch, batch_idx: int) -> None:
-        """Seed each epoch by itself, so that a resumed run draws what an undisturbed one would have.
+        """Seed each epoch separately, so that a resumed run draws the same numbers as an undisturbed one.
 
-        Not before the first batch: a new loader draws a number too, in a resumed run earlier than otherwise.
-        The state of the generators is remembered, for a step that has to be taken again.
+        This happens at the first batch and not before it, because a new loader draws a number too, and in a
+        resumed run it does so earlier. The generators' states are kept for a step that must be repeated.
         """
         del batch
         rank, num_processes = process_place()
@@ -130,7 +144,7 @@ class Task(LightningModule, ABC):
             torch.manual_seed(seed)
             if num_processes > 1:
                 self._common = SharedRng(self.device)
-                torch.manual_seed(seed + rank * 1_000_003**2)  # else all drop the same units
+                torch.manual_seed(seed + rank * 1_000_003**2)  # otherwise all processes drop the same units
         if num_processes > 1:
             batches = cast(EpochBatches, cast(DataLoader, self.trainer.train_dataloader).sampler)
             self._step = Step(batches.step_size(batch_idx), rank, num_processes)
@@ -139,7 +153,7 @@ class Task(LightningModule, ABC):
             self.random_state["cuda"] = torch.cuda.get_rng_state(self.device)
 
     def restore_randomness(self) -> None:
-        """Bring the generators back to where they were before the step of ``random_state``."""
+        """Set the generators back to ``random_state``."""
         for kind, state in (self.random_state or {}).items():
             if kind == "cpu":
                 torch.set_rng_state(state)
@@ -147,32 +161,32 @@ class Task(LightningModule, ABC):
                 torch.cuda.set_rng_state(state, self.device)
 
     def on_train_end(self) -> None:
-        """Forget the processes that have shared the training."""
+        """Drop the state that belongs to the processes of the training."""
         self._step = self._common = None
 
     def on_validation_epoch_start(self) -> None:
-        """Compute once what the whole pass needs."""
+        """Prepare the ranking of a whole pass."""
         self.start_ranking()
 
     def on_validation_epoch_end(self) -> None:
         """Report the metrics as ``val/P@1`` and so on."""
         self.stop_ranking()
         metrics = _required(self._metrics)
-        # They are those of all processes' points already; sync_dist keeps Lightning from warning.
+        # The metrics already cover the points of all processes; sync_dist only avoids Lightning's warning.
         values = {f"val/{name}": value.float() for name, value in metrics.compute().items()}
         self.log_dict(values, sync_dist=True)
         metrics.reset()
 
     def on_predict_start(self) -> None:
-        """Compute once what the whole pass needs."""
+        """Prepare the ranking of a whole pass."""
         self.start_ranking()
 
     def on_predict_end(self) -> None:
-        """Forget it: training may go on."""
+        """Release the prepared ranking."""
         self.stop_ranking()
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Make the optimizer and the schedule, which moves with every step."""
+        """Build the optimizer and the schedule, which advances with every step."""
         learning = _required(self._learning)
         optimizer = learning.optimizer(self)
         steps = self.trainer.estimated_stepping_batches / learning.max_epochs

@@ -1,64 +1,52 @@
-"""ECLARE's LightningModule: an encoder, a label-graph layer and a classifier, trained in every stage."""
+"""ECLARE's LightningModule: it trains a point encoder, a label encoder and a classifier, in every stage."""
 
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
+from torch import Tensor
 
 from xcgraph.batch import XCBatch
 from xcgraph.nn.classifier import LabelClassifier
 from xcgraph.nn.encoder import Encoder
-from xcgraph.nn.label_graph import Views
+from xcgraph.nn.label_encoder import LabelEncoder
 from xcgraph.nn.likelihood import Likelihood, Logistic
-from xcgraph.row_blocks import bucket_sizes
+from xcgraph.nn.portable import LabelScorer, checked_encoder, checked_link, to_array
 from xcgraph.tasks.step import Step
 from xcgraph.tasks.task import Task
 
-# On a CPU, whose freed memory serves again where sizes do: a step asks for more or fewer labels than the one
-# before. A few blocks are as well taken at once.
-_LABELS_AT_A_TIME = 1 << 13
-_FEW_BLOCKS = 4
-
 
 class XCTask(Task):
-    """Score labels for points; which labels, and what a label is, the batch and the parts decide.
+    """Score labels, or meta-labels, for points: x̂ from ``encoder``, w_l from ``labels``, then ⟨w_l, x̂⟩ + b.
+
+    The batch decides which labels are scored for which point.
 
     Args:
-        encoder: text of a point → x̂.
-        label_graph: label → views of its text and of its neighbours' texts.
-        classifier: views → w_l, and ⟨w_l, x̂⟩.
-        likelihood: from scores to the loss, and to probabilities; ECLARE and DECAF have the logistic one.
+        encoder: encodes the text of a point as x̂.
+        labels: encodes labels as vectors w_l.
+        classifier: scores points against label vectors.
+        likelihood: gives loss and probabilities of scores; ECLARE and DECAF use the logistic one.
     """
 
     def __init__(
         self,
         encoder: Encoder,
-        label_graph: nn.Module,
+        labels: LabelEncoder,
         classifier: LabelClassifier,
         likelihood: Likelihood = Logistic(),  # noqa: B008 - frozen
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        self.label_graph = label_graph
+        self.labels = labels
         self.classifier = classifier
         self.likelihood = likelihood
         self._label_vectors: Tensor | None = None
 
     def label_vectors(self, label_ids: Int[Tensor, "labels"] | None = None) -> Float[Tensor, "labels dim"]:
-        """Return w_l of the given labels, or of all."""
-        refined: Views = self.classifier.refinement(label_ids)
-        size = _LABELS_AT_A_TIME
-        if label_ids is None or len(label_ids) <= _FEW_BLOCKS * size or label_ids.device.type != "cpu":
-            return self.classifier.vectors(self.label_graph(label_ids), refined)
-        sizes = bucket_sizes(len(label_ids), size)
-        blocks = zip(label_ids.split(sizes), *(view.split(sizes) for view in refined), strict=True)
-        with parametrize.cached():  # spectral norms take one iteration a step
-            return torch.cat(
-                [self.classifier.vectors(self.label_graph(ids), tuple(rows)) for ids, *rows in blocks]
-            )
+        """Return w_l of the given labels, or of all labels."""
+        vectors: Tensor = self.labels(label_ids)
+        return vectors
 
     def forward(self, batch: XCBatch) -> Float[Tensor, "batch width"]:
-        """Score each point against its shortlist, or all against the labels they share, or all labels."""
+        """Score each point against its shortlist, against the labels shared by the batch, or against all."""
         points = self.encoder(batch.tokens)
         label_ids = batch.label_ids
         if self._label_vectors is None:
@@ -76,7 +64,7 @@ class XCTask(Task):
         return loss
 
     def loss(self, scores: Float[Tensor, "batch width"], batch: XCBatch, step: Step) -> Float[Tensor, ""]:
-        """Return what a process's points add to the mean loss of a point of the step."""
+        """Return the share of this process's points in the mean loss per point of the step."""
         return self.likelihood.loss(
             scores, batch.positives, batch.relevance, batch.label_weights, num_points=step.size
         )
@@ -84,8 +72,8 @@ class XCTask(Task):
     def rank(self, batch: XCBatch, top_k: int) -> tuple[Int[Tensor, "batch k"], Float[Tensor, "batch k"]]:
         """Return each point's best labels (-1: fewer than k) and their log-probabilities.
 
-        That of a label of a shortlist is that of its meta-label plus its own: log σ(h_m·x̂) + log σ(w_l·x̂).
-        Without a shortlist, the labels that are returned are those that share in the probability.
+        The log-probability of a shortlisted label is log σ(h_m·x̂) of its meta-label plus its own
+        log σ(w_l·x̂). Without a shortlist, a softmax is taken over the returned labels only.
         """
         scores = self(batch).float()
         width = min(top_k, scores.shape[1])
@@ -102,5 +90,20 @@ class XCTask(Task):
         self._label_vectors = self.label_vectors()
 
     def stop_ranking(self) -> None:
-        """Forget them."""
+        """Release the label vectors."""
         self._label_vectors = None
+
+    @torch.no_grad()
+    def scoring(self) -> LabelScorer:
+        """Return link(⟨w_l, x̂⟩ + b) in the portable form."""
+        self.eval()
+        return LabelScorer(
+            encoder=checked_encoder(self.encoder.portable(), self.encoder, self.encoder),
+            vectors=to_array(self.label_vectors()),
+            bias=self.classifier.bias.item(),
+            link=checked_link(self.likelihood.link, self.likelihood.log_probability, self.likelihood),
+        )
+
+    def view_shares(self, label_ids: Int[Tensor, "labels"] | None = None) -> dict[str, Tensor]:
+        """Return by view the share that the fusion gives it, for each label; empty without such shares."""
+        return self.labels.view_shares(label_ids)

@@ -1,4 +1,4 @@
-"""Texts to token weights: tokenizers, vectorizers and fitted vectorizers."""
+"""Tokenizers, vectorizers and fitted vectorizers, which turn texts into token weights."""
 
 import lazy_loader
 

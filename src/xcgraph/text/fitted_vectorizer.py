@@ -1,4 +1,4 @@
-"""From further texts to token weights, by the vocabulary and weights that a data set's own texts have set."""
+"""Vectorizes new texts with the vocabulary and IDF weights that were fitted on a data set."""
 
 import functools
 import itertools
@@ -19,15 +19,15 @@ _IDF = "idf.npz"
 
 @dataclass(frozen=True)
 class FittedVectorizer:
-    """Weighs the tokens of a text as those of the training texts were: TF-IDF at unit L2 norm.
+    """Transforms new texts to TF-IDF rows of unit L2 norm, as the vectorizer did with the training texts.
 
     Attributes:
         vocabulary: one token per column.
         idf: (tokens,) float32 inverse document frequencies.
-        tokenizer: cuts texts into tokens.
+        tokenizer: splits texts into tokens.
 
     Raises:
-        ValueError: numbers of tokens and weights differ.
+        ValueError: the number of weights differs from the number of tokens, or a weight is not positive.
     """
 
     vocabulary: tuple[str, ...]
@@ -36,39 +36,40 @@ class FittedVectorizer:
 
     def __post_init__(self) -> None:
         if self.idf.shape != (len(self.vocabulary),):
-            raise ValueError(f"Expected {len(self.vocabulary)} weights of tokens, got {self.idf.shape}.")
+            raise ValueError(f"idf: expected shape ({len(self.vocabulary)},), got {self.idf.shape}.")
         if self.idf.dtype.kind != "f" or not np.isfinite(self.idf).all() or (self.idf <= 0).any():
-            raise ValueError("Expected positive weights of tokens, got others.")
+            raise ValueError("idf: expected positive finite numbers, found other values.")
 
     def transform(self, texts: Sequence[str]) -> csr_array:
-        """Return (texts, tokens) float32 rows with sorted indices; a text without a known token has none."""
+        """Return (texts, tokens) float32 rows with sorted indices; a text without known tokens is empty."""
         columns = self._columns
         known = [
-            [columns[token] for token in cut if token in columns] for cut in self.tokenizer.tokenize(texts)
+            [columns[token] for token in tokens if token in columns]
+            for tokens in self.tokenizer.tokenize(texts)
         ]
         found = np.fromiter(itertools.chain.from_iterable(known), np.int64)
         lengths = np.fromiter(map(len, known), np.int64, count=len(texts))
         width = len(self.vocabulary)
         entries = np.repeat(np.arange(len(texts)) * width, lengths) + found
         distinct, counts = np.unique(entries, return_counts=True)
-        rows, tokens = np.divmod(distinct, width)
-        weights = counts.astype(np.float32) * self.idf[tokens]
+        rows, token_ids = np.divmod(distinct, width)
+        weights = counts.astype(np.float32) * self.idf[token_ids]
         squares = np.bincount(rows, (weights * weights).astype(np.float64), minlength=len(texts))
         weights = (weights / np.sqrt(squares)[rows]).astype(np.float32)
         indptr = np.searchsorted(rows, np.arange(len(texts) + 1))
-        return csr_array((weights, tokens, indptr), shape=(len(texts), width))
+        return csr_array((weights, token_ids, indptr), shape=(len(texts), width))
 
     def save(self, folder: Path) -> None:
-        """Write weights and tokenizer into a folder; the vocabulary is the caller's."""
+        """Write the weights and the tokenizer to a folder; the caller stores the vocabulary."""
         save_arrays(folder / _IDF, idf=self.idf)
         self.tokenizer.save(folder)
 
     @classmethod
     def load(cls, folder: Path, vocabulary: tuple[str, ...]) -> "FittedVectorizer | None":
-        """Read what :meth:`save` wrote; None where nothing was saved.
+        """Read the files that :meth:`save` wrote, or return None if there are none.
 
         Raises:
-            ValueError: it is damaged.
+            ValueError: a file is damaged.
         """
         if not (folder / _IDF).exists():
             return None

@@ -1,4 +1,4 @@
-"""Texts to token weights over words and the parts of words, so that rare and unknown words say something."""
+"""Vectorizes texts over words and their character n-grams, so that unknown words carry information."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,18 +13,20 @@ from xcgraph.text.vectorizer import VectorizedTexts, check_min_df, fit_tfidf
 
 @dataclass(frozen=True, kw_only=True)
 class SubwordVectorizer:
-    """Lower-case words and their runs of characters, as fastText has them, each a token with its own weight.
+    """TF-IDF over lower-case words and their character n-grams, as in fastText.
 
-    "happiness" shares most of its runs with "happily", whose label may have no other training point; and a
-    word that no training text has still has runs that some do.
+    Related words share n-grams: "happiness" shares most of its n-grams with "happily". A word that is in no
+    training text can still share n-grams with words that are.
+    :class:`~xcgraph.text.vectorizer.WordVectorizer` uses whole words only,
+    :class:`~xcgraph.text.wordpiece.WordPieceVectorizer` splits rare words into pieces.
 
     Attributes:
-        shortest: least number of characters in a run; the ends of a word count as characters.
-        longest: greatest.
-        min_df: least number of training and label texts that a token must occur in.
+        shortest: minimum length of an n-gram; the start and the end of a word count as one character each.
+        longest: maximum length of an n-gram.
+        min_df: minimum number of training and label texts in which a token must occur.
 
     Raises:
-        UserError: a value out of range.
+        UserError: a value is out of range.
     """
 
     shortest: int = 3
@@ -36,13 +38,13 @@ class SubwordVectorizer:
         if not 1 <= self.shortest <= self.longest <= LONGEST:
             raise UserError(
                 f"text.shortest and text.longest: expected 1 ≤ shortest ≤ longest ≤ {LONGEST}, got "
-                f"{self.shortest} and {self.longest}."
+                f"{self.shortest} and {self.longest}; correct the lengths."
             )
 
     def fit_transform(
         self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
     ) -> VectorizedTexts:
-        """Weigh tokens by TF-IDF; see :class:`~xcgraph.text.vectorizer.Vectorizer`."""
+        """Return TF-IDF rows; see :class:`~xcgraph.text.vectorizer.Vectorizer`."""
         tokenizer = NgramTokenizer(self.shortest, self.longest)
         vectorizer = TfidfVectorizer(analyzer=list, min_df=self.min_df, dtype=np.float32)
         train, test, labels = (tokenizer.tokenize(texts) for texts in (train_texts, test_texts, label_texts))

@@ -1,4 +1,4 @@
-"""Texts as the token ids of a Hugging Face model, in reading order."""
+"""Converts texts to the token ids of a Hugging Face model, in reading order."""
 
 import importlib.util
 import itertools
@@ -17,18 +17,18 @@ _BATCH = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class TokenIdVectorizer:
-    """What :class:`~xcgraph.nn.transformer.TransformerEncoder` reads, in place of token weights.
+    """Makes the input of :class:`~xcgraph.nn.transformer.TransformerEncoder`: token ids, not token weights.
 
-    A text is a row of (texts, max_length) whose column p holds 1 + the id of its p-th token, the model's own
-    marks of beginning and end among them: it is cut, sliced, stored and hashed as token weights are. But it
-    is no bag: the sum of two texts means nothing.
+    A text is a row of (texts, max_length). Column p holds 1 + the id of the p-th token, including the
+    model's start and end tokens. Rows are sliced, stored and hashed like token weights. However, they are
+    not bags of tokens: the sum of two rows has no meaning.
 
     Attributes:
-        model: name or folder of the model, for its tokenizer.
-        max_length: tokens that are kept of a text.
+        model: name or folder of the model whose tokenizer is used.
+        max_length: maximum number of tokens per text; further tokens are dropped.
 
     Raises:
-        UserError: a value out of range, or the package transformers is missing.
+        UserError: a value is out of range, or the package transformers is not installed.
     """
 
     model: str
@@ -36,16 +36,16 @@ class TokenIdVectorizer:
 
     def __post_init__(self) -> None:
         if self.max_length < 1:
-            raise UserError(f"text.max_length must be ≥ 1, got {self.max_length}.")
+            raise UserError(f"text.max_length must be ≥ 1, got {self.max_length}; raise it.")
         require_transformers("text=token_ids")
 
     def fit_transform(
         self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Sequence[str]
     ) -> VectorizedTexts:
-        """Look up the ids of all texts; see :class:`~xcgraph.text.vectorizer.Vectorizer`.
+        """Return the token ids of all texts; see :class:`~xcgraph.text.vectorizer.Vectorizer`.
 
         Raises:
-            UserError: there is no such model.
+            UserError: the model does not exist.
         """
         from transformers import AutoTokenizer
 
@@ -69,23 +69,27 @@ class TokenIdVectorizer:
 
 
 def require_transformers(choice: str) -> None:
-    """Refuse what needs the package transformers if it is not there.
+    """Check that the package transformers is installed.
+
+    Args:
+        choice: the setting that needs the package, for the error message.
 
     Raises:
-        UserError: it is not.
+        UserError: the package is not installed.
     """
     if importlib.util.find_spec("transformers") is None:
         raise UserError(
-            f"{choice} needs the package transformers, which is not installed: "
-            "pip install 'xcgraph[transformers]'."
+            f"{choice} needs the package transformers, which is not installed; "
+            "run pip install 'xcgraph[transformers]'."
         )
 
 
 def no_such_model(key: str, model: str, error: Exception) -> UserError:
-    """Say that a model is not to be had."""
+    """Return the error for a model that cannot be loaded; ``key`` is the setting that names the model."""
     reason = str(error).strip().partition("\n")[0]
     return UserError(
-        f"{key}: expected the folder or the name of a Hugging Face model, found {model!r} ({reason})."
+        f"{key}: expected the folder or the name of a Hugging Face model, found {model!r} ({reason}); "
+        "correct the name."
     )
 
 

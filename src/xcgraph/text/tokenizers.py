@@ -1,4 +1,4 @@
-"""Ways to cut a text into tokens, which a model carries along so that further texts are cut alike."""
+"""Tokenizers, which are saved with a model so that new texts are tokenized like the training texts."""
 
 import functools
 import importlib.util
@@ -17,9 +17,10 @@ from xcgraph.text.wordpiece_file import WordPieceFile
 if TYPE_CHECKING:
     from tokenizers import Tokenizer as HfTokenizer
 
-# One-letter words count too, unlike scikit-learn's default: "x ray", "vitamin C".
+# Unlike scikit-learn's default, one-letter words are tokens, as in "x ray" and "vitamin C".
 TOKEN_PATTERN = r"\w+"
 
+# Maximum length of an n-gram, because a long word has about as many n-grams of each length as characters.
 LONGEST = 20
 
 _WORDS = re.compile(TOKEN_PATTERN)
@@ -28,41 +29,40 @@ _PIECES, _GRAMS = "tokenizer.json", "grams.json"
 
 @runtime_checkable
 class Tokenizer(Protocol):
-    """Cuts texts into tokens."""
+    """Splits texts into tokens."""
 
     def tokenize(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """Give the tokens of each text, in reading order."""
+        """Yield the tokens of each text, in reading order."""
 
     def save(self, folder: Path) -> None:
-        """Write into a folder what :func:`load_tokenizer` needs."""
+        """Write the files to a folder that :func:`load_tokenizer` reads."""
 
 
 @dataclass(frozen=True)
 class WordTokenizer:
-    """Lower-case words."""
+    """Splits texts into lower-case words."""
 
     def tokenize(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """Give the tokens of each text, in reading order."""
+        """Yield the tokens of each text, in reading order."""
         return (_WORDS.findall(text.lower()) for text in texts)
 
     def save(self, folder: Path) -> None:
-        """Write nothing: no file means words."""
+        """Write no file, which :func:`load_tokenizer` reads as words."""
 
 
 @dataclass(frozen=True)
 class NgramTokenizer:
-    """Lower-case words, and every run of so many characters in them, as ``#appl`` in "apple".
+    """Splits texts into lower-case words and their character n-grams, such as ``#appl`` in "apple".
 
-    The beginning and the end of a word count as characters: ``#<app`` and ``#ple>``. A word that is no
-    longer than the shortest run has none.
+    The start and the end of a word count as characters, as in ``#<app`` and ``#ple>``. The whole word with
+    its start and end is no n-gram, so short words have few n-grams or no n-grams.
 
     Attributes:
-        shortest: least number of characters in a run.
-        longest: greatest, at most 20: of a text that is one word, there are as many runs of each length as
-            characters.
+        shortest: minimum length of an n-gram, at least 1.
+        longest: maximum length of an n-gram, at most 20.
 
     Raises:
-        ValueError: there is no such run.
+        ValueError: a length is out of range.
     """
 
     shortest: int
@@ -74,7 +74,7 @@ class NgramTokenizer:
             raise ValueError(f"Expected 1 ≤ shortest ≤ longest ≤ {LONGEST}, got {found}.")
 
     def tokenize(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """Give the tokens of each text, in reading order."""
+        """Yield the tokens of each text, each word followed by its n-grams."""
         known: dict[str, list[str]] = {}
         for text in texts:
             tokens: list[str] = []
@@ -85,7 +85,7 @@ class NgramTokenizer:
             yield tokens
 
     def save(self, folder: Path) -> None:
-        """Write the lengths of runs."""
+        """Write the minimum and maximum length of an n-gram."""
         write_atomically(folder / _GRAMS, json.dumps([self.shortest, self.longest]))
 
     def _grams(self, marked: str) -> Iterator[str]:
@@ -96,14 +96,14 @@ class NgramTokenizer:
 
 @dataclass(frozen=True)
 class WordPieceTokenizer:
-    """Pieces of words.
+    """Splits texts into pieces of words.
 
     Attributes:
-        definition: the tokenizer, as the package ``tokenizers`` writes it in JSON.
+        definition: the tokenizer as JSON of the package ``tokenizers``.
 
     Raises:
-        ValueError: it is none that this project writes.
-        UserError: it cannot be made, or the package is missing; when first used.
+        ValueError: the definition is not of the kind that this project writes.
+        UserError: at the first use, if the package is not installed or cannot load the definition.
     """
 
     definition: str
@@ -112,13 +112,13 @@ class WordPieceTokenizer:
         WordPieceFile.model_validate_json(self.definition)
 
     def tokenize(self, texts: Iterable[str]) -> Iterator[list[str]]:
-        """Give the tokens of each text, in reading order; what the tokenizer does not know is among them."""
+        """Yield the tokens of each text, in reading order, including the token for unknown pieces."""
         tokens = self._tokens
         for encoding in self._loaded.encode_batch_fast(list(texts), add_special_tokens=False):
-            yield [tokens[number] for number in encoding.ids]  # this call leaves encoding.tokens empty
+            yield [tokens[number] for number in encoding.ids]  # the fast call leaves encoding.tokens empty
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer."""
+        """Write the definition."""
         write_atomically(folder / _PIECES, self.definition)
 
     @functools.cached_property
@@ -129,8 +129,8 @@ class WordPieceTokenizer:
     def _loaded(self) -> "HfTokenizer":
         if importlib.util.find_spec("tokenizers") is None:
             raise UserError(
-                "This model cuts words into pieces, which needs the package tokenizers: "
-                "pip install 'xcgraph[tokenizers]'."
+                "This model splits words into pieces and needs the package tokenizers, which is not "
+                "installed; run pip install 'xcgraph[tokenizers]'."
             )
         from tokenizers import Tokenizer as HfTokenizer
 
@@ -138,15 +138,16 @@ class WordPieceTokenizer:
             return HfTokenizer.from_str(self.definition)
         except Exception as error:  # the package raises nothing more specific
             raise UserError(
-                f"{_PIECES}: expected a tokenizer, found what is none ({error}); export the model again."
+                f"{_PIECES}: expected a tokenizer, found an invalid definition ({error}); export the model "
+                "again."
             ) from error
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """Read what a tokenizer has saved.
+    """Return the tokenizer that was saved in a folder.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: a file is damaged.
     """
     pieces, grams = folder / _PIECES, folder / _GRAMS
     if pieces.exists():
@@ -155,5 +156,5 @@ def load_tokenizer(folder: Path) -> Tokenizer:
         return WordTokenizer()
     sizes = read_json(grams)
     if not isinstance(sizes, list) or len(sizes) != 2 or not all(type(size) is int for size in sizes):
-        raise ValueError(f"{_GRAMS}: expected two numbers, found {sizes}")
+        raise ValueError(f"{_GRAMS}: expected two integers, found {sizes}")
     return NgramTokenizer(*sizes)

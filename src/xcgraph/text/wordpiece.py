@@ -1,4 +1,4 @@
-"""Texts to token weights over pieces of words, so that rare words share what they have in common."""
+"""Vectorizes texts over pieces of words, so that rare words share tokens with other words."""
 
 import importlib.util
 import itertools
@@ -18,25 +18,26 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _UNKNOWN = "[UNK]"
-_CONTINUED = "##"  # a piece that goes on with a word
-# Rarer characters are unknown: every character costs two entries of the vocabulary.
+_CONTINUED = "##"  # prefix of a piece that does not start a word
+# Only the most frequent characters are known, because each one takes two entries of the vocabulary.
 _MAX_CHARACTERS = 1000
 _BATCH = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class WordPieceVectorizer:
-    """WordPiece tokens, learned from the training and label texts; :class:`WordTokens` keeps words whole.
+    """TF-IDF over WordPiece tokens, which are learned from the training and label texts.
 
-    Lower-case, without accents, punctuation apart. The published ECLARE and DECAF features are TF-IDF over
-    such tokens, with vocabularies of 40,000 to 128,000.
+    Texts become lower-case and lose their accents, and each punctuation mark is a token. The published
+    ECLARE and DECAF features are TF-IDF over such tokens, with vocabularies of 40,000 to 128,000.
+    :class:`~xcgraph.text.vectorizer.WordVectorizer` keeps words whole.
 
     Attributes:
-        vocabulary_size: largest number of tokens before ``min_df`` is applied.
-        min_df: least number of training and label texts that a token must occur in.
+        vocabulary_size: maximum number of tokens before ``min_df`` is applied.
+        min_df: minimum number of training and label texts in which a token must occur.
 
     Raises:
-        UserError: a value out of range, or the package tokenizers is missing.
+        UserError: a value is out of range, or the package tokenizers is not installed.
     """
 
     vocabulary_size: int = 40_000
@@ -45,47 +46,49 @@ class WordPieceVectorizer:
     def __post_init__(self) -> None:
         check_min_df(self.min_df)
         if self.vocabulary_size < 1:
-            raise UserError(f"text.vocabulary_size must be ≥ 1, got {self.vocabulary_size}.")
+            raise UserError(f"text.vocabulary_size must be ≥ 1, got {self.vocabulary_size}; raise it.")
         if importlib.util.find_spec("tokenizers") is None:
             raise UserError(
-                "WordPiece needs the package tokenizers, which is not installed: "
-                "pip install 'xcgraph[tokenizers]', or take text=words."
+                "WordPiece needs the package tokenizers, which is not installed; "
+                "run pip install 'xcgraph[tokenizers]', or use text=words."
             )
 
     def fit_transform(
         self, train_texts: Iterable[str], test_texts: Iterable[str], *, label_texts: Iterable[str]
     ) -> VectorizedTexts:
-        """Learn the pieces and weigh them by TF-IDF; see :class:`~xcgraph.text.vectorizer.Vectorizer`."""
+        """Learn the pieces and return TF-IDF rows; see :class:`~xcgraph.text.vectorizer.Vectorizer`."""
         tokenizer = _learn_pieces(_Chained(train_texts, label_texts), self.vocabulary_size)
         vectorizer = TfidfVectorizer(analyzer=list, min_df=self.min_df, dtype=np.float32)
-        train, test, labels = (_cut(tokenizer, texts) for texts in (train_texts, test_texts, label_texts))
+        train, test, labels = (
+            _tokenize(tokenizer, texts) for texts in (train_texts, test_texts, label_texts)
+        )
         return fit_tfidf(vectorizer, train, test, labels, tokenizer=WordPieceTokenizer(tokenizer.to_str()))
 
 
 def _learn_pieces(texts: "_Chained", vocabulary_size: int) -> "Tokenizer":
-    """Learn a vocabulary; equal texts give an equal one."""
+    """Return a tokenizer with a learned vocabulary; equal texts give equal vocabularies."""
     from tokenizers import Tokenizer, models, trainers
 
-    learner = _frame(Tokenizer(models.WordPiece(unk_token=_UNKNOWN)))
+    learner = _add_normalizer(Tokenizer(models.WordPiece(unk_token=_UNKNOWN)))
     characters = _frequent_characters(learner, texts)
-    # The trainer numbers unnamed characters in the order of a hash table, which differs from run to run, and
-    # breaks ties between pairs by these numbers: so all characters are named beforehand.
-    named = [_UNKNOWN, *characters, *(f"{_CONTINUED}{character}" for character in characters)]
+    # The trainer breaks ties between pairs by the ids of characters. It assigns ids to unlisted characters in
+    # the order of a hash table, which differs between runs. Listing all characters makes the ids fixed.
+    listed = [_UNKNOWN, *characters, *(f"{_CONTINUED}{character}" for character in characters)]
     trainer = trainers.WordPieceTrainer(
         vocab_size=vocabulary_size,
-        special_tokens=named,
+        special_tokens=listed,
         initial_alphabet=characters,
         limit_alphabet=len(characters),
         continuing_subword_prefix=_CONTINUED,
         show_progress=False,
     )
     learner.train_from_iterator(texts, trainer)
-    # A fresh one, in which the named characters are not special.
-    return _frame(Tokenizer(models.WordPiece(learner.get_vocab(), unk_token=_UNKNOWN)))
+    # A new tokenizer, in which the listed characters are ordinary tokens.
+    return _add_normalizer(Tokenizer(models.WordPiece(learner.get_vocab(), unk_token=_UNKNOWN)))
 
 
-def _frame(tokenizer: "Tokenizer") -> "Tokenizer":
-    """Have texts cleaned and cut into words and marks before they are cut into pieces."""
+def _add_normalizer(tokenizer: "Tokenizer") -> "Tokenizer":
+    """Let a tokenizer clean texts and split them into words and punctuation before it makes pieces."""
     from tokenizers import normalizers, pre_tokenizers
 
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
@@ -101,8 +104,8 @@ def _frequent_characters(tokenizer: "Tokenizer", texts: Iterable[str]) -> list[s
     return sorted(character for _, character in by_frequency[:_MAX_CHARACTERS])
 
 
-def _cut(tokenizer: "Tokenizer", texts: Iterable[str]) -> Iterator[list[str]]:
-    """Cut texts into known tokens, many at a time."""
+def _tokenize(tokenizer: "Tokenizer", texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the known tokens of each text; texts are tokenized in large batches."""
     tokens = {number: token for token, number in tokenizer.get_vocab().items() if token != _UNKNOWN}
     remaining = iter(texts)
     while batch := list(itertools.islice(remaining, _BATCH)):
@@ -112,7 +115,7 @@ def _cut(tokenizer: "Tokenizer", texts: Iterable[str]) -> Iterator[list[str]]:
 
 @dataclass(frozen=True)
 class _Chained:
-    """Training and label texts one after the other, as often as they are asked for."""
+    """Training and label texts one after the other, for several iterations."""
 
     train_texts: Iterable[str]
     label_texts: Iterable[str]

@@ -1,14 +1,14 @@
-"""The one kind of tokenizer that is taken from a file, which may come from anybody.
+"""Validates tokenizer files, which can come from an untrusted source: only one kind is accepted.
 
-The package ``tokenizers`` can do more: pad to any length, cut by patterns that take forever, end the process
-where rules contradict each other.
+The package ``tokenizers`` supports more. Other definitions can pad to any length, use patterns that never
+finish, or end the process because of contradictory rules.
 """
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-_NUMBERS = 1 << 31
+_MAX_IDS = 1 << 31
 
 
 class _Part(BaseModel):
@@ -32,17 +32,17 @@ class _Model(_Part):
     unk_token: str
     continuing_subword_prefix: str
     max_input_chars_per_word: int = Field(ge=1, le=1000)
-    vocab: dict[str, Annotated[int, Field(ge=0, lt=_NUMBERS)]]
+    vocab: dict[str, Annotated[int, Field(ge=0, lt=_MAX_IDS)]]
 
     @model_validator(mode="after")
-    def _knows_the_unknown(self) -> "_Model":
+    def _check_unk_token(self) -> "_Model":
         if self.unk_token not in self.vocab:
-            raise ValueError("unk_token: expected a token of vocab, found another")
+            raise ValueError(f"unk_token: expected a token of vocab, found {self.unk_token!r:.40}")
         return self
 
 
 class WordPieceFile(_Part):
-    """What :class:`~xcgraph.text.wordpiece.WordPieceVectorizer` makes, as ``Tokenizer.to_str`` writes it."""
+    """Schema of the tokenizers of :class:`~xcgraph.text.wordpiece.WordPieceVectorizer`, as JSON."""
 
     version: Literal["1.0"]
     truncation: None

@@ -1,4 +1,4 @@
-"""No tracker."""
+"""Use no tracker."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ from xcgraph.tracking.tracker import RunEnd, RunStart
 
 
 class NoTracker:
-    """Tells nobody; each stage's ``curves.csv`` is written all the same."""
+    """Records nothing. Each stage still writes its ``curves.csv``."""
 
     def start(self, run: RunStart) -> None:
         """Do nothing."""

@@ -1,4 +1,4 @@
-"""A run and its tracker: begun, told of every epoch once, and always finished."""
+"""Connects a run to its tracker: start it, report each epoch once, always finish it."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -12,22 +12,22 @@ Metrics = dict[str, dict[str, float]]
 
 
 class Session:
-    """Tells a tracker of a run.
+    """Reports a run to a tracker.
 
-    A tracker that fails while the run goes on is left alone from then on, with a warning.
+    If the tracker fails during the run, the session logs a warning and reports no more epochs.
 
     Args:
-        tracker: whom to tell.
-        run: what is known before it begins.
+        tracker: tracker to report to.
+        run: what is known of the run when it begins.
     """
 
     def __init__(self, tracker: Tracker, run: RunStart) -> None:
         self._tracker, self._run = tracker, run
-        self._told: dict[str, int] = {}
+        self._num_reported: dict[str, int] = {}
         self._gave_up = False
 
     def follow(self, execute: Callable[[], Metrics]) -> Metrics:
-        """Run and return the metrics; the tracker is finished whatever happens, Ctrl-C included.
+        """Execute the run and return its metrics. The tracker is finished in any case, Ctrl-C included.
 
         Raises:
             UserError: the tracker cannot start.
@@ -42,18 +42,18 @@ class Session:
         return metrics
 
     def report(self, stage: str, rows: Sequence[Mapping[str, float | int]]) -> None:
-        """Take all epochs of a stage so far; the tracker hears of those it was not told of before."""
-        new = rows[self._told.get(stage, 0) :]
-        self._told[stage] = len(rows)
+        """Take all epochs of a stage so far and pass the new ones to the tracker."""
+        new = rows[self._num_reported.get(stage, 0) :]
+        self._num_reported[stage] = len(rows)
         for row in new:
             if not self._gave_up:
                 self._gave_up = not self._attempt(self._tracker.log, stage, row)
 
-    def _attempt(self, step: Callable[..., None], *told: Any) -> bool:  # noqa: ANN401 - what the step takes
-        """Return whether a step of the tracker has gone well."""
+    def _attempt(self, step: Callable[..., None], *arguments: Any) -> bool:  # noqa: ANN401 - differs by step
+        """Call a method of the tracker and return whether it succeeded."""
         try:
-            step(*told)
-        except Exception as error:  # whatever its library raises
+            step(*arguments)
+        except Exception as error:  # a tracker's library may raise anything
             _log.warning("%s failed; the run goes on: %s", type(self._tracker).__name__, error)
             return False
         return True

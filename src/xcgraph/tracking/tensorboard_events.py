@@ -1,4 +1,4 @@
-"""TensorBoard's event files in the run folder."""
+"""Writes TensorBoard event files into the run folder."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ class TensorBoardTracker:
         self._writer: Any = None
 
     def start(self, run: RunStart) -> None:
-        """Open the event file; the config becomes a text.
+        """Open the event file and store the config as text.
 
         Raises:
             UserError: TensorBoard is not installed.
@@ -26,20 +26,20 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise UserError(
-                "logger=tensorboard needs TensorBoard: pip install 'xcgraph[tensorboard]'."
+                "logger=tensorboard needs TensorBoard, got none: pip install 'xcgraph[tensorboard]'."
             ) from None
         self._writer = SummaryWriter(str(run.folder / EVENTS))
         self._writer.add_text("config", f"```json\n{json.dumps(run.config, indent=1, default=str)}\n```")
 
     def log(self, stage: str, row: Mapping[str, float | int]) -> None:
-        """Add an epoch's metrics, each with the stage before its name."""
+        """Add the metrics of one epoch; the stage is the prefix of each name."""
         for name, value in row.items():
             if name != "epoch":
                 self._writer.add_scalar(f"{stage}/{name}", value, int(row["epoch"]))
         self._writer.flush()
 
     def finish(self, end: RunEnd) -> None:
-        """Add the final metrics, such as ``test/P@1``, and close."""
+        """Add the final metrics, such as ``test/P@1``, and close the file."""
         if self._writer is None:
             return
         for split, metrics in end.metrics.items():

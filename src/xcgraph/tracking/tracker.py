@@ -1,4 +1,4 @@
-"""What a tracker is told, and what it is."""
+"""The interface of experiment trackers, and what a tracker receives at the start and end of a run."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,15 +8,16 @@ from typing import Any, Protocol, runtime_checkable
 
 @dataclass(frozen=True, kw_only=True)
 class RunStart:
-    """A run that begins.
+    """What is known of a run when it begins.
 
     Attributes:
-        name: for people, such as ``eclare hops=2``.
-        group: the sweep that it is a cell of; None for a single run.
-        job_type: the name of its experiment.
-        tags: what its command changes, such as ``hops=2``.
-        config: the resolved config, as plain values.
-        folder: its folder.
+        name: readable name, such as ``eclare hops=2``.
+        group: id of the sweep that the run is a cell of; None for a single run.
+        job_type: name of the experiment.
+        tags: overrides of the command that a result depends on, such as ``hops=2``.
+        config: resolved config as plain values. ``choices`` holds the chosen option of each config group;
+            ``seedless_key`` is equal for all runs that differ only in their seed.
+        folder: run folder.
     """
 
     name: str
@@ -32,8 +33,8 @@ class RunEnd:
     """How a run ended.
 
     Attributes:
-        metrics: as fractions, of the validation and of the test points; empty after a failure.
-        error: what stopped it; None if nothing did.
+        metrics: metrics as fractions, by split (``validation``, ``test``) and name; empty after a failure.
+        error: message of the error that stopped the run; None if the run succeeded.
     """
 
     metrics: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -41,23 +42,23 @@ class RunEnd:
 
     @property
     def exit_code(self) -> int:
-        """Zero if nothing stopped the run, else one."""
+        """Zero if the run succeeded, else one."""
         return 0 if self.error is None else 1
 
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Is told how a run goes. No result depends on it."""
+    """Follows a run. No result depends on a tracker."""
 
     def start(self, run: RunStart) -> None:
-        """Begin a run.
+        """Begin to follow a run.
 
         Raises:
-            UserError: the user can mend what it lacks.
+            UserError: the tracker lacks something that the user can provide.
         """
 
     def log(self, stage: str, row: Mapping[str, float | int]) -> None:
-        """Take a finished epoch of a stage: ``epoch``, ``lr``, ``seconds``, loss and validation metrics."""
+        """Record one epoch of a stage: ``epoch``, ``lr``, ``seconds``, loss and validation metrics."""
 
     def finish(self, end: RunEnd) -> None:
-        """End the run; it is called once, also when :meth:`start` has failed."""
+        """Finish the run. It is called exactly once, even if :meth:`start` failed."""

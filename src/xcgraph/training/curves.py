@@ -1,4 +1,4 @@
-"""Per-epoch curves of a stage, complete also after a resume."""
+"""Curves of a stage, with one row per epoch, also after a resume."""
 
 import csv
 import io
@@ -13,19 +13,20 @@ from xcgraph.storage.artifacts import write_atomically
 
 CURVES = "curves.csv"
 
-# Takes a stage's name and the rows of all its epochs so far.
+# Called with the name of a stage and the rows of all epochs so far.
 Report = Callable[[str, Sequence[Mapping[str, float | int]]], None]
 
 
 class EpochCurves(Callback):
-    """Writes a CSV with a row per epoch; its rows travel in the checkpoint.
+    """Writes a CSV file with one row per epoch; checkpoints include the rows.
 
-    Lightning's CSVLogger starts an empty file on resume; this callback's file after a resume equals the
-    undisturbed one, but for the seconds.
+    Lightning's CSVLogger starts an empty file on resume. After a resume, the file of this callback equals the
+    file of an uninterrupted run, except for the seconds.
 
     Args:
         path: the CSV file.
-        report: takes all rows so far after each epoch; not in a process of its own, to which it is not sent.
+        report: called with all rows so far, after each epoch. It is not pickled, so a spawned process does
+            not call it.
     """
 
     def __init__(
@@ -42,9 +43,9 @@ class EpochCurves(Callback):
         self._started = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Add a row: epoch, learning rate, seconds, training loss and validation metrics."""
+        """Add a row with epoch, learning rate, seconds, training loss and validation metrics."""
         del pl_module
-        if not trainer.is_global_zero:  # the others' metrics are the same, but for their seconds
+        if not trainer.is_global_zero:  # the metrics of the other processes are equal
             return
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         row = {
@@ -63,7 +64,7 @@ class EpochCurves(Callback):
             self._report(self._rows)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave out whom to report to, which may hold connections."""
+        """Leave out the report callback, which may hold connections."""
         return {**self.__dict__, "_report": None}
 
     def state_dict(self) -> dict[str, Any]:
@@ -71,11 +72,11 @@ class EpochCurves(Callback):
         return {"rows": list(self._rows)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take the rows of the epochs before the resume."""
+        """Restore the rows of the epochs before the resume."""
         self._rows = list(state_dict["rows"])
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """Read the rows that :class:`EpochCurves` wrote."""
+    """Read the rows of a file of :class:`EpochCurves`."""
     with path.open(newline="", encoding="utf-8") as file:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]

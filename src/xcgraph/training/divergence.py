@@ -1,4 +1,4 @@
-"""A training whose loss is no number any more: stopped, with all that the step needs to be taken again."""
+"""Stop a training whose loss is not finite, and save everything that repeats the step."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,23 +14,23 @@ from xcgraph.tasks.task import RandomState, Task
 from xcgraph.training.checkpoints import load_tensors, save_tensors
 
 DIVERGED = "diverged.ckpt"
-# Numbers in a buffer that a step may change as it goes, such as the vectors of a spectral norm;
-# buffers of graphs and texts are larger, and stay as they are.
+# A step can change small buffers, such as the vectors of a spectral norm. Larger buffers hold graphs and
+# texts, which do not change.
 _SMALL = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class BadStep:
-    """A training step whose loss was no finite number.
+    """A training step whose loss was not finite.
 
     Attributes:
-        epoch: counted from 1.
-        step: within the epoch, counted from 1.
-        loss: what came out.
-        batch: the points.
-        weights: the task's state before the step.
-        random_state: of the generators before the step, from which dropout is drawn.
-        broken: names of the weights that were no finite numbers before the step already.
+        epoch: number of the epoch, from 1.
+        step: number of the step in the epoch, from 1.
+        loss: the loss.
+        batch: the batch.
+        weights: state of the task before the step.
+        random_state: state of the random generators before the step, which dropout depends on.
+        broken: names of the weights that were not finite before the step.
     """
 
     epoch: int
@@ -42,17 +42,17 @@ class BadStep:
     broken: list[str]
 
     def save(self, path: Path) -> None:
-        """Write it as tensors and plain values."""
+        """Write the step as tensors and plain values."""
         save_tensors(path, {**vars(self), "batch": _tensors(self.batch)})
 
     @classmethod
     def load(cls, path: Path) -> "BadStep":
-        """Read what :meth:`save` wrote."""
+        """Read a file of :meth:`save`."""
         state = load_tensors(path)
         parts = state.pop("batch")
         kinds = {
             "tokens": TokenBag,
-            "truth": LabelSets,
+            "labels": LabelSets,
             "filtered": LabelSets,
             "shortlist": Shortlist,
             "shared": SharedLabels,
@@ -62,14 +62,14 @@ class BadStep:
 
 
 class StopAtDivergence(Callback):
-    """Looks at the loss of every step before anything is learned from it; it waits for this one number.
+    """Checks the loss of every step before the backward pass.
 
-    Where processes share a step, all stop if one of their losses is not finite; of those whose loss it is,
-    the first saves its share.
+    If several processes share a step, all of them stop if one loss is not finite. The first process with such
+    a loss saves its part of the batch.
 
     Args:
-        path: gets the step.
-        title: the stage's name for people.
+        path: file for the step.
+        title: name of the stage, for the message.
     """
 
     def __init__(self, path: Path, title: str) -> None:
@@ -81,7 +81,7 @@ class StopAtDivergence(Callback):
         self._before: dict[str, Tensor] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """List the buffers that a step may change."""
+        """List the buffers that a step can change."""
         del trainer
         kept, buffers = pl_module.state_dict().keys(), pl_module.named_buffers()
         self._changing = [name for name, buffer in buffers if name in kept and buffer.numel() <= _SMALL]
@@ -89,16 +89,16 @@ class StopAtDivergence(Callback):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: XCBatch, batch_idx: int
     ) -> None:
-        """Remember the batch, and what the step will change before its loss is known."""
+        """Remember the batch and the buffers that the step changes before its loss is known."""
         del trainer
         self._batch, self._index = batch, batch_idx
         self._before = {name: pl_module.get_buffer(name).clone() for name in self._changing}
 
     def on_before_backward(self, trainer: Trainer, pl_module: LightningModule, loss: Tensor) -> None:
-        """Stop if the loss is not finite.
+        """Stop the training if the loss is not finite.
 
         Raises:
-            DivergedError: it is not; the step is saved.
+            DivergedError: the loss is not finite; the step is saved.
         """
         step = cast(Task, pl_module).step_of(cast(XCBatch, self._batch))
         losses = step.losses(loss)
@@ -118,18 +118,18 @@ class StopAtDivergence(Callback):
         if step.rank == broken[0].item():
             bad.save(self._path)
         step.barrier()  # the first process ends the others when it stops
-        raise DivergedError(self._sentence(bad))
+        raise DivergedError(self._message(bad))
 
-    def _sentence(self, bad: BadStep) -> str:
-        since = f", with {bad.broken[0]} no numbers since the step before" if bad.broken else ""
+    def _message(self, bad: BadStep) -> str:
+        since = f"; {bad.broken[0]} was not finite even before this step" if bad.broken else ""
         return (
             f"{self._title} diverged: expected a finite loss in step {bad.step} of epoch {bad.epoch}, found "
-            f"{bad.loss}{since}; lower the learning rate (stages.*.lr). The batch and the weights before it "
-            f"are in {self._path}, for xcgraph.saved_runs.replay."
+            f"{bad.loss}{since}; lower the learning rate (stages.*.lr). The batch and the weights before the "
+            f"step are in {self._path}; xcgraph.saved_runs.replay repeats the step."
         )
 
 
-def _tensors(part: Any) -> Any:  # noqa: ANN401 - a movable, a tensor or None
+def _tensors(part: Any) -> Any:  # noqa: ANN401 - a TensorDataclass, a tensor or None
     if not isinstance(part, TensorDataclass):
         return part
     return {name: _tensors(value) for name, value in vars(part).items()}

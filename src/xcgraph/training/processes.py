@@ -1,4 +1,4 @@
-"""The processes that run one recipe together: those of torchrun or SLURM, or those that Lightning starts."""
+"""Processes that run one recipe together, started by torchrun, SLURM or Lightning."""
 
 import contextlib
 import functools
@@ -23,30 +23,30 @@ from xcgraph import errors
 from xcgraph.errors import UserError
 from xcgraph.storage.artifacts import Artifact, ArtifactStore
 
-# How long the others wait for what the first one builds alone, such as a graph: as long as it takes.
+# How long the other processes wait while the first one builds, for example, a graph. Building has no limit.
 _PATIENCE = timedelta(days=30)
-# How long a network's file system may take to show to one machine what another has written.
+# How long a network file system may take until one machine sees the files of another.
 _VISIBLE_AFTER_SECONDS = 120
 
 
 def make_trainer(make: Callable[[], Trainer]) -> Trainer:
-    """Make a Trainer.
+    """Build a Trainer.
 
     Raises:
-        UserError: it refuses a value.
+        UserError: the Trainer refuses a value.
     """
     try:
         return make()
     except MisconfigurationException as error:
-        hint = "take one that this machine has, such as trainer=cpu"
+        hint = "choose a device of this machine, such as trainer=cpu"
         raise UserError(f"trainer: {error} Correct the value or {hint}.") from error
     except (TypeError, ValueError) as error:
         raise UserError(f"{error}") from error
 
 
 @contextlib.contextmanager
-def heard() -> Iterator[None]:
-    """Let an error of ours in a process that Lightning has spawned be the same error here."""
+def spawned_errors() -> Iterator[None]:
+    """Raise an xcgraph error of a spawned process as the same error in this process."""
     try:
         yield
     except ProcessRaisedException as error:
@@ -57,39 +57,39 @@ def heard() -> Iterator[None]:
 
 
 def check_sharing(trainer: Trainer, module: nn.Module) -> None:
-    """Refuse what processes cannot share.
+    """Check that several processes can share the training of a module.
 
     Raises:
-        UserError: processes on several machines are to be spawned, or a part of the module has sparse
-            gradients, for which NCCL has no all-reduce.
+        UserError: the strategy would spawn processes on several machines, or the module has sparse gradients,
+            for which NCCL has no all-reduce.
     """
     strategy = trainer.strategy
     if isinstance(strategy.launcher, _MultiProcessingLauncher) and trainer.num_nodes > 1:
         raise UserError(
-            f"trainer: expected strategy=ddp for num_nodes={trainer.num_nodes}, found one that spawns "
-            "processes on one machine; take trainer=ddp."
+            f"trainer: expected strategy=ddp for num_nodes={trainer.num_nodes}, found a strategy that spawns "
+            "processes on one machine; choose trainer=ddp."
         )
     if not isinstance(strategy, DDPStrategy) or strategy._get_process_group_backend() != "nccl":
         return
     tables = (part for part in module.modules() if isinstance(part, nn.Embedding | nn.EmbeddingBag))
     if any(table.sparse and table.weight.requires_grad for table in tables):
         raise UserError(
-            "trainer: expected dense gradients, for NCCL exchanges no others between GPUs, found sparse "
-            "ones; set ++refinement.sparse_gradients=false and encoder.sparse_gradients=false."
+            "trainer: expected dense gradients, because NCCL cannot exchange sparse ones between GPUs, found "
+            "sparse gradients; set ++refinement.sparse_gradients=false and encoder.sparse_gradients=false."
         )
 
 
 class Processes:
-    """This process and those that run the same recipe beside it; the first one alone builds and writes.
+    """The processes that run the same recipe; only the first one builds artifacts and writes files.
 
-    There are others where a Trainer's strategy is ``ddp``, on as many machines as it is told. With
-    ``ddp_spawn``, the recipe runs in one process, and its trainings alone are shared.
+    There are several if the Trainer's strategy is ``ddp``, on one machine or more. With ``ddp_spawn``, the
+    recipe runs in one process, and several processes share only the trainings.
 
     Args:
-        trainer: as of all stages; None for this process alone.
+        trainer: builds the Trainer of all stages; None for a single process.
 
     Attributes:
-        is_first: whether this is the one that writes.
+        is_first: whether this process writes.
 
     Raises:
         UserError: the Trainer refuses a value.
@@ -106,18 +106,18 @@ class Processes:
 
     @property
     def are_many(self) -> bool:
-        """Whether there are others."""
+        """Whether there are several processes."""
         return self._strategy is not None
 
     @contextlib.contextmanager
     def join(self, artifacts: Path) -> Iterator[ArtifactStore]:
-        """Start or meet the others, and leave them at the end.
+        """Start or join the other processes, and leave them at the end.
 
         Args:
-            artifacts: folder of artifacts that all of them see.
+            artifacts: folder of artifacts that all processes can read.
 
         Yields:
-            The artifacts: what the first process builds, the others wait for and take.
+            The store. The first process builds artifacts; the others wait and load them.
         """
         if self._strategy is None:
             yield ArtifactStore(artifacts)
@@ -127,29 +127,29 @@ class Processes:
         launcher.launch(self._strategy.setup_environment)
         torch.set_num_threads(num_threads)  # Lightning divides the cores among the processes
         if not self.is_first:
-            logging.disable(logging.INFO)  # the first one says the same
+            logging.disable(logging.INFO)  # the first process logs the same
         try:
-            # Of its own: NCCL's would give up after minutes, and needs tensors on a GPU.
+            # The store has its own group: an NCCL group times out after minutes and needs tensors on a GPU.
             yield JoinedStore(artifacts, distributed.new_group(backend="gloo", timeout=_PATIENCE))
         except BaseException:
-            launcher.kill(signal.SIGTERM)  # those that it has started, who wait for this one
+            launcher.kill(signal.SIGTERM)  # the processes that it has started wait for this one
             raise
         finally:
             distributed.destroy_process_group()
 
 
 class JoinedStore(ArtifactStore):
-    """Artifacts of processes that run one recipe together.
+    """The artifact store of several processes that run one recipe.
 
-    All ask for the same artifacts in the same order. The first process looks whether one is there, builds it
-    if not, and tells the others; in a build that is said to be theirs too, they take part.
+    All processes request the same artifacts in the same order. The first process looks up each artifact and
+    builds it if it is missing; the others wait. In ``make_together``, all processes take part in the build.
 
     Args:
-        root: the folder, which all must see.
-        group: the processes; messages are tensors on the CPU.
+        root: folder that all processes can read.
+        group: the processes; they exchange tensors on the CPU.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: the folder is not writable.
     """
 
     def __init__(self, root: Path, group: distributed.ProcessGroup) -> None:
@@ -157,17 +157,17 @@ class JoinedStore(ArtifactStore):
         self._group = group
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        """Let the first process make an artifact while the others wait; see :class:`ArtifactStore`."""
+        """Return an artifact; the first process builds it while the others wait."""
         return self._lead(name, inputs, build) if self._leads else self._follow(name, build)
 
     def make_together(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        """As :meth:`make`, for a build in which all processes take part, such as a training."""
+        """Return an artifact; all processes take part in its build, such as a training."""
 
-        def call_the_others(folder: Path) -> None:
-            self._tell(folder.name)
+        def start_all(folder: Path) -> None:
+            self._exchange(folder.name)
             build(folder)
 
-        return self._lead(name, inputs, call_the_others) if self._leads else self._follow(name, build)
+        return self._lead(name, inputs, start_all) if self._leads else self._follow(name, build)
 
     @property
     def _leads(self) -> bool:
@@ -175,23 +175,23 @@ class JoinedStore(ArtifactStore):
 
     def _lead(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
         artifact = super().make(name, inputs, build)
-        self._tell("")
-        self._tell(artifact.folder.name)
+        self._exchange("")
+        self._exchange(artifact.folder.name)
         return artifact
 
     def _follow(self, name: str, build: Callable[[Path], None]) -> Artifact:
-        while (unfinished := self._tell()) != "":
+        while (unfinished := self._exchange()) != "":
             build(self.root / unfinished)
-        made = self._tell()
+        made = self._exchange()
         _wait_for(self.root / made)
         self.used[name] = Artifact(self.root / made, made.rpartition("-")[2])
         return self.used[name]
 
-    def _tell(self, message: str | None = None) -> str:
-        """Tell the others, or without a message be told by the first process.
+    def _exchange(self, message: str | None = None) -> str:
+        """Send a message to the other processes; without a message, receive one from the first process.
 
         Raises:
-            UserError: it has ended.
+            UserError: another process has ended.
         """
         letters = torch.tensor(list((message or "").encode()), dtype=torch.uint8)
         length = torch.tensor(len(letters))
@@ -201,7 +201,7 @@ class JoinedStore(ArtifactStore):
             if len(letters):
                 distributed.broadcast(letters, src=0, group=self._group)
         except RuntimeError as error:
-            raise UserError("Another process of this run has ended: its own message tells why.") from error
+            raise UserError("Another process of this run has ended; see its own error message.") from error
         return bytes(letters.tolist()).decode()
 
 
@@ -210,7 +210,7 @@ def _wait_for(folder: Path) -> None:
     while not folder.exists():
         if time.monotonic() > deadline:
             raise UserError(
-                f"Expected {folder}, which the first process has made, found nothing: all machines must "
-                "share the folder of artifacts; choose another with paths.artifacts=FOLDER."
+                f"{folder}: expected the artifact that the first process has built, found nothing; all "
+                "machines must share the artifact folder, so choose another one with paths.artifacts=FOLDER."
             )
         time.sleep(0.2)

@@ -1,4 +1,4 @@
-"""What a person sees while a stage trains: a Rich bar on a terminal, a line per epoch in a log."""
+"""Progress of a run: estimates of the time left, bars and lines, and reports of finished stages."""
 
 import logging
 import re
@@ -17,17 +17,36 @@ from xcgraph.errors import UserError
 from xcgraph.storage.artifacts import Artifact
 from xcgraph.training.curves import CURVES, Report, read_curves
 
+_log = logging.getLogger(__name__)
+
+MODES = ("auto", "bar", "lines", "quiet")
+
+
+def ignore(stage: str, rows: Sequence[Mapping[str, float | int]]) -> None:
+    """Do nothing with the rows of a stage."""
+
+
+def check_mode(mode: str) -> None:
+    """Check a mode of showing progress.
+
+    Raises:
+        UserError: the mode is not one of ``MODES``.
+    """
+    if mode not in MODES:
+        raise UserError(f"progress must be one of {', '.join(MODES)}, got {mode}.")
+
 
 class Pace:
-    """Estimates the time left in a run's trainings.
+    """Estimates the time left in the trainings of a run.
 
-    An epoch that is to come takes as long as the mean of those before it of the same kind of stage, such as
-    the rankers of all trees, or if there are none, of all. What comes before a training, such as its clusters
-    and beams, is taken as the mean of the time outside of epochs. Scoring at the end is not counted.
+    A future epoch is expected to take the mean time of the finished epochs of the same kind of stage, such as
+    the rankers of all trees. If there are none, it is the mean over all finished epochs. The steps before
+    each training, such as clusters and beams, are expected to take their mean time so far. The estimate does
+    not include the final scoring.
 
     Args:
-        epochs: by name, how many each training of the run takes.
-        clock: tells the time in seconds.
+        epochs: number of epochs of each training of the run, by name.
+        clock: returns the time in seconds.
     """
 
     def __init__(self, epochs: Mapping[str, int], clock: Callable[[], float] = time.monotonic) -> None:
@@ -41,7 +60,7 @@ class Pace:
         self._mark: tuple[str, float, float] | None = None
 
     def advance(self, stage: str, epochs: float) -> None:
-        """Note how many epochs of a stage are done by now, whichever run did them."""
+        """Record the number of finished epochs of a stage, including the epochs of earlier runs."""
         now = self._clock()
         if self._mark is not None and self._mark[0] == stage:
             self._seconds[_kind(stage)] += now - self._mark[2]
@@ -52,18 +71,18 @@ class Pace:
             self._left[stage] = max(self._total[stage] - epochs, 0.0)
 
     def finish(self, stage: str) -> None:
-        """Note that a stage is done, or was taken from the store."""
+        """Record that a stage is trained, or loaded from the store."""
         self._left.pop(stage, None)
         self._mark = None
 
     def seconds_left(self) -> float | None:
-        """Return the estimate, or None before there is anything to tell it from."""
+        """Return the estimate; None before the first epoch and after the last."""
         trained, done = sum(self._seconds.values()), sum(self._epochs.values())
         if done <= 0 or not self._left:
             return None
-        aside = max(self._clock() - self._started - trained, 0.0) / len(self._begun)
+        between = max(self._clock() - self._started - trained, 0.0) / len(self._begun)
         return sum(
-            left * self._seconds_per_epoch(stage, trained / done) + (0.0 if stage in self._begun else aside)
+            left * self._seconds_per_epoch(stage, trained / done) + (0.0 if stage in self._begun else between)
             for stage, left in self._left.items()
         )
 
@@ -73,11 +92,12 @@ class Pace:
 
 
 def _kind(stage: str) -> str:
+    """Return the name that the same stages of all trees share."""
     return re.sub(r"\d+", "*", stage)
 
 
 def format_duration(seconds: float) -> str:
-    """Round a time for people: ``40 s``, ``12 min``, ``2.5 h``."""
+    """Round a duration for display: ``40 s``, ``12 min``, ``2.5 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 90 * 60:
@@ -85,17 +105,13 @@ def format_duration(seconds: float) -> str:
     return f"{seconds / 3600:.1f} h"
 
 
-_log = logging.getLogger(__name__)
-
-MODES = ("auto", "bar", "lines", "quiet")
-
-
 class StageProgress(Callback):
-    """Names the stage, its epoch, the time left in it and in the run, and the newest validation metrics.
+    """Shows a stage, its epoch, the time left in it and in the run, and the latest validation metrics.
 
     Args:
-        stage: the name to show, such as ``tree-0-ranker``.
-        mode: ``bar``, ``lines`` (one per epoch) or ``quiet``; ``auto`` is a bar on a terminal, else lines.
+        stage: name to show, such as ``tree-0-ranker``.
+        mode: ``bar``, ``lines`` (one per epoch) or ``quiet``; ``auto`` shows a bar on a terminal, and logs
+            lines otherwise.
         pace: estimates the time left in the run.
     """
 
@@ -106,11 +122,11 @@ class StageProgress(Callback):
         self._bar: Progress | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the bar, where a person looks on."""
+        """Create the bar, and show it on a terminal."""
         del pl_module
         if not trainer.is_global_zero:
             return
-        # Made in the process that trains: a bar holds locks, which cannot be sent to another.
+        # A bar holds locks, which cannot be pickled: the process that trains must create it.
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._bar = Progress(
             *columns,
@@ -125,13 +141,13 @@ class StageProgress(Callback):
             self._bar.start()
 
     def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:  # noqa: ANN401 - Lightning's signature
-        """Advance by a step."""
+        """Advance the bar by a step."""
         epoch = f"{self._stage} · epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
         self._advance(trainer)
         self._update(completed=trainer.global_step, description=epoch, left=self._left())
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the validation metrics, in percent."""
+        """Show the validation metrics in percent."""
         del pl_module
         shown = {
             name.removeprefix("val/"): 100 * float(value)
@@ -141,18 +157,18 @@ class StageProgress(Callback):
         text = "  ".join(f"{name} {value:.2f}" for name, value in shown.items())
         self._update(metrics=text)
         if trainer.is_global_zero and self._shows("lines"):
-            self._advance(trainer)  # by now with the validation
+            self._advance(trainer)  # the time now includes the validation
             epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             parts = (self._stage, epoch, f"loss {_loss(trainer):.5f}", text, self._left())
             _log.info("%s", " · ".join(part for part in parts if part))
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Leave the finished bar in place."""
+        """Stop the bar; it stays on the terminal."""
         del trainer, pl_module
         self._stop()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Give the terminal back."""
+        """Stop the bar, so that it releases the terminal."""
         del trainer, pl_module, exception
         self._stop()
 
@@ -175,7 +191,7 @@ class StageProgress(Callback):
             self._bar.update(self._bar.task_ids[0], **shown)
 
     def _stop(self) -> None:
-        if self._bar is not None and self._bar.live.is_started:  # else it would print an empty line
+        if self._bar is not None and self._bar.live.is_started:  # stopping it twice would print an empty line
             self._bar.stop()
 
 
@@ -183,27 +199,13 @@ def _loss(trainer: Trainer) -> float:
     return float(trainer.callback_metrics["train/loss"])
 
 
-def ignore(stage: str, rows: Sequence[Mapping[str, float | int]]) -> None:
-    """Take a stage's epochs and do nothing."""
-
-
-def check_mode(mode: str) -> None:
-    """Refuse what is no way to show progress.
-
-    Raises:
-        UserError: it is none.
-    """
-    if mode not in MODES:
-        raise UserError(f"progress must be one of {', '.join(MODES)}, got {mode}.")
-
-
 @dataclass(frozen=True, kw_only=True)
 class ProgressListener:
-    """Who looks on while a run goes; no result depends on it.
+    """Shows and reports the progress of a run; no result depends on it.
 
     Attributes:
-        mode: how progress is shown, one of ``progress.MODES``.
-        report: takes a stage's name and the rows of its curves so far, after each epoch and at its end.
+        mode: how to show progress, one of ``MODES``.
+        report: called with a stage's name and all rows of its curves, after each epoch and at its end.
         pace: estimates the time left.
     """
 
@@ -212,11 +214,11 @@ class ProgressListener:
     pace: Pace = field(default_factory=lambda: Pace({}))
 
     def progress(self, stage: str) -> StageProgress:
-        """Make what shows the progress of a stage."""
+        """Return the callback that shows the progress of a stage."""
         return StageProgress(stage, self.mode, self.pace)
 
     def end_stage(self, stage: str, artifact: Artifact) -> None:
-        """Take a trained stage, made by this run or by one before: its epochs are reported in either case."""
+        """Report all epochs of a finished stage, which this run or an earlier one has trained."""
         self.pace.finish(stage)
         self.report(stage, read_curves(artifact.path(CURVES)))
         if not artifact.made and self.mode != "quiet":

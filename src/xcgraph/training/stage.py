@@ -1,4 +1,4 @@
-"""One stage of training: the only place where a Trainer is made."""
+"""A stage of training: how to fit a task, resume it, and predict with it."""
 
 import contextlib
 import functools
@@ -20,15 +20,15 @@ from xcgraph.batch import XCBatch
 from xcgraph.data.batching import AllLabelsDataset
 from xcgraph.data.loader import batch_loader
 from xcgraph.errors import UserError
+from xcgraph.identity import UNKEYED
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.optim import Schedule
-from xcgraph.storage.artifacts import UNKEYED
 from xcgraph.tasks.task import AnyTask, Learning, Task
 from xcgraph.training.callbacks import CloneSparseGradients, MallocTuning, MatmulPrecision
 from xcgraph.training.checkpoints import AtomicCheckpointIO, load_tensors, save_tensors
 from xcgraph.training.curves import CURVES, EpochCurves
 from xcgraph.training.divergence import DIVERGED, StopAtDivergence
-from xcgraph.training.processes import check_sharing, heard, make_trainer
+from xcgraph.training.processes import check_sharing, make_trainer, spawned_errors
 from xcgraph.training.progress import ProgressListener
 
 WEIGHTS = "weights.ckpt"
@@ -38,20 +38,20 @@ _ONE_DEVICE = {"devices": 1, "num_nodes": 1, "strategy": "auto"}  # spawned proc
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """How a task is trained in one stage, and how it predicts afterwards.
+    """How to train a task, and how to predict with it.
 
     Attributes:
         max_epochs: passes over the training points.
-        batch_size: points per training step, of all processes together.
-        lr: learning rate (step size) at the start.
-        optimizer: makes the optimizer from a module and ``lr``.
-        schedule: learning rate over time.
-        trainer: makes a Trainer; knows device and precision, and how many processes share each step. With
-            strategy ``ddp_spawn`` the recipe runs in one process, and the trainings alone are shared; with
-            ``ddp`` it runs in all, and :class:`~xcgraph.training.processes.Processes` has joined them.
-        matmul_precision: torch's ``float32_matmul_precision``, of training and prediction.
-        num_workers: processes that cut batches ahead; no result depends on it.
-        callbacks: make callbacks beside the stage's own, such as Lightning's averages of weights.
+        batch_size: points per training step, summed over all processes.
+        lr: initial learning rate.
+        optimizer: builds the optimizer from a module and ``lr``.
+        schedule: factor of the learning rate over time.
+        trainer: builds a Trainer with its device, its precision and its number of processes. With strategy
+            ``ddp_spawn``, the recipe runs in one process and several processes share each training. With
+            ``ddp``, the recipe runs in all processes; see :class:`~xcgraph.training.processes.Processes`.
+        matmul_precision: torch's ``float32_matmul_precision`` for training and prediction.
+        num_workers: processes that prepare batches; no result depends on it.
+        callbacks: build further callbacks, such as Lightning's weight averaging.
     """
 
     max_epochs: int
@@ -74,10 +74,10 @@ class Stage:
             raise UserError(f"stages.*.num_workers must be ≥ 0, got {self.num_workers}.")
 
     def check(self, task: Task) -> None:
-        """Make optimizer, schedule and Trainer: what they cannot take is refused before data is read.
+        """Build optimizer, schedule and Trainer once, to find invalid values before any data is read.
 
         Raises:
-            UserError: a value is refused.
+            UserError: a value is invalid.
         """
         try:
             self.optimizer(task, lr=self.lr)
@@ -87,7 +87,7 @@ class Stage:
         trainer = make_trainer(self._trainer)
         if self.batch_size < trainer.world_size:
             raise UserError(
-                "stages.*.batch_size: expected at least one point of a step for each of "
+                "stages.*.batch_size: expected at least one point for each of "
                 f"{trainer.world_size} processes, found {self.batch_size}; raise it or lower trainer.devices."
             )
         check_sharing(trainer, task)
@@ -101,25 +101,25 @@ class Stage:
         folder: Path,
         title: str,
         seed: int,
-        watch: ProgressListener | None = None,
+        listener: ProgressListener | None = None,
     ) -> None:
-        """Train a task and leave its weights and curves in a folder.
+        """Train a task, and write its weights and curves into a folder.
 
-        A folder that an interrupted call has left is taken up at its last finished epoch.
+        If an earlier call was interrupted, the training resumes after the last finished epoch in the folder.
 
         Args:
-            task: what to train; it holds the trained weights afterwards.
-            points: to learn from, and to validate on after each epoch.
-            metrics: measured on the latter.
-            folder: where ``weights.ckpt`` and ``curves.csv`` go.
-            title: the stage's name for people.
-            seed: of the order of points and of dropout.
-            watch: who looks on.
+            task: the task; afterwards it has the trained weights.
+            points: points to train on, and points to validate on after each epoch.
+            metrics: metrics on the validation points.
+            folder: folder for ``weights.ckpt`` and ``curves.csv``.
+            title: name of the stage, for messages.
+            seed: seed of the order of points and of dropout.
+            listener: receives the progress.
 
         Raises:
-            DivergedError: a step's loss is no finite number; the step is in ``diverged.ckpt``.
+            DivergedError: the loss of a step is not finite; ``diverged.ckpt`` contains the step.
         """
-        watch = watch or ProgressListener()
+        listener = listener or ProgressListener()
         optimizer = functools.partial(self.optimizer, lr=self.lr)
         task.prepare(Learning(optimizer, self.schedule, self.max_epochs, seed), metrics)
         train, valid = points
@@ -127,13 +127,13 @@ class Stage:
         diverged.unlink(missing_ok=True)
         trainer = self._trainer(
             StopAtDivergence(diverged, title),
-            EpochCurves(folder / CURVES, functools.partial(watch.report, title)),
-            watch.progress(title),
+            EpochCurves(folder / CURVES, functools.partial(listener.report, title)),
+            listener.progress(title),
             CloneSparseGradients(),
             *(make() for make in self.callbacks),
             ModelCheckpoint(folder, filename=unfinished.stem, enable_version_counter=False),
         )
-        with _interruptible(), heard():
+        with _interruptible(), spawned_errors():
             trainer.fit(
                 task,
                 self._loader(train, shuffle_seed=seed),
@@ -145,25 +145,25 @@ class Stage:
             unfinished.unlink()
 
     def take_step(self, task: Task, batch: XCBatch) -> Tensor:
-        """Return the loss of one training step from a task's random state, with the precision of training."""
+        """Return the loss of one training step, from the task's random state and in the stage's precision."""
         trainer = self._trainer(**_ONE_DEVICE)
         MatmulPrecision(self.matmul_precision).setup(trainer, task, "fit")
         task.to(trainer.strategy.root_device).train()
         task.restore_randomness()
         with trainer.precision_plugin.train_step_context(), warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message=".*self.log.*")  # nobody keeps what the step logs
+            warnings.filterwarnings("ignore", message=".*self.log.*")  # this call has no logger
             return task.training_step(batch.to(task.device))
 
     def predict(self, task: Task, points: AllLabelsDataset, top_k: int) -> csr_array:
-        """Return (points, labels) probabilities, at most ``top_k`` per row, in the order of the points."""
+        """Return (points, labels) probabilities, with at most ``top_k`` per row."""
         task.top_k = top_k
         with _interruptible():
             batches = self._trainer(**_ONE_DEVICE).predict(task, self._loader(points, shared=False)) or []
-        # Row by row: shortlists that are shorter than top_k give batches of different widths.
+        # Rows are joined one by one: batches differ in width if shortlists are shorter than top_k.
         counts, indices, values = [[0]], [np.empty(0, np.int32)], [np.empty(0, np.float32)]
         batches.reverse()
         while batches:
-            labels, scores = batches.pop()  # which frees it: all predictions are large enough once
+            labels, scores = batches.pop()  # frees the batch: a copy of all predictions is large
             found = labels >= 0
             counts.append(found.sum(dim=1).numpy())
             indices.append(labels[found].int().numpy())
@@ -194,14 +194,14 @@ class Stage:
             enable_progress_bar=False,
             enable_model_summary=False,
             num_sanity_val_steps=0,
-            use_distributed_sampler=False,  # our batches are shared out already; its sampler repeats some
+            use_distributed_sampler=False,  # the loader splits batches itself, and repeats no points
             plugins=[AtomicCheckpointIO()],
         )
 
 
 @contextlib.contextmanager
 def _interruptible() -> Iterator[None]:
-    """Let Ctrl-C be a KeyboardInterrupt: Lightning answers it by leaving the interpreter."""
+    """Raise KeyboardInterrupt on Ctrl-C, where Lightning would exit the interpreter."""
     try:
         yield
     except SystemExit:
@@ -209,6 +209,6 @@ def _interruptible() -> Iterator[None]:
 
 
 def load_weights(task: AnyTask, folder: Path) -> AnyTask:
-    """Give a task of the same build the weights that a stage has left in a folder."""
+    """Load the weights in the folder of a stage into a task with the same parts."""
     task.load_state_dict(load_tensors(folder / WEIGHTS))
     return task.eval()

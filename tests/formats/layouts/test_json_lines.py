@@ -18,7 +18,7 @@ def raw(folder):
     return folder
 
 
-def test_records_are_those_of_the_repository(folder, data, texts):
+def test_written_records_have_the_repository_fields(folder, data, texts):
     write_folder(data, folder.path, "json", texts=texts)
 
     first, *others = map(json.loads, (folder.path / "trn.json").read_text("utf-8").splitlines())
@@ -42,30 +42,26 @@ def test_records_are_those_of_the_repository(folder, data, texts):
         (("content",), ("grapes", "of", "wine")),
     ],
 )
-def test_fields_make_up_the_texts(raw, fields, tokens):
+def test_fields_select_the_texts(raw, fields, tokens):
     assert raw.read(layout=JsonLines(fields)).vocabulary == tokens
 
 
-def test_title_and_content_are_the_default(raw):
+def test_default_fields_are_title_and_content(raw):
     assert raw.read().fingerprint == raw.read(layout=JsonLines(("title", "content"))).fingerprint
 
 
-def test_a_labels_name_is_its_first_field(raw):
+def test_label_name_is_the_first_field(raw):
     assert raw.read().label_names == ("wine",)
     assert raw.read(layout=JsonLines(("content", "title"))).label_names == ("of grapes",)
 
 
-def test_mistakes_in_the_folder_name_file_and_line(raw):
+def test_folder_error_names_file_and_line(raw):
     raw.write("tst.json.gz", POINT, POINT.replace("[0]", "[1]"))
 
-    with pytest.raises(
-        UserError, match=r"tst\.json\.gz, line 2: expected labels from 0 to 0 in target_ind, found 1"
-    ):
+    with pytest.raises(UserError, match=r"tst\.json\.gz, line 2: .*0 to 0 in target_ind, found 1"):
         raw.read()
 
 
-def test_some_field_is_needed():
-    with pytest.raises(
-        UserError, match=r"data\.fields: expected some fields such as \[title, content\], found none"
-    ):
+def test_empty_fields_are_refused():
+    with pytest.raises(UserError, match=r"data\.fields: .*\[title, content\], found an empty list"):
         JsonLines(())

@@ -3,15 +3,15 @@ import numpy as np
 from xcgraph.formats.folder import write_folder
 
 
-def test_files_are_those_of_the_repository(folder, data):
-    write_folder(data, folder.path, "old")
+def test_written_files_have_the_repository_names(folder, data):
+    write_folder(data, folder.path, "single_file")
 
     names = {path.name for path in folder.path.iterdir()}
     assert {"train.txt", "test.txt", "Yf.txt", "Y.txt", "Xf.txt"} < names
     assert not any("X_" in name for name in names)
 
 
-def test_labels_and_features_of_a_line(folder, caplog):
+def test_line_holds_labels_and_features(folder, caplog):
     folder.write("train.txt", "3 3 4", "2,0 0:1 2:0.5", " 1:2", "3")
     folder.write("test.txt.gz", "1 3 4", "1 0:1")
     data = folder.read()
@@ -24,7 +24,7 @@ def test_labels_and_features_of_a_line(folder, caplog):
     assert "labels have no text" in caplog.text
 
 
-def test_label_features_may_be_beside(folder):
+def test_label_features_are_read_from_their_own_file(folder):
     folder.write("train.txt", "1 2 3", "0 0:1")
     folder.write("test.txt", "1 2 3", "1 0:1")
     folder.write("Yf.txt", "3 2", "0:1", "1:1", "0:2")

@@ -4,7 +4,7 @@ import pytest
 from xcgraph.formats.folder import write_folder
 
 
-def test_files_are_those_of_the_repository(folder, data):
+def test_written_files_have_the_repository_names(folder, data):
     write_folder(data, folder.path, "split")
 
     assert sorted(path.name for path in folder.path.iterdir()) == [
@@ -29,7 +29,7 @@ def test_rows_become_features_labels_and_label_features(folder):
 
 
 @pytest.mark.parametrize("split", ["trn", "tst"])
-def test_repeated_labels_are_united_and_repeated_features_summed(folder, caplog, split):
+def test_repeated_label_counts_once_and_repeated_features_are_summed(folder, caplog, split):
     folder.write_split(**{f"{split}_X_Y": ("1 4", "0:1 0:1"), f"{split}_X_Xf": ("1 2", "1:1 1:2")})
     data = folder.read()
     points = {"trn": data.train, "tst": data.test}[split]
@@ -48,7 +48,7 @@ def test_relevances_become_1(folder, split):
 
 
 @pytest.mark.parametrize("name", ["lbl_X_Xf.txt", "lbl_X_Xf.txt.gz"])
-def test_label_features_may_have_siamesexmls_name(folder, name):
+def test_label_features_are_found_under_siamesexml_name(folder, name):
     folder.write_split()
     expected = folder.read().fingerprint
     folder.write(name, *(folder.path / "Yf.txt").read_text().splitlines())
@@ -58,10 +58,24 @@ def test_label_features_may_have_siamesexmls_name(folder, name):
 
 
 @pytest.mark.parametrize("name", ["Y.txt", "raw/Y.txt", "raw_data/label.raw.txt"])
-def test_label_names_and_vocabulary_may_be_there(folder, name):
+def test_label_names_and_vocabulary_are_read(folder, name):
     folder.write_split(Xf=("red", "wine"))
     folder.write(name, "tea", "", "thé", "milk")
     data = folder.read()
 
     assert data.vocabulary == ("red", "wine")
     assert data.label_names == ("tea", "", "thé", "milk")
+
+
+def test_blank_lines_at_the_end_are_ignored_beyond_the_number_of_labels_and_tokens(folder):
+    folder.write_split(
+        Xf=("red", "wine", "", " "),
+        Y=("tea", "", "milk", "", ""),
+        trn_X_Xf=("3 2", "0:1 1:0.5", "1:2", "0:1", "", ""),
+        trn_X_Y=("3 4", "0:1", "1:1 3:1", "2:1", ""),
+    )
+    data = folder.read()
+
+    assert data.vocabulary == ("red", "wine")
+    assert data.label_names == ("tea", "", "milk", "")
+    assert len(data.train) == 3

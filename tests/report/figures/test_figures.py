@@ -1,4 +1,4 @@
-"""Each figure says what it cannot draw, and is well-formed, legible and reproducible where it can."""
+"""Figures are well-formed and reproducible, and name what is missing if they cannot be drawn."""
 
 import re
 import shutil
@@ -30,9 +30,9 @@ def section(run_maker, sources):
     return make_sections(find_runs([run_maker.root])[0], sources, "eclare")[0][0]
 
 
-@pytest.mark.parametrize("what", DRAWINGS)
-def test_figure_is_well_formed_named_and_equal_on_every_draw(section, what):
-    pictures, again = DRAWINGS[what](section), DRAWINGS[what](section)
+@pytest.mark.parametrize("figure", DRAWINGS)
+def test_figure_is_well_formed_labelled_and_reproducible(section, figure):
+    pictures, again = DRAWINGS[figure](section), DRAWINGS[figure](section)
 
     assert pictures == again
     for picture in pictures:
@@ -44,49 +44,49 @@ def test_figure_is_well_formed_named_and_equal_on_every_draw(section, what):
         assert "http" not in re.sub(r'xmlns(:\w+)?="[^"]+"', "", picture.svg)
 
 
-@pytest.mark.parametrize("what", ["Rare and frequent labels", "Shortlists"])
-def test_without_the_data_set_it_says_so(section, what):
-    with pytest.raises(NothingToShow, match="no such file"):
-        DRAWINGS[what](replace(section, data=None, no_data="no such file"))
+@pytest.mark.parametrize("figure", ["Rare and frequent labels", "Shortlist recall"])
+def test_figure_names_missing_dataset(section, figure):
+    with pytest.raises(NothingToShow, match="dataset: no such file"):
+        DRAWINGS[figure](replace(section, data=None, no_data="no such file"))
 
 
 @pytest.mark.parametrize(
-    ("what", "reason"),
+    ("figure", "reason"),
     [
-        ("Shortlists", "stored its beams"),
-        ("Accuracy and time", "seconds of its epochs"),
-        ("Label graph", "no run has a label graph"),
+        ("Shortlist recall", "beams of meta-labels"),
+        ("Accuracy against training time", "training times"),
+        ("Neighbours in the label graph", "label graph with edges"),
     ],
 )
-def test_without_stages_it_says_so(section, what, reason):
+def test_figure_names_missing_stage_output(section, figure, reason):
     for experiment in section.experiments:
         for run in experiment.runs:
             shutil.rmtree(run.path / "stages", ignore_errors=True)
 
     with pytest.raises(NothingToShow, match=reason):
-        DRAWINGS[what](section)
+        DRAWINGS[figure](section)
 
 
 @pytest.mark.parametrize("stage", ["tree-0-beams-valid", "tree-0-clusters"])
-def test_arrays_of_another_run_are_no_beams(section, stage):
+def test_beams_with_other_array_names_or_sizes_are_refused(section, stage):
     for experiment in section.experiments:
         for run in experiment.runs:
             save_arrays(run.path / "stages" / stage / "arrays.npz", assignment=np.zeros(3, np.int32))
 
-    with pytest.raises(NothingToShow, match="stored its beams"):
-        DRAWINGS["Shortlists"](section)
+    with pytest.raises(NothingToShow, match="beams of meta-labels"):
+        DRAWINGS["Shortlist recall"](section)
 
 
-def test_without_a_sweep_it_says_so(section):
-    with pytest.raises(NothingToShow, match="differ in a single number"):
+def test_sweep_figure_needs_experiments_that_differ_in_one_number(section):
+    with pytest.raises(NothingToShow, match="exactly one number"):
         draw_sweeps(replace(section, sweeps=()))
 
 
-def test_a_picture_per_sweep(section):
+def test_each_sweep_has_one_picture(section):
     assert [picture.name for picture in draw_sweeps(section)] == ["sweep-0-graph-num_neighbors"]
 
 
-def test_shares_of_label_groups_add_up_to_the_metric(section, toy):
+def test_contributions_of_label_groups_add_up_to_metric(section, toy):
     bins = equal_volume_bins(label_frequency(toy.data.train.labels), NUM_BINS)
     run = section.base.runs[0]
 
@@ -97,7 +97,7 @@ def test_shares_of_label_groups_add_up_to_the_metric(section, toy):
     assert (precision > 0).all()
 
 
-def test_recall_of_beams_by_hand():
+def test_recall_by_beam_matches_hand_computed_values():
     labels = csr_array([[1, 1, 0, 0], [0, 0, 0, 1], [0, 0, 0, 0]])
     beams = np.array([[0, 1, 2], [2, 0, -1], [0, 1, 2]], np.int32)
 
@@ -106,7 +106,7 @@ def test_recall_of_beams_by_hand():
     assert recall.tolist() == [(0.5 + 0) / 2, (0.5 + 1) / 2, 1]
 
 
-def test_neighbours_are_other_labels_with_a_weight():
+def test_neighbours_exclude_label_itself_and_zero_weights():
     graph = csr_array(np.array([[1, 0.5, 0], [0, 1, 0], [0.1, 0.1, 0]]))
     graph.data[graph.data == 0.5] = 0
 
@@ -115,10 +115,10 @@ def test_neighbours_are_other_labels_with_a_weight():
     assert (degrees.tolist(), shares.tolist()) == ([1, 2], [1 / 3, 1 / 3])
 
 
-def test_many_common_labels_are_not_multiplied_out(section, monkeypatch):
-    monkeypatch.setattr("xcgraph.report.figures.degrees._MOST_PAIRS", 1)
+def test_cooccurrence_is_skipped_if_it_has_too_many_pairs(section, monkeypatch):
+    monkeypatch.setattr("xcgraph.report.figures.degrees._MAX_PAIRS", 1)
 
-    assert "share a training point" not in draw_degrees(section)[0].caption
+    assert "unpruned co-occurrence" not in draw_degrees(section)[0].caption
 
 
 def test_any_two_styles_differ_in_more_than_colour():

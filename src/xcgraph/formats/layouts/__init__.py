@@ -1,4 +1,4 @@
-"""The layouts that a data set's folder may have: a module each, and the list of all."""
+"""The layouts that the folder of a dataset can have: one module for each, and the list of all."""
 
 from collections.abc import Sequence
 
@@ -12,11 +12,11 @@ __all__ = ["all_layouts"]
 
 
 def all_layouts(fields: Sequence[str] = DEFAULT_FIELDS) -> tuple[Layout, ...]:
-    """List the layouts in the order of preference where a folder has the files of several.
+    """Return all layouts; if a folder has the files of several, the first of them is used.
 
-    Sparse features come before texts, for they are what published numbers are of.
+    Sparse features come before texts because published results were measured on sparse features.
 
     Args:
-        fields: of a JSON record, whose values make up a text.
+        fields: names of the JSON fields that make up a text.
     """
     return Split(), SingleFile(), JsonLines(fields), Texts()

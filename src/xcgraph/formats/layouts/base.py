@@ -1,4 +1,4 @@
-"""What all layouts have in common."""
+"""The interface of a layout, and the steps that several layouts share."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,16 @@ from xcgraph.formats.text_store import TextSource, read_features
 from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.text.vectorizer import Vectorizer
 
+__all__ = ["Layout", "ReadOptions", "WriteRequest", "vectorize_content"]
+
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How a folder is read.
+    """How to read a folder.
 
     Attributes:
-        cache: where converted files are kept.
-        text: how texts become token weights, in layouts that have texts.
+        cache: store that keeps converted files.
+        text: vectorizer for layouts that have texts.
     """
 
     cache: ArtifactStore
@@ -30,13 +32,13 @@ class ReadOptions:
 
 @dataclass(frozen=True)
 class WriteRequest:
-    """What is written, and where.
+    """What to write, and where.
 
     Attributes:
-        data: the data set.
-        texts: the texts of its points, or None where a layout needs none.
-        folder: the folder, which is there.
-        ending: of text files, empty or ``.gz``.
+        data: the dataset.
+        texts: texts of its points; None if they are not known.
+        folder: an existing folder.
+        ending: ending that is appended to the names of text files, ``.gz`` or empty.
     """
 
     data: XCData
@@ -48,86 +50,89 @@ class WriteRequest:
         """Return the path of a text file."""
         return self.folder / f"{name}{self.ending}"
 
-    def need_texts(self) -> PointTexts:
-        """Return the texts of the points, which are counted while they are gone through.
+    def require_texts(self) -> PointTexts:
+        """Return the texts of the points. Iterating over them checks their number.
 
         Raises:
-            UserError: there are none, or labels have no names; while they are gone through, there are more
-                or fewer than points.
+            UserError: the texts of the points or the names of the labels are missing; or, during iteration,
+                the number of texts differs from the number of points.
         """
         if self.texts is None or not self.data.label_names:
             missing = "texts of its points" if self.texts is None else "names of its labels"
             raise UserError(
-                f"{self.data.name}: expected the {missing} for a layout of texts, found none; give them "
-                "(texts=PointTexts(train, test), label_names) or choose the layout split or old."
+                f"{self.data.name}: expected the {missing} for a layout of texts, found only sparse "
+                "features; give texts=PointTexts(train, test) and label_names, or choose the layout split or "
+                "single_file."
             )
         return PointTexts(
-            train=_counted(self.texts.train, len(self.data.train), "training points"),
-            test=_counted(self.texts.test, len(self.data.test), "test points"),
+            train=_check_count(self.texts.train, len(self.data.train), f"{self.data.name}, training points"),
+            test=_check_count(self.texts.test, len(self.data.test), f"{self.data.name}, test points"),
         )
 
 
 @runtime_checkable
 class Layout(Protocol):
-    """A set of files that make up a data set, and how they are read and written.
+    """A set of files that makes up a dataset, and how to read and write them.
 
     Attributes:
-        name: what the layout is called, as ``layout=NAME`` takes it.
-        needs: for each file that must be there, the names that it may have.
+        name: name of the layout, as in ``layout=NAME``.
+        needs: required files; for each of them, the names that it may have.
     """
 
     name: ClassVar[str]
     needs: ClassVar[tuple[tuple[str, ...], ...]]
 
-    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
-        """Read what the files say; whether they belong together is checked by the caller.
+    def read(self, files: FolderFiles, options: ReadOptions) -> FolderContent:
+        """Read the files. The caller checks that they belong together.
 
         Raises:
-            UserError: a file is damaged.
+            UserError: a file is missing or damaged.
         """
 
-    def write(self, writing: WriteRequest) -> None:
-        """Write the files that the layout needs, and those that lose nothing by being there.
+    def write(self, request: WriteRequest) -> None:
+        """Write the required files, and all optional files for which the dataset has content.
 
         Raises:
-            UserError: the data set lacks something that the layout needs, or has what it cannot hold.
+            UserError: the dataset lacks something that the layout needs, or has something that it cannot
+                hold.
         """
 
 
-def _counted(texts: Iterable[str], expected: int, what: str) -> Iterator[str]:
+def vectorize_content(
+    texts: Sequence[TextSource],
+    labels: tuple[FileMatrix, FileMatrix],
+    names: ColumnNames,
+    options: ReadOptions,
+) -> FolderContent:
+    """Vectorize texts. The vectorizer is fitted on training points and labels, never on test points.
+
+    Args:
+        texts: texts of the training points, the test points and the labels.
+        labels: (points, labels) of the training and the test points.
+        names: names of the labels.
+        options: the vectorizer, and the store that keeps its result.
+    """
+    train, test, label = texts
+    found = read_features({"train": train, "test": test, "labels": label}, options.text, options.cache)
+    return FolderContent(
+        features=(FileMatrix(found.train, train.source), FileMatrix(found.test, test.source)),
+        labels=labels,
+        label_features=FileMatrix(found.labels, label.source),
+        label_names=names,
+        vocabulary=ColumnNames(found.vocabulary),
+        vectorizer=found.vectorizer,
+    )
+
+
+def _check_count(texts: Iterable[str], expected: int, place: str) -> Iterator[str]:
+    """Yield texts, and raise an error at the end if their number is wrong."""
     found = 0
     for found, text in enumerate(texts, start=1):
         if found > expected:
             break
         yield text
     if found != expected:
-        more = "more" if found > expected else str(found)
         raise UserError(
-            f"Expected texts of {expected} {what}, found {more}; give one for each point, in their order."
+            f"{place}: expected {expected} texts, found {'more' if found > expected else found}; give one "
+            "text for each point, in the order of the points."
         )
-
-
-def content_from_texts(
-    texts: Sequence[TextSource],
-    labels: tuple[FileMatrix, FileMatrix],
-    names: ColumnNames,
-    reading: ReadOptions,
-) -> FolderContent:
-    """Weigh the tokens of texts; test texts shape neither the vocabulary nor the weights.
-
-    Args:
-        texts: those of the training points, the test points and the labels.
-        labels: those of the training and of the test points.
-        names: the names of the labels.
-        reading: how texts become token weights, and where these are kept.
-    """
-    train, test, label = texts
-    weighed = read_features({"train": train, "test": test, "labels": label}, reading.text, reading.cache)
-    return FolderContent(
-        features=(FileMatrix(weighed.train, train.source), FileMatrix(weighed.test, test.source)),
-        labels=labels,
-        label_features=FileMatrix(weighed.labels, label.source),
-        label_names=names,
-        vocabulary=ColumnNames(weighed.vocabulary),
-        vectorizer=weighed.vectorizer,
-    )

@@ -1,4 +1,4 @@
-"""The raw layout: a JSON object a line with text and labels, ``trn.json``, ``tst.json``, ``lbl.json``."""
+"""Layout ``json``: one JSON object on each line of ``trn.json``, ``tst.json`` and ``lbl.json``."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from scipy.sparse import csr_array
 
+from xcgraph.data.xc_data import PointTexts
 from xcgraph.errors import UserError
 from xcgraph.formats.content import ColumnNames, FolderContent
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.json_records import JsonTexts, read_targets
-from xcgraph.formats.layouts.base import ReadOptions, WriteRequest, content_from_texts
+from xcgraph.formats.layouts.base import ReadOptions, WriteRequest, vectorize_content
 from xcgraph.formats.matrix_files import FileMatrix
 from xcgraph.formats.write import TextFile
 
@@ -23,14 +24,14 @@ DEFAULT_FIELDS = ("title", "content")
 
 @dataclass(frozen=True)
 class JsonLines:
-    """Records with the fields uid, title, content, target_ind, target_rel; those of labels have no targets.
+    """Records with the fields uid, title, content, target_ind and target_rel; labels have no targets.
 
     Attributes:
-        fields: whose values make up a text; the first one is a label's name. The published numbers on data
-            sets named Titles are of the title alone.
+        fields: names of the fields that make up a text. The first one also is the name of a label. Published
+            results on datasets called Titles use the title alone.
 
     Raises:
-        UserError: no field.
+        UserError: there is no field.
     """
 
     fields: Sequence[str] = DEFAULT_FIELDS
@@ -41,31 +42,40 @@ class JsonLines:
     def __post_init__(self) -> None:
         if not self.fields:
             raise UserError(
-                "data.fields: expected some fields such as [title, content], found none; name them."
+                "data.fields: expected some fields such as [title, content], found an empty list; name the "
+                "fields that make up a text."
             )
 
-    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
-        """Weigh the tokens of the texts, and read the labels."""
+    def read(self, files: FolderFiles, options: ReadOptions) -> FolderContent:
+        """Read the labels and vectorize the texts."""
         paths = [files.need(*names) for names in self.needs]
         *points, label = paths
         names = ColumnNames(tuple(JsonTexts(label, self.fields[:1])), label)
         train, test = (
-            FileMatrix(read_targets(path, len(names.names), reading.cache), path) for path in points
+            FileMatrix(read_targets(path, len(names.names), options.cache), path) for path in points
         )
-        return content_from_texts(
-            [JsonTexts(path, self.fields) for path in paths], (train, test), names, reading
-        )
+        texts = [JsonTexts(path, self.fields) for path in paths]
+        return vectorize_content(texts, (train, test), names, options)
 
-    def write(self, writing: WriteRequest) -> None:
-        """Write texts as titles, and labels; token weights are made of the texts again when they are read.
+    def point_texts(self, files: FolderFiles) -> PointTexts:
+        """Return the texts of the points, without the work of vectorizing them.
 
         Raises:
-            UserError: there are no texts of points or labels.
+            UserError: a file is missing.
         """
-        texts, data = writing.need_texts(), writing.data
+        train, test = (files.need(*names) for names in self.needs[:2])
+        return PointTexts(JsonTexts(train, self.fields), JsonTexts(test, self.fields))
+
+    def write(self, request: WriteRequest) -> None:
+        """Write texts, as titles, and labels. Features are not written: they are computed from the texts.
+
+        Raises:
+            UserError: the texts of points or labels are missing.
+        """
+        texts, data = request.require_texts(), request.data
         for name, points, split in (("trn", texts.train, data.train), ("tst", texts.test, data.test)):
-            _write_points(writing.path(f"{name}.json"), points, split.labels)
-        with TextFile(writing.path("lbl.json")) as file:
+            _write_points(request.path(f"{name}.json"), points, split.labels)
+        with TextFile(request.path("lbl.json")) as file:
             for number, text in enumerate(data.label_names):
                 file.write(_line(uid=str(number), title=text, content=""))
 

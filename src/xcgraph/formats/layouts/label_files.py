@@ -1,4 +1,4 @@
-"""The files beside sparse features: features and names of labels, and the vocabulary."""
+"""Read and write the optional files beside sparse features: label features, label names, vocabulary."""
 
 from typing import TypedDict
 
@@ -12,22 +12,31 @@ from xcgraph.storage.artifacts import ArtifactStore
 
 __all__ = ["LABEL_TEXTS", "LabelFiles", "read_label_files", "write_label_files"]
 
-# SiameseXML's name for the label features is the third, with npz the fourth.
+# The repository uses the first name, SiameseXML the third; each may also be an npz file.
 _LABEL_FEATURES = ("Yf.txt", "Yf.npz", "lbl_X_Xf.txt", "lbl_X_Xf.npz")
 LABEL_TEXTS = ("Y.txt", "raw/Y.txt", "raw_data/label.raw.txt")
 _VOCABULARY = "Xf.txt"
 
 
 class LabelFiles(TypedDict):
-    """What these files say; see :class:`~xcgraph.formats.content.FolderContent`."""
+    """The content of these files, as fields of :class:`~xcgraph.formats.content.FolderContent`."""
 
     label_features: FileMatrix | None
     label_names: ColumnNames
     vocabulary: ColumnNames
 
 
-def read_label_files(files: FolderFiles, cache: ArtifactStore) -> LabelFiles:
-    """Read what is there of them."""
+def read_label_files(
+    files: FolderFiles, cache: ArtifactStore, *, num_labels: int, num_tokens: int
+) -> LabelFiles:
+    """Read the optional files that the folder has.
+
+    Args:
+        files: the folder.
+        cache: store that keeps the converted label features.
+        num_labels: number of labels in the label matrices.
+        num_tokens: number of tokens in the features of the points.
+    """
     features, names, vocabulary = (
         files.find(*_LABEL_FEATURES),
         files.find(*LABEL_TEXTS),
@@ -35,16 +44,16 @@ def read_label_files(files: FolderFiles, cache: ArtifactStore) -> LabelFiles:
     )
     return {
         "label_features": None if features is None else read_matrix(features, cache),
-        "label_names": ColumnNames(read_names(names), names),
-        "vocabulary": ColumnNames(read_names(vocabulary), vocabulary),
+        "label_names": ColumnNames(read_names(names, num_labels), names),
+        "vocabulary": ColumnNames(read_names(vocabulary, num_tokens), vocabulary),
     }
 
 
-def write_label_files(writing: WriteRequest) -> None:
-    """Write all of them that the data set has something for."""
-    data = writing.data
-    write_rows(writing.path(_LABEL_FEATURES[0]), data.label_features)
+def write_label_files(request: WriteRequest) -> None:
+    """Write the files for which the dataset has content."""
+    data = request.data
+    write_rows(request.path(_LABEL_FEATURES[0]), data.label_features)
     if data.label_names:
-        write_lines(writing.path(LABEL_TEXTS[0]), data.label_names, "label names")
+        write_lines(request.path(LABEL_TEXTS[0]), data.label_names, "label names")
     if data.vocabulary:
-        write_lines(writing.path(_VOCABULARY), data.vocabulary, "tokens")
+        write_lines(request.path(_VOCABULARY), data.vocabulary, "tokens")

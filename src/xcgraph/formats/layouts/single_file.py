@@ -1,4 +1,4 @@
-"""The layout of data sets without label features, with one file a split: ``train.txt``, ``test.txt``."""
+"""Layout ``single_file``: one file for each split, ``train.txt`` and ``test.txt``."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +7,7 @@ from xcgraph.formats.content import FolderContent
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.layouts.base import ReadOptions, WriteRequest
 from xcgraph.formats.layouts.label_files import read_label_files, write_label_files
-from xcgraph.formats.matrix_files import FileMatrix
+from xcgraph.formats.matrix_files import FileMatrix, widest
 from xcgraph.formats.sparse_text import read_points
 from xcgraph.formats.write import write_points
 
@@ -16,25 +16,31 @@ __all__ = ["SingleFile"]
 
 @dataclass(frozen=True)
 class SingleFile:
-    """Labels and sparse features of a point on one line; files of labels and tokens may be beside them."""
+    """Labels and sparse features of a point on one line, and optional files of labels and tokens."""
 
-    name: ClassVar[str] = "old"
+    name: ClassVar[str] = "single_file"
     needs: ClassVar[tuple[tuple[str, ...], ...]] = (("train.txt",), ("test.txt",))
 
-    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
-        """Read the two files, and those of labels and tokens that are there."""
-        (train, train_labels), (test, test_labels) = (
-            [FileMatrix(matrix, path) for matrix in read_points(path, reading.cache)]
+    def read(self, files: FolderFiles, options: ReadOptions) -> FolderContent:
+        """Read the two files and the optional files."""
+        splits = [
+            [FileMatrix(matrix, path) for matrix in read_points(path, options.cache)]
             for path in (files.need(*names) for names in self.needs)
-        )
+        ]
+        (train, train_labels), (test, test_labels) = splits
         return FolderContent(
             features=(train, test),
             labels=(train_labels, test_labels),
-            **read_label_files(files, reading.cache),
+            **read_label_files(
+                files,
+                options.cache,
+                num_labels=widest(train_labels, test_labels),
+                num_tokens=widest(train, test),
+            ),
         )
 
-    def write(self, writing: WriteRequest) -> None:
-        """Write everything; nothing is lost, for the files of labels and tokens are written too."""
-        for name, split in (("train.txt", writing.data.train), ("test.txt", writing.data.test)):
-            write_points(writing.path(name), split.features, split.labels)
-        write_label_files(writing)
+    def write(self, request: WriteRequest) -> None:
+        """Write the whole dataset. Reading it back gives the same dataset."""
+        for name, split in (("train.txt", request.data.train), ("test.txt", request.data.test)):
+            write_points(request.path(name), split.features, split.labels)
+        write_label_files(request)

@@ -1,4 +1,4 @@
-"""The layout with features (``trn_X_Xf.txt``) and labels (``trn_X_Y.txt``) in files of their own."""
+"""Layout ``split``: features (``trn_X_Xf.txt``) and labels (``trn_X_Y.txt``) in separate files."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -7,7 +7,7 @@ from xcgraph.formats.content import FolderContent
 from xcgraph.formats.folder_files import FolderFiles
 from xcgraph.formats.layouts.base import ReadOptions, WriteRequest
 from xcgraph.formats.layouts.label_files import read_label_files, write_label_files
-from xcgraph.formats.matrix_files import read_matrix
+from xcgraph.formats.matrix_files import read_matrix, widest
 from xcgraph.formats.write import write_rows
 
 __all__ = ["Split"]
@@ -15,28 +15,32 @@ __all__ = ["Split"]
 
 @dataclass(frozen=True)
 class Split:
-    """Sparse features and labels, each file with a header; any of them may be scipy's npz instead."""
+    """Sparse features and labels, each in a text file with a header or in an npz file of SciPy."""
 
     name: ClassVar[str] = "split"
     needs: ClassVar[tuple[tuple[str, ...], ...]] = tuple(
         (f"{stem}.txt", f"{stem}.npz") for stem in ("trn_X_Xf", "trn_X_Y", "tst_X_Xf", "tst_X_Y")
     )
 
-    def read(self, files: FolderFiles, reading: ReadOptions) -> FolderContent:
-        """Read the four files, and those of labels and tokens that are there."""
-        train, train_labels, test, test_labels = (files.need(*names) for names in self.needs)
+    def read(self, files: FolderFiles, options: ReadOptions) -> FolderContent:
+        """Read the four files and the optional files."""
+        paths = [files.need(*names) for names in self.needs]
+        train, test = (read_matrix(path, options.cache) for path in paths[0::2])
+        train_labels, test_labels = (read_matrix(path, options.cache, merge="max") for path in paths[1::2])
         return FolderContent(
-            features=(read_matrix(train, reading.cache), read_matrix(test, reading.cache)),
-            labels=(
-                read_matrix(train_labels, reading.cache, merge="max"),
-                read_matrix(test_labels, reading.cache, merge="max"),
+            features=(train, test),
+            labels=(train_labels, test_labels),
+            **read_label_files(
+                files,
+                options.cache,
+                num_labels=widest(train_labels, test_labels),
+                num_tokens=widest(train, test),
             ),
-            **read_label_files(files, reading.cache),
         )
 
-    def write(self, writing: WriteRequest) -> None:
-        """Write everything; nothing is lost."""
-        for stem, split in (("trn", writing.data.train), ("tst", writing.data.test)):
-            write_rows(writing.path(f"{stem}_X_Xf.txt"), split.features)
-            write_rows(writing.path(f"{stem}_X_Y.txt"), split.labels)
-        write_label_files(writing)
+    def write(self, request: WriteRequest) -> None:
+        """Write the whole dataset. Reading it back gives the same dataset."""
+        for stem, split in (("trn", request.data.train), ("tst", request.data.test)):
+            write_rows(request.path(f"{stem}_X_Xf.txt"), split.features)
+            write_rows(request.path(f"{stem}_X_Y.txt"), split.labels)
+        write_label_files(request)

@@ -1,4 +1,4 @@
-"""The figures of a report, in its order."""
+"""Figures of a report, in their order on the page."""
 
 from xcgraph.report.figures.accuracy_by_time import draw_accuracy_by_time
 from xcgraph.report.figures.base import Draw, NothingToShow, Picture
@@ -11,8 +11,8 @@ __all__ = ["DRAWINGS", "Draw", "NothingToShow", "Picture"]
 
 DRAWINGS: dict[str, Draw] = {
     "Rare and frequent labels": draw_frequency,
-    "One value changed": draw_sweeps,
-    "Shortlists": draw_beam_recall,
-    "Accuracy and time": draw_accuracy_by_time,
-    "Label graph": draw_degrees,
+    "Sweeps of one number": draw_sweeps,
+    "Shortlist recall": draw_beam_recall,
+    "Accuracy against training time": draw_accuracy_by_time,
+    "Neighbours in the label graph": draw_degrees,
 }

@@ -1,4 +1,4 @@
-"""Accuracy against what the training took."""
+"""Figure: accuracy against training time."""
 
 from matplotlib.ticker import MaxNLocator
 
@@ -8,25 +8,31 @@ from xcgraph.report.section import Section
 from xcgraph.report.statistics import summarize
 
 _METRICS = ("P@1", "PSP@5")
+_CAPTION = (
+    "Training time is the sum over all stages, also if a stage was reused. Points are means over seeds, bars "
+    "are one standard deviation. Compare times only between runs on the same machine."
+)
 
 
 def draw_accuracy_by_time(section: Section) -> list[Picture]:
-    """Draw a picture per metric, with a point per experiment.
+    """Return one picture per metric, with one point per experiment.
 
     Raises:
-        NothingToShow: no run tells how long its stages took.
+        NothingToShow: no experiment has training times for all of its runs.
     """
     experiments, note = shown(section)
     seconds = {each.label: [training_seconds(run) for run in each.runs] for each in experiments}
     timed = [each for each in experiments if all(seconds[each.label])]
     if not timed:
-        raise NothingToShow("no run has kept the seconds of its epochs.")
+        raise NothingToShow("no experiment has recorded training times for all of its runs.")
     pictures = []
     for metric in _METRICS:
         if metric not in section.metrics:
             continue
         title = f"{metric} against training time"
-        figure, axes = new_axes(title, x="training time (s)", y=f"{metric}, {section.split} points, percent")
+        figure, axes = new_axes(
+            title, x="training time (s)", y=f"{metric} on {section.split} points, percent"
+        )
         for each, style in zip(timed, styles(len(timed)), strict=True):
             time, value = summarize(seconds[each.label]), summarize(each.values(metric))
             axes.errorbar(
@@ -47,9 +53,7 @@ def draw_accuracy_by_time(section: Section) -> list[Picture]:
         axes.set_ylim(bottom=0)
         add_legend(figure, axes)
         name = f"time-{metric.replace('@', '-')}".lower()
-        caption = (
-            "Seconds of all stages, as when they were made; mean over seeds, bars are one "
-            f"standard deviation. Times compare only between runs on one machine.{note}"
+        pictures.append(
+            Picture(name=name, title=title, caption=f"{_CAPTION}{note}", svg=to_svg(figure, name, title))
         )
-        pictures.append(Picture(name=name, title=title, caption=caption, svg=to_svg(figure, name, title)))
     return pictures

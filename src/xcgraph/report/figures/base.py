@@ -1,4 +1,4 @@
-"""What figures have in common: readable on a phone and without colour, and equal for equal runs."""
+"""Shared parts of all figures: readable on a phone and without colour, and reproducible to the byte."""
 
 import io
 import re
@@ -15,14 +15,14 @@ from matplotlib.figure import Figure
 from xcgraph.report.experiments import Experiment
 from xcgraph.report.section import Section
 
-# More lines or bars than this cannot be told apart.
-MOST_EXPERIMENTS = 8
-# Narrow: on a phone, whose screen is about as wide, letters keep their size.
+# More lines or bars are hard to distinguish.
+MAX_EXPERIMENTS = 8
+# About the width of a phone screen, so that letters keep their size there.
 WIDTH, HEIGHT = 5.0, 3.6  # inches
-_LEGEND_LETTERS = 64  # fit into a line
-_LEGEND_LINE, _FREE_LINES = 0.16, 3  # what a line takes in inches; so many are there without growing
+_LEGEND_LETTERS = 64  # letters that fit into one line
+_LEGEND_LINE, _FREE_LINES = 0.16, 3  # height of a line in inches; lines that fit without growing
 
-# Okabe and Ito's colours, which all kinds of eyes tell apart; grey for their yellow, too pale for a line.
+# Okabe and Ito's colours, safe for colour-blind readers. Grey replaces their yellow, too pale for a line.
 _COLOURS = ("#000000", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F")
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
@@ -35,12 +35,12 @@ _LINES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     (0, (1, 3)),
     (0, (3, 1, 1, 1)),
 )
-# Dots and circles are long in SVG: a dense pattern of them is most of a page.
+# No dense dots or circles: they take many bytes in SVG.
 _HATCHES = ("", "////", "..", "xxxx", "\\\\\\\\", "++", "----", "||||")
 
 
 class NothingToShow(Exception):  # noqa: N818 - not an error
-    """The runs lack what a figure needs; the message says what."""
+    """The runs lack something that a figure needs; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +48,10 @@ class Picture:
     """A figure.
 
     Attributes:
-        name: of its file, unique in a section.
-        title: what it shows.
-        caption: what a reader must know to read it.
-        svg: the drawing, an ``<svg>`` element.
+        name: file name without suffix, unique in a section.
+        title: heading of the figure.
+        caption: explanation that a reader needs to understand the figure.
+        svg: the figure as an ``<svg>`` element.
     """
 
     name: str
@@ -64,7 +64,7 @@ Draw: TypeAlias = Callable[[Section], list[Picture]]
 
 
 class Style(NamedTuple):
-    """How one of several things is drawn."""
+    """Colour, marker, line style and hatch of one series."""
 
     color: str
     marker: str
@@ -73,12 +73,12 @@ class Style(NamedTuple):
 
 
 def styles(count: int) -> list[Style]:
-    """Return a style for each of several things; any two differ in more than colour."""
+    """Return one style per series; any two differ in more than colour."""
     return list(islice(cycle(map(Style, _COLOURS, _MARKERS, _LINES, _HATCHES)), count))
 
 
 def new_axes(title: str, *, x: str, y: str) -> tuple[Figure, Axes]:
-    """Start a figure with labelled axes."""
+    """Return a new figure and its labelled axes."""
     figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=10, loc="left")
@@ -92,7 +92,7 @@ def new_axes(title: str, *, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def add_legend(figure: Figure, axes: Axes) -> None:
-    """Name what is drawn below the axes, where it hides nothing; the figure grows with a long list."""
+    """Add a legend below the axes, where it hides nothing; a long legend makes the figure taller."""
     handles, labels = axes.get_legend_handles_labels()
     columns = 1 if max(map(len, labels)) > 24 else 2
     wrapped = [textwrap.fill(label, _LEGEND_LETTERS) for label in labels]
@@ -102,10 +102,9 @@ def add_legend(figure: Figure, axes: Axes) -> None:
 
 
 def to_svg(figure: Figure, name: str, title: str) -> str:
-    """Draw a figure as an ``<svg>`` element that can stand in a page and says its title to screen readers."""
+    """Return a figure as an ``<svg>`` element for a page, with its title for screen readers."""
     text = io.StringIO()
-    # Letters as outlines look alike everywhere; the salt makes equal figures equal to the byte, and ids
-    # of two figures in a page differ.
+    # Letters as outlines look the same everywhere. The salt makes the output reproducible to the byte.
     with matplotlib.rc_context({"svg.hashsalt": name, "svg.fonttype": "path"}):
         figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     svg = text.getvalue()
@@ -116,20 +115,20 @@ def to_svg(figure: Figure, name: str, title: str) -> str:
 
 
 def shown(section: Section) -> tuple[list[Experiment], str]:
-    """Choose experiments that one figure can hold, the base first.
+    """Choose as many experiments as fit into one figure, the base first.
 
     Returns:
-        They, and a sentence about those that are not drawn, or nothing.
+        The chosen experiments, and a sentence for the caption if the figure leaves some out, else ''.
     """
     ordered = sorted(section.experiments, key=lambda each: each is not section.base)
-    left = len(ordered) - MOST_EXPERIMENTS
-    further = "experiment is" if left == 1 else "experiments are"
-    note = f" {left} further {further} not drawn." if left > 0 else ""
-    return ordered[:MOST_EXPERIMENTS], note
+    left = len(ordered) - MAX_EXPERIMENTS
+    others = "other experiment is" if left == 1 else "other experiments are"
+    note = f" {left} {others} not shown." if left > 0 else ""
+    return ordered[:MAX_EXPERIMENTS], note
 
 
 def _unique_ids(svg: str, name: str) -> str:
-    """Prefix ids: a page holds several drawings, and a browser takes the first of equal ids."""
+    """Prefix all ids: a page holds several figures, and a browser uses the first of equal ids."""
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'href="#', f'href="#{name}-', svg)
     return re.sub(r"url\(#", f"url(#{name}-", svg)

@@ -1,4 +1,4 @@
-"""How many of a point's labels are in its shortlist, by the number of meta-labels in the beam."""
+"""Figure: recall of the shortlist against the number of meta-labels in the beam."""
 
 import numpy as np
 from matplotlib.ticker import StrMethodFormatter
@@ -15,20 +15,20 @@ _TREE = "tree-0"
 
 
 def draw_beam_recall(section: Section) -> list[Picture]:
-    """Draw shortlist recall on validation points against the beam, of each experiment's first tree.
+    """Return a picture of shortlist recall on validation points against beam size, for each first tree.
 
     Raises:
-        NothingToShow: no run has stored beams over a clustering of the labels, or there is no data set.
+        NothingToShow: the dataset is missing, or no run has stored its beams and label clusters.
     """
     if section.data is None:
-        raise NothingToShow(f"shortlist recall needs the data set: {section.no_data}.")
+        raise NothingToShow(f"it needs the dataset: {section.no_data}.")
     experiments, note = shown(section)
     found = {each.label: _mean_recall(each, section.data.train.labels) for each in experiments}
     curves = {label: recall for label, recall in found.items() if recall is not None}
     if not curves:
-        raise NothingToShow("no run has stored its beams over meta-labels.")
+        raise NothingToShow("no run has stored beams of meta-labels.")
     title = "Shortlist recall against beam size"
-    figure, axes = new_axes(title, x="beam (meta-labels)", y="recall of the shortlist, percent")
+    figure, axes = new_axes(title, x="beam size (meta-labels)", y="recall of the shortlist, percent")
     for (label, recall), style in zip(curves.items(), styles(len(curves)), strict=True):
         beams = np.arange(1, len(recall) + 1)
         marked = sorted({round(float(place)) for place in np.geomspace(1, len(recall), 8)})
@@ -47,8 +47,8 @@ def draw_beam_recall(section: Section) -> list[Picture]:
     axes.set_ylim(0, 100)
     add_legend(figure, axes)
     caption = (
-        "Share of a validation point's labels that the first meta-labels of its beam contain: the most that "
-        f"a ranker can still find. First tree of the ensemble, mean over points and seeds.{note}"
+        "Share of a validation point's labels that lie in the first meta-labels of its beam. It is an upper "
+        f"bound on the ranker's recall. First tree of the ensemble, mean over points and seeds.{note}"
     )
     return [
         Picture(name="beam-recall", title=title, caption=caption, svg=to_svg(figure, "beam-recall", title))
@@ -58,17 +58,17 @@ def draw_beam_recall(section: Section) -> list[Picture]:
 def recall_by_beam(
     beams: NDArray[np.int32], assignment: NDArray[np.int32], labels: csr_array
 ) -> NDArray[np.float64]:
-    """Return the mean share of a point's labels that the first 1, 2, … meta-labels contain.
+    """Return the mean share of a point's labels that lie in the first 1, 2, … meta-labels of its beam.
 
     Args:
         beams: (points, beam) meta-labels, best first; -1 is padding.
         assignment: (labels,) meta-label of each label.
-        labels: (points, labels) true labels; points without any do not count.
+        labels: (points, labels) true labels; points without labels do not count.
     """
     counts = np.diff(labels.indptr)
     rows = np.repeat(np.arange(len(counts)), counts)
-    is_there = beams[rows] == assignment[labels.indices][:, None]  # (true labels, beam)
-    found = np.logical_or.accumulate(is_there, axis=1) / counts[rows][:, None]
+    in_beam = beams[rows] == assignment[labels.indices][:, None]  # (true labels, beam)
+    found = np.logical_or.accumulate(in_beam, axis=1) / counts[rows][:, None]
     return np.asarray(found.sum(axis=0) / max((counts > 0).sum(), 1))
 
 

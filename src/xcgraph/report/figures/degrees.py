@@ -1,4 +1,4 @@
-"""How many neighbours labels have, before and after the label correlation graph was pruned."""
+"""Figure: number of neighbours of labels, before and after pruning of the label correlation graph."""
 
 import numpy as np
 from matplotlib.ticker import StrMethodFormatter
@@ -9,16 +9,16 @@ from xcgraph.report.figures.base import NothingToShow, Picture, add_legend, new_
 from xcgraph.report.section import Section
 from xcgraph.runs.folder import RunFolder
 
-# Pairs of labels of a point, summed over points: YᵀY takes a second for so many.
-_MOST_PAIRS = 50_000_000
+# Number of label pairs of a point, summed over points. YᵀY takes one second for this many.
+_MAX_PAIRS = 50_000_000
 _STAGES = {
-    "graph-surrogate": "graph of Module I: the strongest kept",
-    "graph": "graph of Modules II–IV: dissimilar texts cut too",
+    "graph-surrogate": "graph of Module I: only the strongest edges",
+    "graph": "graph of Modules II–IV: also without edges between dissimilar texts",
 }
 
 
 def draw_degrees(section: Section) -> list[Picture]:
-    """Draw which share of labels has at least so many neighbours, of the base or else the first graph.
+    """Return a picture of the share of labels with at least n neighbours, for the base or the first graph.
 
     Raises:
         NothingToShow: no run has a label graph with edges.
@@ -29,11 +29,11 @@ def draw_degrees(section: Section) -> list[Picture]:
     if run is None:
         raise NothingToShow("no run has a label graph with edges.")
     curves = _graph_degrees(run)
-    if section.data is not None and _count_pairs(section.data.train.labels) <= _MOST_PAIRS:
+    if section.data is not None and _count_pairs(section.data.train.labels) <= _MAX_PAIRS:
         together = neighbours(_cooccurrence(section.data.train.labels))
-        curves = {"labels that share a training point: no walk, nothing cut": together, **curves}
+        curves = {"unpruned co-occurrence: labels that share a training point": together, **curves}
     title = f"{run.name}: neighbours in the label graph"
-    figure, axes = new_axes(title, x="neighbours", y="labels with at least so many, percent")
+    figure, axes = new_axes(title, x="number of neighbours n", y="labels with at least n neighbours, percent")
     for (label, degrees), style in zip(curves.items(), styles(len(curves)), strict=True):
         ends, shares = survival(degrees)
         places = np.unique(np.geomspace(1, len(ends), 8).astype(np.int64)) - 1
@@ -55,8 +55,8 @@ def draw_degrees(section: Section) -> list[Picture]:
         f"{100 * float((found == 0).mean()):.1f} % ({name})" for name, found in curves.items()
     )
     caption = (
-        f"Seed {run.seed}; a label itself is none of its neighbours. Walks also reach labels that share no "
-        f"point with the first. Labels without any neighbour: {isolated}."
+        f"Seed {run.seed}. A label is not its own neighbour. Random walks also connect labels that share no "
+        f"training point. Labels without neighbours: {isolated}."
     )
     return [Picture(name="degrees", title=title, caption=caption, svg=to_svg(figure, "degrees", title))]
 
@@ -69,14 +69,14 @@ def neighbours(graph: csr_array) -> NDArray[np.int64]:
 
 
 def survival(degrees: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return degrees from 1 up and the share of labels that have at least as many neighbours."""
+    """Return the degrees 1, 2, … and the share of labels that have at least that many neighbours."""
     counts = np.bincount(degrees, minlength=2)
     at_least = counts[::-1].cumsum()[::-1] / max(len(degrees), 1)
     return np.arange(1, len(counts)), at_least[1:]
 
 
 def _graph_degrees(run: RunFolder) -> dict[str, NDArray[np.int64]]:
-    """Count the neighbours in the graphs of a run; none if they have no edge, as without a graph."""
+    """Return the numbers of neighbours in each graph of a run; empty if no graph has an edge."""
     graphs = {name: run.matrix(stage) for stage, name in _STAGES.items()}
     degrees = {name: neighbours(graph) for name, graph in graphs.items() if graph is not None}
     return degrees if any(found.any() for found in degrees.values()) else {}

@@ -1,4 +1,4 @@
-"""What labels of each frequency add to P@5 and PSP@5: what a graph does for rare labels."""
+"""Figure: contributions of rare and frequent labels to P@5 and PSP@5."""
 
 from collections.abc import Sequence
 
@@ -19,14 +19,14 @@ NUM_BINS = 5
 
 
 def draw_frequency(section: Section) -> list[Picture]:
-    """Draw P@5 and PSP@5, each cut into the shares of labels from rare to frequent.
+    """Return pictures of P@5 and PSP@5, split into contributions of labels from rare to frequent.
 
     Raises:
-        NothingToShow: there is no data set to take the labels' frequencies from.
+        NothingToShow: the dataset, which has the frequencies of labels, is missing.
     """
     if section.data is None or not section.measured:
         reason = section.no_data or "no test points were measured"
-        raise NothingToShow(f"label frequencies need the data set: {reason}.")
+        raise NothingToShow(f"it needs the dataset: {reason}.")
     data = section.data
     frequency = label_frequency(data.train.labels)
     bins = equal_volume_bins(frequency, NUM_BINS)
@@ -34,8 +34,8 @@ def draw_frequency(section: Section) -> list[Picture]:
     gained = {each.label: _mean_shares(section, each, data, bins) for each in experiments}
     names = _bin_names(frequency, bins)
     caption = (
-        f"Labels in {NUM_BINS} groups that occur equally often in all training points; the bars of an "
-        f"experiment add up to its metric. Mean over seeds.{note}"
+        f"Labels are sorted by frequency into {NUM_BINS} groups. Each group occurs about equally often in "
+        f"the training data. The bars of an experiment add up to its metric. Means over seeds.{note}"
     )
     return [
         _draw(metric, {label: found[row] for label, found in gained.items()}, names, caption)
@@ -44,7 +44,7 @@ def draw_frequency(section: Section) -> list[Picture]:
 
 
 def shares_by_bin(measured: Measured, data: XCData, bins: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Cut P@5 and PSP@5 of a run into what labels of each group add: (2, groups) fractions."""
+    """Split P@5 and PSP@5 of a run into the contributions of label groups: (2, groups) fractions."""
     hits = find_hits(measured.ranking, label_sets(data.test.labels))
     labels = measured.ranking[hits]
     group = torch.from_numpy(bins)[labels].numpy()
@@ -64,8 +64,10 @@ def _mean_shares(
 
 
 def _draw(metric: str, shares: dict[str, NDArray[np.float64]], names: Sequence[str], caption: str) -> Picture:
-    title = f"{metric} by frequency of the label"
-    figure, axes = new_axes(title, x="training points of a label", y=f"share of {metric}, percentage points")
+    title = f"{metric} by label frequency"
+    figure, axes = new_axes(
+        title, x="training points per label", y=f"contribution to {metric}, percentage points"
+    )
     width = 0.85 / len(shares)
     places = np.arange(len(names))
     for number, ((label, found), style) in enumerate(zip(shares.items(), styles(len(shares)), strict=True)):
@@ -91,7 +93,7 @@ def _bin_names(frequency: NDArray[np.int64], bins: NDArray[np.int64]) -> list[st
 
 def _bin_name(frequency: NDArray[np.int64]) -> str:
     if len(frequency) == 0:
-        return "none"
-    least, most = int(frequency.min()), int(frequency.max())
-    ends = f"{least}" if least == most else f"{least}–{most}"
+        return "no labels"
+    low, high = int(frequency.min()), int(frequency.max())
+    ends = f"{low}" if low == high else f"{low}–{high}"
     return f"{ends}\n{len(frequency):,} labels"

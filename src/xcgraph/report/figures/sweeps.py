@@ -1,4 +1,4 @@
-"""A metric over a value that was swept: pruning depth, hops, trees, λ or any other number of the config."""
+"""Figure: metrics against a swept number of the config, such as hops, number of trees or λ."""
 
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
@@ -8,24 +8,24 @@ from xcgraph.report.section import Section
 from xcgraph.report.statistics import summarize
 
 _METRICS = ("P@1", "P@5", "PSP@1", "PSP@5")
-# Of values further apart than this, the small ones would lie on top of each other.
+# If max / min is at least this, small values would overlap on a linear axis.
 _LOGARITHMIC_FROM = 8
 
 
 def draw_sweeps(section: Section) -> list[Picture]:
-    """Draw a picture per sweep.
+    """Return one picture per sweep.
 
     Raises:
-        NothingToShow: no two experiments differ in one number alone.
+        NothingToShow: no two experiments differ in exactly one number.
     """
     if not section.sweeps:
-        raise NothingToShow("no two experiments differ in a single number of their config.")
+        raise NothingToShow("no two experiments differ in exactly one number of their config.")
     return [_draw(section, sweep, number) for number, sweep in enumerate(section.sweeps)]
 
 
 def _draw(section: Section, sweep: Sweep, number: int) -> Picture:
     title = f"{sweep.name}: metrics against {sweep.key}"
-    figure, axes = new_axes(title, x=sweep.key, y=f"{section.split} points, percent")
+    figure, axes = new_axes(title, x=sweep.key, y=f"percent on {section.split} points")
     metrics = [name for name in _METRICS if name in section.metrics]
     for metric, style in zip(metrics, styles(len(metrics)), strict=True):
         found = [summarize(each.values(metric)) for each in sweep.experiments]
@@ -54,12 +54,15 @@ def _draw(section: Section, sweep: Sweep, number: int) -> Picture:
         name=name,
         title=title,
         caption=(
-            f"Mean of {_range(runs)} seeds per value; bars are one standard deviation. Everything else in "
-            "the config is equal."
+            f"Mean over {_range(runs)} per value; bars are one standard deviation. All other values of the "
+            "config are equal."
         ),
         svg=to_svg(figure, name, title),
     )
 
 
 def _range(numbers: list[int]) -> str:
-    return f"{min(numbers)}" if min(numbers) == max(numbers) else f"{min(numbers)} to {max(numbers)}"
+    low, high = min(numbers), max(numbers)
+    if low == high:
+        return f"{high} seed" if high == 1 else f"{high} seeds"
+    return f"{low} to {high} seeds"
