@@ -197,7 +197,9 @@ def test_labels_are_listed_page_by_page(client, model):
     assert [len(page["labels"]) for page in pages] == [50, 50, 20]
     assert {page["total"] for page in pages} == {120}
     found = [label for page in pages for label in page["labels"]]
-    assert found == [{"label": label, "name": name} for label, name in enumerate(model.label_names)]
+    assert found == [
+        {"label": label, "id": None, "name": name} for label, name in enumerate(model.label_names)
+    ]
     assert client.get("/labels").json()["next_offset"] == 100
     assert client.get("/labels", params={"offset": 10**15}).json()["labels"] == []
 

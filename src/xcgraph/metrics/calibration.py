@@ -1,6 +1,7 @@
 """Probabilities that a predicted label is right, fitted on validation points with scikit-learn."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,8 @@ from sklearn.linear_model import LogisticRegression
 
 from xcgraph.errors import UserError
 from xcgraph.sparse import top_k_rows
+from xcgraph.storage.artifacts import save_arrays
+from xcgraph.storage.npz import load_arrays
 
 METHODS = ("auto", "sigmoid", "isotonic", "by_frequency")
 # Pairs that isotonic regression needs; with fewer, its steps follow noise (scikit-learn's user guide, 1.16).
@@ -65,6 +68,36 @@ class Calibration:
     groups: NDArray[np.uint8]
     scores: NDArray[np.float64]
     probabilities: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        count = len(self.scores)
+        if self.probabilities.ndim != 2 or self.probabilities.shape[1] != count or count == 0:
+            raise ValueError(f"probabilities: expected (groups, {count}), found {self.probabilities.shape}")
+        if self.groups.ndim != 1 or self.groups.max(initial=0) >= len(self.probabilities):
+            raise ValueError(f"groups: expected numbers below {len(self.probabilities)}")
+        if not (np.diff(self.scores) > 0).all() or not (np.diff(self.probabilities, axis=1) >= 0).all():
+            raise ValueError("scores: expected ascending scores and probabilities that do not fall")
+        if not ((self.probabilities >= 0) & (self.probabilities <= 1)).all():
+            raise ValueError("probabilities: expected numbers in [0, 1]")
+
+    def save(self, path: Path) -> None:
+        """Write the map into a file of arrays."""
+        save_arrays(path, groups=self.groups, scores=self.scores, probabilities=self.probabilities)
+
+    @classmethod
+    def load(cls, path: Path) -> "Calibration":
+        """Read what :meth:`save` wrote.
+
+        Raises:
+            UserError: the file is damaged.
+            ValueError: its arrays do not fit together.
+        """
+        arrays = load_arrays(path)
+        return cls(
+            arrays["groups"].astype(np.uint8),
+            arrays["scores"].astype(np.float64),
+            arrays["probabilities"].astype(np.float64),
+        )
 
     def __call__(self, labels: NDArray[np.integer], scores: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the probability of each label at its score; arrays of one shape, of any rank."""

@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from xcgraph.data.xc_data import XCData
+from xcgraph.metrics.calibration import Calibration
 from xcgraph.predict.model import PortableMember, PortableModel, Scoring
 from xcgraph.recipes.portable import portable_members
 from xcgraph.runs.run import Model
 
 
-def portable(model: Model, data: XCData) -> PortableModel:
+def portable(model: Model, data: XCData, calibration: Calibration | None = None) -> PortableModel:
     """Return all that prediction needs of a trained model.
 
     Each part describes itself: models and shortlisters by ``portable``, tasks by ``scoring``, encoders by
@@ -22,6 +23,7 @@ def portable(model: Model, data: XCData) -> PortableModel:
         model: the trained model. Its approximate index of labels, if any, is not exported: a portable model
             searches exactly.
         data: the dataset of its training, for names of labels and tokens.
+        calibration: turns scores into probabilities; None leaves the model without probabilities.
 
     Raises:
         UserError: a part of the model has no portable form.
@@ -30,8 +32,10 @@ def portable(model: Model, data: XCData) -> PortableModel:
         data=data.name,
         trees=_share_embeddings(portable_members(model)),
         label_names=data.label_names,
+        label_ids=data.label_ids,
         vocabulary=data.vocabulary,
         vectorizer=data.vectorizer,
+        calibration=calibration,
     )
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from xcgraph import __version__
 from xcgraph.errors import UserError
+from xcgraph.metrics.calibration import Calibration
 from xcgraph.predict.manifest import FORMAT, VERSION, EncoderPart, Manifest, ScoringPart, TreePart
 from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.tensors import TensorReader, TensorWriter
@@ -20,7 +21,8 @@ from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
 MANIFEST = "model.json"
 _LONGEST_REASON = 200
-_WEIGHTS, _LABELS, _VOCABULARY = "weights.safetensors", "label_names.json", "vocabulary.json"
+_WEIGHTS, _VOCABULARY = "weights.safetensors", "vocabulary.json"
+_LABELS, _LABEL_IDS, _CALIBRATION = "label_names.json", "label_ids.json", "calibration.npz"
 # Arrays that a point encoder may lack, with their numbers of dimensions.
 _OPTIONAL_ARRAYS: Mapping[str, int] = MappingProxyType({"keep": 1, "weight": 2, "bias": 1})
 
@@ -83,6 +85,9 @@ def _write(model: PortableModel, folder: Path) -> None:
     trees = [_tree_part(tree, f"tree.{number}", tensors) for number, tree in enumerate(model.trees)]
     tensors.save(folder / _WEIGHTS)
     write_atomically(folder / _LABELS, json.dumps(list(model.label_names), ensure_ascii=False))
+    write_atomically(folder / _LABEL_IDS, json.dumps(list(model.label_ids), ensure_ascii=False))
+    if model.calibration is not None:
+        model.calibration.save(folder / _CALIBRATION)
     write_atomically(folder / _VOCABULARY, json.dumps(list(model.vocabulary), ensure_ascii=False))
     if model.vectorizer is not None:
         model.vectorizer.save(folder)
@@ -173,12 +178,22 @@ def _read(manifest: Manifest, folder: Path) -> PortableModel:
         data=_whole([manifest.data])[0],
         trees=tuple(_tree(part, tensors, manifest.num_labels) for part in manifest.trees),
         label_names=label_names,
+        label_ids=_read_ids(folder / _LABEL_IDS),
+        calibration=Calibration.load(folder / _CALIBRATION) if _CALIBRATION in manifest.files else None,
         vocabulary=vocabulary,
         vectorizer=FittedVectorizer.load(folder, vocabulary) if manifest.reads_text else None,
     )
     if model.num_tokens != manifest.num_tokens:
         raise ValueError(f"expected {manifest.num_tokens} tokens, found {model.num_tokens}")
     return model
+
+
+def _read_ids(path: Path) -> tuple[str | int, ...]:
+    ids = read_json(path)
+    if not isinstance(ids, list) or not all(type(each) in (str, int) for each in ids):
+        raise TypeError(f"{path.name}: expected a list of texts or whole numbers")
+    _whole([each for each in ids if isinstance(each, str)])
+    return tuple(ids)
 
 
 def _tree(part: TreePart, tensors: TensorReader, num_labels: int) -> PortableMember:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from xcgraph.metrics.calibration import Calibration
 from xcgraph.nn.portable import Activation, Link, PointEncoder
 from xcgraph.recipes.portable import PortableMember, Scoring
 from xcgraph.text.fitted_vectorizer import FittedVectorizer
@@ -21,15 +22,19 @@ class PortableModel:
         data: name of the dataset of the training.
         trees: the models of the ensemble, at least one.
         label_names: one name per label; may be empty.
+        label_ids: the user's id of each label; may be empty.
         vocabulary: one token per row of the embeddings; may be empty.
         vectorizer: vectorizes raw text; None for a model of sparse features.
+        calibration: turns scores into probabilities; None if the model is not calibrated.
     """
 
     data: str
     trees: Sequence[PortableMember]
     label_names: Sequence[str] = ()
+    label_ids: Sequence[str | int] = ()
     vocabulary: Sequence[str] = ()
     vectorizer: FittedVectorizer | None = None
+    calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= len(self.trees) <= MAX_TREES:
@@ -42,10 +47,15 @@ class PortableModel:
             )
         for what, names, count in (
             ("label_names", self.label_names, self.num_labels),
+            ("label_ids", self.label_ids, self.num_labels),
             ("vocabulary", self.vocabulary, self.num_tokens),
         ):
             if names and len(names) != count:
                 raise ValueError(f"{what}: expected {count} names, found {len(names)}")
+        if self.calibration is not None and len(self.calibration.groups) != self.num_labels:
+            raise ValueError(
+                f"calibration: expected {self.num_labels} labels, found {len(self.calibration.groups)}"
+            )
 
     @property
     def num_labels(self) -> int:

@@ -31,12 +31,16 @@ class Prediction:
         label: number of the label, which is its column in the dataset.
         name: name of the label; None if the dataset has no label names.
         score: score of the label.
+        id: the user's id of the label; None if labels have only numbers.
+        probability: calibrated probability that the label is right; None if the model is not calibrated.
         paths: one explanation per tree; empty unless requested.
     """
 
     label: int
     name: str | None
     score: float
+    id: str | int | None = None
+    probability: float | None = None
     paths: tuple[TreePath, ...] = ()
 
 
@@ -51,6 +55,8 @@ class Predictions(Sequence[list[Prediction]]):
         known: (points,) whether a point has at least one token that the model knows. The labels of a point
             without one come from the model's priors alone.
         paths: explanations by point and rank; empty unless requested.
+        label_ids: the user's id of every label, or empty.
+        probabilities: (points, k) calibrated probabilities; None if the model is not calibrated.
     """
 
     labels: NDArray[np.int32]
@@ -58,17 +64,35 @@ class Predictions(Sequence[list[Prediction]]):
     label_names: Sequence[str]
     known: NDArray[np.bool_]
     paths: tuple[tuple[tuple[TreePath, ...], ...], ...] = ()
+    label_ids: Sequence[str | int] = ()
+    probabilities: NDArray[np.float32] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, point: int) -> list[Prediction]:  # type: ignore[override]
-        labels, scores = self.labels[point].tolist(), self.scores[point].tolist()
-        found = [(label, score) for label, score in zip(labels, scores, strict=True) if label >= 0]
-        paths = self.paths[point] if self.paths else ((),) * len(found)
+        labels = [label for label in self.labels[point].tolist() if label >= 0]
+        scores = self.scores[point].tolist()
+        chances = [None] * len(labels) if self.probabilities is None else self.probabilities[point].tolist()
+        paths = self.paths[point] if self.paths else ((),) * len(labels)
         return [
-            Prediction(label, self.label_names[label] if self.label_names else None, score, path)
-            for (label, score), path in zip(found, paths, strict=True)
+            Prediction(
+                label,
+                self.label_names[label] if self.label_names else None,
+                scores[rank],
+                self.label_ids[label] if self.label_ids else None,
+                chances[rank],
+                paths[rank],
+            )
+            for rank, label in enumerate(labels)
+        ]
+
+    @property
+    def ids(self) -> list[list[str | int]]:
+        """The user's label ids of each point; label numbers if the dataset has no ids."""
+        return [
+            [found.label if found.id is None else found.id for found in self[point]]
+            for point in range(len(self))
         ]
 
     @property
@@ -158,7 +182,25 @@ class Predictor:
         if explain:
             return self._explained(rows, top_k)
         found = self._engine.top(rows, top_k)
-        return Predictions(found.labels, found.scores, self.model.label_names, has_known_token(rows))
+        return self._predictions(found.labels, found.scores, rows)
+
+    def _predictions(
+        self,
+        labels: NDArray[np.int32],
+        scores: NDArray[np.float32],
+        rows: csr_array,
+        paths: tuple[tuple[tuple[TreePath, ...], ...], ...] = (),
+    ) -> Predictions:
+        calibration = self.model.calibration
+        return Predictions(
+            labels,
+            scores,
+            self.model.label_names,
+            has_known_token(rows),
+            paths,
+            self.model.label_ids,
+            None if calibration is None else calibration(labels, scores),
+        )
 
     def _checked_top_k(self, top_k: object) -> int:
         allowed = f"top_k: expected a whole number from 1 to {self.model.top_k}, which the model keeps"
@@ -171,11 +213,10 @@ class Predictor:
     def _explained(self, rows: csr_array, top_k: int) -> Predictions:
         self._explainer = self._explainer or Explainer(self.model)
         points = list(self._explain_points(rows, top_k, self._explainer))
-        return Predictions(
+        return self._predictions(
             np.concatenate([np.empty((0, top_k), np.int32), *(labels for labels, _, _ in points)]),
             np.concatenate([np.empty((0, top_k), np.float32), *(scores for _, scores, _ in points)]),
-            self.model.label_names,
-            has_known_token(rows),
+            rows,
             tuple(paths for _, _, paths in points),
         )
 

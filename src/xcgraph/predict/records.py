@@ -71,9 +71,12 @@ def label_record(prediction: Prediction, names: Sequence[str]) -> dict[str, Any]
     """
     label: dict[str, Any] = {
         "label": prediction.label,
+        "id": prediction.id,
         "name": prediction.name,
         "score": _rounded(prediction.score),
     }
+    if prediction.probability is not None:
+        label["probability"] = _rounded(prediction.probability)
     if prediction.paths:
         label["trees"] = [_path(path, names) for path in prediction.paths]
     return label

@@ -130,7 +130,8 @@ def _pending(body: AnyRequest, settings: ServeSettings) -> PendingRequest:
 
 
 def _add_labels(app: FastAPI, predictor: Predictor, access: Access) -> None:
-    names, total = predictor.model.label_names, predictor.model.num_labels
+    model = predictor.model
+    names, ids, total = model.label_names, model.label_ids, model.num_labels
 
     @app.get("/labels", responses=_described_refusals(access, 422), dependencies=access.dependencies)
     async def list_labels(
@@ -140,7 +141,8 @@ def _add_labels(app: FastAPI, predictor: Predictor, access: Access) -> None:
         """List the labels of the model, page by page."""
         end = min(offset + limit, total)
         labels = [
-            NamedLabel(label=label, name=names[label] if names else None) for label in range(offset, end)
+            NamedLabel(label=label, id=ids[label] if ids else None, name=names[label] if names else None)
+            for label in range(offset, end)
         ]
         return LabelPage(total=total, next_offset=end if end < total else None, labels=labels)
 

@@ -65,8 +65,12 @@ class Label(BaseModel):
     """One label of an input."""
 
     label: int = Field(description="Number of the label, which is its column in the dataset.")
+    id: str | int | None = Field(description="Id of the label in the user's data; null if there are no ids.")
     name: str | None = Field(description="Null if the dataset has no label names.")
     score: float
+    probability: float | None = Field(
+        default=None, description="Probability that the label is right; only if the model is calibrated."
+    )
     trees: list[Tree] | None = Field(default=None, description="Explanation by each tree; only if requested.")
 
 
@@ -105,6 +109,7 @@ class NamedLabel(BaseModel):
     """A label of the model."""
 
     label: int = Field(description="Number of the label, which is its column in the dataset.")
+    id: str | int | None = Field(description="Id of the label in the user's data; null if there are no ids.")
     name: str | None = Field(description="Null if the dataset has no label names.")
 
 
