@@ -2,11 +2,13 @@
 
 import logging
 from abc import abstractmethod
+from dataclasses import replace
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.from_texts import LabelledTexts, from_texts
@@ -44,6 +46,7 @@ class Tabular(XCDataModule):
         test: the test points: a share of the rows such as 0.2, another table such as ``test.csv``, or
             ``column:NAME`` for a column that says ``train`` or ``test``.
         test_seed: random seed of the choice where ``test`` is a share.
+        validation: table of the points to validate on; None holds out a share of the training points.
         propensity_a: A of the propensity model (Jain et al., KDD'16).
         propensity_b: B of the same model.
 
@@ -65,6 +68,7 @@ class Tabular(XCDataModule):
         label_text: str | list[str] = "text",
         test: float | str = 0.2,
         test_seed: int = 0,
+        validation: str | Path | None = None,
         propensity_a: float = 0.55,
         propensity_b: float = 1.5,
     ) -> None:
@@ -79,6 +83,7 @@ class Tabular(XCDataModule):
         self.label_text = [label_text] if isinstance(label_text, str) else list(label_text)
         self.test = test
         self.test_seed = test_seed
+        self.validation = None if validation is None else Path(validation).expanduser()
         if not isinstance(test, str) and not 0 <= test < 1:
             raise UserError(f"data.test={test}: a share of the rows must lie in [0, 1).")
         if isinstance(test, str) and test_seed != 0:
@@ -98,7 +103,7 @@ class Tabular(XCDataModule):
         known = self._known_texts()
         if known is not None:
             self._check_ids(train, known)
-        return from_texts(
+        data = from_texts(
             LabelledTexts(train.texts, train.labels),
             LabelledTexts(test.texts, test.labels),
             name=self.name,
@@ -107,6 +112,7 @@ class Tabular(XCDataModule):
             propensity_a=self.propensity_a,
             propensity_b=self.propensity_b,
         )
+        return replace(data, held_out=self._held_out(len(train.texts)))
 
     def point_texts(self) -> PointTexts:
         """Return the texts of the points."""
@@ -118,7 +124,7 @@ class Tabular(XCDataModule):
         first, second = self.tables()
         points = self._points(first)
         if second is not None:
-            return points, self._points(second)
+            return self._with_validation(points), self._points(second)
         if isinstance(self.test, str):
             rows = dict(split_rows(first, self.test.removeprefix(_COLUMN), "data.test"))
             train, test = rows["train"], rows["test"]
@@ -130,7 +136,20 @@ class Tabular(XCDataModule):
             raise UserError(
                 f"{first.source}: no training rows are left; lower data.test or name more rows train."
             )
-        return points.take(train), points.take(test)
+        return self._with_validation(points.take(train)), points.take(test)
+
+    def _with_validation(self, train: "_Points") -> "_Points":
+        return train if self._validation is None else train.join(self._validation)
+
+    @cached_property
+    def _validation(self) -> "_Points | None":
+        return None if self.validation is None else self._points(read_table(self.validation))
+
+    def _held_out(self, count: int) -> NDArray[np.int64] | None:
+        """Return the rows of the validation points, which follow all others."""
+        if self._validation is None:
+            return None
+        return np.arange(count - len(self._validation.texts), count)
 
     def _points(self, table: TableFile) -> "_Points":
         rows, found = self.cells.split(table, self.labels, "data.labels", "data.separator")
@@ -176,6 +195,9 @@ class _Points:
 
     def __init__(self, texts: Sequence[str], labels: Sequence[list[str]], places: Sequence[str]) -> None:
         self.texts, self.labels, self.places = texts, labels, places
+
+    def join(self, more: "_Points") -> "_Points":
+        return _Points([*self.texts, *more.texts], [*self.labels, *more.labels], [*self.places, *more.places])
 
     def take(self, rows: Sequence[int]) -> "_Points":
         return _Points(*([column[row] for row in rows] for column in (self.texts, self.labels, self.places)))

@@ -6,10 +6,10 @@ from sklearn.calibration import calibration_curve
 from xcgraph.errors import UserError
 from xcgraph.metrics.calibration import (
     METHODS,
+    Calibration,
     Predicted,
     expected_calibration_error,
     fit_calibration,
-    precision_threshold,
     predicted_pairs,
     reliability_bins,
 )
@@ -78,21 +78,33 @@ def test_reliability_bins_agree_with_scikit_learn():
 
 
 def test_threshold_reaches_the_precision_and_no_lower_one_does():
-    predicted = overconfident(3000, 7)
-    threshold = precision_threshold(predicted.scores, predicted.hits, 0.8)
-    assert predicted.hits[predicted.scores >= threshold].mean() >= 0.8
-    below = np.sort(predicted.scores[predicted.scores < threshold])
-    assert all(predicted.hits[predicted.scores >= other].mean() < 0.8 for other in below)
+    predicted = overconfident(900, 7)
+    fitted = fit_calibration(predicted, FREQUENCIES, "sigmoid")
+    probabilities = fitted(predicted.labels, predicted.scores)
+    threshold = fitted.threshold(0.8)
+    assert predicted.hits[probabilities >= threshold].mean() >= 0.8
+    lower = np.unique(probabilities[probabilities < threshold])
+    assert all(predicted.hits[probabilities >= other].mean() < 0.8 for other in lower)
 
 
-def test_threshold_counts_ties_together():
-    assert precision_threshold(np.array([0.5, 0.5, 0.5]), np.array([True, False, False]), 0.9) is None
+def test_no_threshold_reaches_a_precision_that_is_too_high():
+    predicted = Predicted(np.array([0, 1, 2]), np.array([0.5, 0.5, 0.5]), np.array([True, False, False]))
+    assert fit_calibration(predicted, FREQUENCIES, "sigmoid").threshold(0.9) is None
 
 
 @pytest.mark.parametrize("precision", [0.0, 1.5])
 def test_impossible_precision_is_refused(precision):
     with pytest.raises(UserError, match=f"precision.*{precision}"):
-        precision_threshold(np.array([0.5]), np.array([True]), precision)
+        fit_calibration(overconfident(50, 0), FREQUENCIES).threshold(precision)
+
+
+def test_saved_calibration_is_read_back(tmp_path):
+    fitted = fit_calibration(overconfident(5000, 0), FREQUENCIES, "by_frequency")
+    fitted.save(tmp_path / "calibration.npz")
+    found = Calibration.load(tmp_path / "calibration.npz")
+    labels, scores = np.arange(NUM_LABELS), np.linspace(0, 1, NUM_LABELS)
+    assert (found(labels, scores) == fitted(labels, scores)).all()
+    assert found.threshold(0.5) == fitted.threshold(0.5)
 
 
 def test_unknown_method_and_no_predictions_are_refused():

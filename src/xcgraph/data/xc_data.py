@@ -100,6 +100,7 @@ class XCData:
         label_ids: the user's id of each label, or empty if labels have only numbers.
         vocabulary: one text per token, or empty if the tokens are unknown.
         vectorizer: transforms new texts to rows of features, or None if the data set has only features.
+        held_out: rows of the training points to validate on; None leaves the choice to the run.
         metadata: graphs that link points and labels to anchors, by name; empty for most data sets.
         propensity_a: A of the propensity model (Jain et al., KDD'16), a constant of the data set.
         propensity_b: B of the same model.
@@ -116,6 +117,7 @@ class XCData:
     label_ids: tuple[str, ...] = ()
     vocabulary: tuple[str, ...] = ()
     vectorizer: FittedVectorizer | None = None
+    held_out: NDArray[np.int64] | None = None
     metadata: Mapping[str, GraphMetadata] = field(default_factory=dict)
     propensity_a: float = 0.55
     propensity_b: float = 1.5
@@ -163,6 +165,8 @@ class XCData:
         """Fingerprint of everything that training and evaluation read. Equal data have equal fingerprints."""
         texts = (self.name, self.propensity_a, self.propensity_b, self.label_names, self.vocabulary)
         digest = hashlib.sha256(json.dumps((*texts, *([self.label_ids] if self.label_ids else []))).encode())
+        if self.held_out is not None:
+            _hash_array(digest, self.held_out)
         parts = (_split_arrays(self.train), _split_arrays(self.test), _csr_arrays(self.label_features))
         for array in chain(*parts):
             _hash_array(digest, array)

@@ -1,6 +1,6 @@
 """Probabilities that a predicted label is right, fitted on validation points with scikit-learn."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ _ENOUGH = 1000
 _FREQUENCY_EDGES = np.array([1, 4, 19])
 _GRID = 129
 _LOWEST, _HIGHEST = 1e-6, 1 - 1e-6
+_MAX_THRESHOLDS = 1000
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,15 @@ class Calibration:
         groups: (labels,) group of each label; one group for all labels, or one per range of frequencies.
         scores: (grid,) ascending scores.
         probabilities: (groups, grid) probability at each of them; not falling.
+        thresholds: (steps,) falling probabilities of validation predictions; may be empty.
+        precisions: (steps,) precision of the validation predictions at or above each threshold.
     """
 
     groups: NDArray[np.uint8]
     scores: NDArray[np.float64]
     probabilities: NDArray[np.float64]
+    thresholds: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
+    precisions: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -79,10 +84,12 @@ class Calibration:
             raise ValueError("scores: expected ascending scores and probabilities that do not fall")
         if not ((self.probabilities >= 0) & (self.probabilities <= 1)).all():
             raise ValueError("probabilities: expected numbers in [0, 1]")
+        if self.thresholds.shape != self.precisions.shape:
+            raise ValueError("precisions: expected one for each threshold")
 
     def save(self, path: Path) -> None:
         """Write the map into a file of arrays."""
-        save_arrays(path, groups=self.groups, scores=self.scores, probabilities=self.probabilities)
+        save_arrays(path, **{part.name: getattr(self, part.name) for part in fields(self)})
 
     @classmethod
     def load(cls, path: Path) -> "Calibration":
@@ -93,11 +100,27 @@ class Calibration:
             ValueError: its arrays do not fit together.
         """
         arrays = load_arrays(path)
+        kinds = {"groups": np.uint8}
         return cls(
-            arrays["groups"].astype(np.uint8),
-            arrays["scores"].astype(np.float64),
-            arrays["probabilities"].astype(np.float64),
+            **{part.name: arrays[part.name].astype(kinds.get(part.name, np.float64)) for part in fields(cls)}
         )
+
+    def threshold(self, precision: float) -> float | None:
+        """Return the lowest probability such that validation predictions at or above it have a precision.
+
+        Args:
+            precision: wanted share of right predictions, in (0, 1].
+
+        Returns:
+            The probability, or None where no threshold reaches the precision.
+
+        Raises:
+            UserError: the precision lies outside (0, 1].
+        """
+        if not 0 < precision <= 1:
+            raise UserError(f"precision must lie in (0, 1], got {precision}.")
+        reached = np.flatnonzero(self.precisions >= precision)
+        return float(self.thresholds[reached[-1]]) if len(reached) else None
 
     def __call__(self, labels: NDArray[np.integer], scores: NDArray[np.floating]) -> NDArray[np.float32]:
         """Return the probability of each label at its score; arrays of one shape, of any rank."""
@@ -136,14 +159,25 @@ def fit_calibration(
     overall = _curve(predicted, grid, isotonic=method != "sigmoid")
     groups = np.zeros(len(frequencies), np.uint8)
     if method != "by_frequency":
-        return Calibration(groups, grid, overall[None])
+        return _with_thresholds(Calibration(groups, grid, overall[None]), predicted)
     groups = np.searchsorted(_FREQUENCY_EDGES, frequencies).astype(np.uint8)
     curves = []
     for group in range(len(_FREQUENCY_EDGES) + 1):
         chosen = groups[predicted.labels] == group
         part = Predicted(predicted.labels[chosen], predicted.scores[chosen], predicted.hits[chosen])
         curves.append(_curve(part, grid, isotonic=True) if chosen.sum() >= _ENOUGH else overall)
-    return Calibration(groups, grid, np.stack(curves))
+    return _with_thresholds(Calibration(groups, grid, np.stack(curves)), predicted)
+
+
+def _with_thresholds(calibration: Calibration, predicted: Predicted) -> Calibration:
+    """Add the precision of the predictions above each of their probabilities."""
+    probabilities = calibration(predicted.labels, predicted.scores).astype(np.float64)
+    order = np.argsort(-probabilities, kind="stable")
+    ordered = probabilities[order]
+    precisions = np.cumsum(predicted.hits[order]) / np.arange(1, len(order) + 1)
+    ends = np.flatnonzero(np.append(ordered[1:] != ordered[:-1], True))  # the last pair of each tie
+    kept = ends[np.unique(np.linspace(0, len(ends) - 1, min(len(ends), _MAX_THRESHOLDS)).astype(np.int64))]
+    return replace(calibration, thresholds=ordered[kept], precisions=precisions[kept])
 
 
 def _curve(predicted: Predicted, grid: NDArray[np.float64], *, isotonic: bool) -> NDArray[np.float64]:
@@ -176,29 +210,3 @@ def reliability_bins(
     safe = np.maximum(counts, 1)
     mean = np.bincount(place, probabilities, minlength=bins) / safe
     return counts, mean, np.bincount(place, hits, minlength=bins) / safe
-
-
-def precision_threshold(
-    probabilities: NDArray[np.floating], hits: NDArray[np.bool_], precision: float
-) -> float | None:
-    """Return the lowest probability such that predictions at or above it have the wanted precision.
-
-    Args:
-        probabilities: (pairs,) of predictions on validation points.
-        hits: (pairs,) whether they are right.
-        precision: wanted share of right predictions, in (0, 1].
-
-    Returns:
-        The threshold, or None where no threshold reaches the precision.
-
-    Raises:
-        UserError: the precision lies outside (0, 1].
-    """
-    if not 0 < precision <= 1:
-        raise UserError(f"precision must lie in (0, 1], got {precision}.")
-    order = np.argsort(-probabilities, kind="stable")
-    ordered = probabilities[order]
-    shares = np.cumsum(hits[order]) / np.arange(1, len(order) + 1)
-    last_of_ties = np.append(ordered[1:] != ordered[:-1], True)  # the last pair ends its tie
-    reached = np.flatnonzero((shares >= precision) & last_of_ties)
-    return float(ordered[reached[-1]]) if len(reached) else None

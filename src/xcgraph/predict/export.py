@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from xcgraph.data.xc_data import XCData
 from xcgraph.metrics.calibration import Calibration
+from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.predict.model import PortableMember, PortableModel, Scoring
 from xcgraph.recipes.portable import portable_members
 from xcgraph.runs.run import Model
@@ -35,6 +36,7 @@ def portable(model: Model, data: XCData, calibration: Calibration | None = None)
         label_ids=data.label_ids,
         vocabulary=data.vocabulary,
         vectorizer=data.vectorizer,
+        inverse_propensity=training_inverse_propensity(data).float().numpy(),
         calibration=calibration,
     )
 

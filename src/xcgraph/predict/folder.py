@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from xcgraph import __version__
@@ -15,7 +17,8 @@ from xcgraph.metrics.calibration import Calibration
 from xcgraph.predict.manifest import FORMAT, VERSION, EncoderPart, Manifest, ScoringPart, TreePart
 from xcgraph.predict.model import PointEncoder, PortableMember, PortableModel, Scoring
 from xcgraph.predict.tensors import TensorReader, TensorWriter
-from xcgraph.storage.artifacts import checksum, sync_file, write_atomically
+from xcgraph.storage.artifacts import checksum, save_arrays, sync_file, write_atomically
+from xcgraph.storage.npz import load_arrays
 from xcgraph.storage.safe_files import inside, read_json
 from xcgraph.text.fitted_vectorizer import FittedVectorizer
 
@@ -23,6 +26,7 @@ MANIFEST = "model.json"
 _LONGEST_REASON = 200
 _WEIGHTS, _VOCABULARY = "weights.safetensors", "vocabulary.json"
 _LABELS, _LABEL_IDS, _CALIBRATION = "label_names.json", "label_ids.json", "calibration.npz"
+_PROPENSITY = "propensity.npz"
 # Arrays that a point encoder may lack, with their numbers of dimensions.
 _OPTIONAL_ARRAYS: Mapping[str, int] = MappingProxyType({"keep": 1, "weight": 2, "bias": 1})
 
@@ -86,6 +90,8 @@ def _write(model: PortableModel, folder: Path) -> None:
     tensors.save(folder / _WEIGHTS)
     write_atomically(folder / _LABELS, json.dumps(list(model.label_names), ensure_ascii=False))
     write_atomically(folder / _LABEL_IDS, json.dumps(list(model.label_ids), ensure_ascii=False))
+    if model.inverse_propensity is not None:
+        save_arrays(folder / _PROPENSITY, inverse_propensity=model.inverse_propensity)
     if model.calibration is not None:
         model.calibration.save(folder / _CALIBRATION)
     write_atomically(folder / _VOCABULARY, json.dumps(list(model.vocabulary), ensure_ascii=False))
@@ -179,6 +185,7 @@ def _read(manifest: Manifest, folder: Path) -> PortableModel:
         trees=tuple(_tree(part, tensors, manifest.num_labels) for part in manifest.trees),
         label_names=label_names,
         label_ids=_read_ids(folder / _LABEL_IDS),
+        inverse_propensity=_read_propensity(folder, manifest),
         calibration=Calibration.load(folder / _CALIBRATION) if _CALIBRATION in manifest.files else None,
         vocabulary=vocabulary,
         vectorizer=FittedVectorizer.load(folder, vocabulary) if manifest.reads_text else None,
@@ -186,6 +193,12 @@ def _read(manifest: Manifest, folder: Path) -> PortableModel:
     if model.num_tokens != manifest.num_tokens:
         raise ValueError(f"expected {manifest.num_tokens} tokens, found {model.num_tokens}")
     return model
+
+
+def _read_propensity(folder: Path, manifest: Manifest) -> NDArray[np.float32] | None:
+    if _PROPENSITY not in manifest.files:
+        return None
+    return load_arrays(folder / _PROPENSITY)["inverse_propensity"].astype(np.float32)
 
 
 def _read_ids(path: Path) -> tuple[str | int, ...]:

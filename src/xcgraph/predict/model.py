@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from xcgraph.metrics.calibration import Calibration
 from xcgraph.nn.portable import Activation, Link, PointEncoder
 from xcgraph.recipes.portable import PortableMember, Scoring
@@ -25,6 +28,7 @@ class PortableModel:
         label_ids: the user's id of each label; may be empty.
         vocabulary: one token per row of the embeddings; may be empty.
         vectorizer: vectorizes raw text; None for a model of sparse features.
+        inverse_propensity: (labels,) float32 weights of PSP and PSnDCG; None if they are unknown.
         calibration: turns scores into probabilities; None if the model is not calibrated.
     """
 
@@ -34,6 +38,7 @@ class PortableModel:
     label_ids: Sequence[str | int] = ()
     vocabulary: Sequence[str] = ()
     vectorizer: FittedVectorizer | None = None
+    inverse_propensity: NDArray[np.float32] | None = None
     calibration: Calibration | None = None
 
     def __post_init__(self) -> None:
@@ -52,6 +57,9 @@ class PortableModel:
         ):
             if names and len(names) != count:
                 raise ValueError(f"{what}: expected {count} names, found {len(names)}")
+        weights = self.inverse_propensity
+        if weights is not None and (weights.shape != (self.num_labels,) or not (weights >= 1).all()):
+            raise ValueError(f"inverse_propensity: expected {self.num_labels} weights of at least 1")
         if self.calibration is not None and len(self.calibration.groups) != self.num_labels:
             raise ValueError(
                 f"calibration: expected {self.num_labels} labels, found {len(self.calibration.groups)}"

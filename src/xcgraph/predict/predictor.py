@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from reprlib import repr as short
 
@@ -12,8 +12,9 @@ from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
 from xcgraph.predict.engine import Engine, average_traces
+from xcgraph.predict.evaluation import evaluate_rows
 from xcgraph.predict.explain import Explainer, TreePath
-from xcgraph.predict.folder import is_model, load_model
+from xcgraph.predict.folder import is_model, load_model, save_model
 from xcgraph.predict.folder_kind import describe_path
 from xcgraph.predict.inputs import InputReader, Inputs, has_known_token
 from xcgraph.predict.model import PortableModel
@@ -95,6 +96,35 @@ class Predictions(Sequence[list[Prediction]]):
             for point in range(len(self))
         ]
 
+    def above(self, min_score: float | None = None, min_probability: float | None = None) -> "Predictions":
+        """Return the predictions without labels below a score or a probability.
+
+        Raises:
+            UserError: ``min_probability`` is set and there are no probabilities.
+        """
+        if min_probability is not None and self.probabilities is None:
+            raise UserError("min_probability: the model is not calibrated; use min_score, or train it again.")
+        kept = self.labels >= 0
+        if min_score is not None:
+            kept &= self.scores >= min_score
+        if min_probability is not None and self.probabilities is not None:
+            kept &= self.probabilities >= min_probability
+        order = np.argsort(~kept, axis=1, kind="stable")  # kept labels first, in their order
+        gone = np.take_along_axis(~kept, order, axis=1)
+        paths = tuple(
+            tuple(path for path, keep in zip(own, row, strict=False) if keep)
+            for own, row in zip(self.paths, kept.tolist(), strict=False)  # no paths: none requested
+        )
+        return replace(
+            self,
+            labels=np.where(gone, -1, np.take_along_axis(self.labels, order, axis=1)),
+            scores=np.where(gone, 0, np.take_along_axis(self.scores, order, axis=1)),
+            paths=paths,
+            probabilities=None
+            if self.probabilities is None
+            else np.where(gone, 0, np.take_along_axis(self.probabilities, order, axis=1)),
+        )
+
     @property
     def names(self) -> list[list[str]]:
         """The label names of each point; label numbers as texts if the dataset has no names."""
@@ -163,7 +193,15 @@ class Predictor:
 
         return cls(portable_run(folder, trust))
 
-    def predict(self, inputs: Inputs, top_k: int = 5, *, explain: bool = False) -> Predictions:
+    def predict(
+        self,
+        inputs: Inputs,
+        top_k: int = 5,
+        *,
+        explain: bool = False,
+        min_score: float | None = None,
+        min_probability: float | None = None,
+    ) -> Predictions:
         """Label points.
 
         Args:
@@ -172,12 +210,20 @@ class Predictor:
                 (points, tokens).
             top_k: maximum number of labels per point.
             explain: whether to explain each score, which takes some milliseconds per label.
+            min_score: leave out labels with a lower score.
+            min_probability: leave out labels with a lower probability; :meth:`threshold` finds a value for a
+                wanted precision.
 
         Raises:
-            UserError: the model cannot read an input, or ``top_k`` is not a whole number from 1 to the number
-                of labels that the model keeps.
+            UserError: the model cannot read an input, ``top_k`` is not a whole number from 1 to the number of
+                labels that the model keeps, or ``min_probability`` is set and the model is not calibrated.
         """
-        top_k = self._checked_top_k(top_k)
+        found = self._all_predictions(inputs, self._checked_top_k(top_k), explain=explain)
+        if min_score is None and min_probability is None:
+            return found
+        return found.above(min_score, min_probability)
+
+    def _all_predictions(self, inputs: Inputs, top_k: int, *, explain: bool) -> Predictions:
         rows = self.inputs.rows(inputs)
         if explain:
             return self._explained(rows, top_k)
@@ -201,6 +247,39 @@ class Predictor:
             self.model.label_ids,
             None if calibration is None else calibration(labels, scores),
         )
+
+    def evaluate(self, inputs: Inputs, labels: object) -> dict[str, float]:
+        """Measure the model on labelled points.
+
+        Args:
+            inputs: points, as for :meth:`predict`.
+            labels: one list of label ids per point, or an indicator matrix.
+
+        Returns:
+            P, nDCG, R, PSP and PSnDCG at 1, 3 and 5 as fractions, by names such as ``P@1``.
+
+        Raises:
+            UserError: the model cannot read an input, or the labels have a wrong form.
+        """
+        return evaluate_rows(self.model, self._engine, self.inputs.rows(inputs), labels)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model into a new folder for :meth:`load`, ``xcgraph-predict`` and ``xcgraph-serve``.
+
+        Raises:
+            UserError: the folder exists.
+        """
+        save_model(self.model, Path(folder).expanduser())
+
+    def threshold(self, precision: float) -> float | None:
+        """Return the lowest probability whose predictions reach a precision on the validation points.
+
+        Raises:
+            UserError: the model is not calibrated, or the precision lies outside (0, 1].
+        """
+        if self.model.calibration is None:
+            raise UserError("threshold: the model is not calibrated; train it again, or export its run.")
+        return self.model.calibration.threshold(precision)
 
     def _checked_top_k(self, top_k: object) -> int:
         allowed = f"top_k: expected a whole number from 1 to {self.model.top_k}, which the model keeps"

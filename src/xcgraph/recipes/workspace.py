@@ -90,8 +90,12 @@ class Workspace:
         validation_seed: int,
         listener: ProgressListener | None = None,
     ) -> "Workspace":
-        """Hold out validation points from the training points; leave out the test points."""
-        learned, held = hold_out_rows(len(data.train), validation_fraction, validation_seed)
+        """Hold out validation points, those of the dataset if it has some; leave out the test points."""
+        if data.held_out is None:
+            learned, held = hold_out_rows(len(data.train), validation_fraction, validation_seed)
+        else:
+            held = data.held_out
+            learned = np.setdiff1d(np.arange(len(data.train)), held)
         return cls(
             train=data.train.take(learned),
             valid=data.train.take(held),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numba
+import numpy as np
 import torch
 from pytorch_lightning import Trainer
 from scipy.sparse import csr_array
@@ -17,6 +18,7 @@ from scipy.sparse import csr_array
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
+from xcgraph.metrics.calibration import fit_calibration, predicted_pairs
 from xcgraph.metrics.evaluate import evaluate_scores
 from xcgraph.recipes.workspace import Workspace
 from xcgraph.runs.provenance import UNKNOWN, RunOrigin, environment, stage_costs
@@ -28,6 +30,8 @@ from xcgraph.training.processes import Processes
 from xcgraph.training.progress import Pace, ProgressListener, check_mode, ignore
 
 _log = logging.getLogger(__name__)
+
+CALIBRATION = "calibration.npz"
 
 
 @runtime_checkable
@@ -137,8 +141,10 @@ class Run:
             model = self.recipe.fit(work)
         if not self.processes.is_first:
             return {}
+        held_out = _scores(model, work.valid)
+        _calibrate(held_out, work, Path(self.folder))
         metrics = {
-            "validation": _measure(_scores(model, work.valid), work.valid, work),
+            "validation": _measure(held_out, work.valid, work),
             "test": self._test(model, data.test, work),
         }
         for name, artifact in store.used.items():
@@ -188,6 +194,14 @@ class Run:
 def _scores(model: Model, split: Split) -> csr_array:
     """Score points, and remove the pairs that must not count as predictions."""
     return remove_pairs(model.score(split.features), split.filter_pairs)
+
+
+def _calibrate(scores: csr_array, work: Workspace, folder: Path) -> None:
+    """Fit probabilities on the validation points, for models that are exported from the run."""
+    predicted = predicted_pairs(scores, work.valid.labels)
+    if len(predicted.scores):
+        frequencies = np.bincount(work.train.labels.indices, minlength=work.num_labels)
+        fit_calibration(predicted, frequencies).save(folder / CALIBRATION)
 
 
 def _measure(scores: csr_array, split: Split, work: Workspace) -> dict[str, float]:
