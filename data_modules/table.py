@@ -2,8 +2,8 @@
 
 import logging
 from abc import abstractmethod
-from dataclasses import replace
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 

@@ -51,7 +51,7 @@ def fit(  # noqa: PLR0913 - the arguments of a training, all but two with defaul
             ones.
         label_texts: text of each label: a mapping from id to text, or one text per column of the indicator
             matrix or per integer id; None takes each id as its text.
-        recipe: an experiment, as ``experiment=`` of ``xcgraph-train``: joint, eclare, decaf, ramen and others.
+        recipe: an experiment of ``xcgraph-train``: joint, eclare, decaf, ramen and others.
         validation: share of the points to hold out, or a pair of texts and labels; None holds out 5 %.
         overrides: further settings, as on the command line: ``["hops=2", "stages.joint.max_epochs=10"]``.
         seed: random seed of the run.
@@ -135,7 +135,7 @@ def _write_tables(
     known: dict[str, str] | None,
     validation: float | tuple[object, object] | None,
 ) -> dict[str, Path]:
-    """Write the data as the tables that ``data=table`` reads, so that the run can be repeated from its folder."""
+    """Write the tables that ``data=table`` reads: the run can be repeated from its folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tables = {"path": _write_points(folder / "train.jsonl", *train)}
@@ -160,3 +160,12 @@ def _write_points(path: Path, texts: list[str], labels: LabelRows) -> Path:
 def _write_lines(path: Path, rows: Iterable[Mapping[str, object]]) -> Path:
     write_atomically(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
     return path
+
+
+def stages_of(recipe: str) -> list[str]:
+    """Return the names of a recipe's stages, in their order.
+
+    Raises:
+        UserError: there is no such experiment.
+    """
+    return [str(stage) for stage in _compose([f"experiment={recipe}", "paths.run=."]).stages]

@@ -30,8 +30,8 @@ def evaluate_rows(model: PortableModel, engine: Engine, rows: csr_array, labels:
         labels: labels of the points in any form of :func:`~xcgraph.data.label_inputs.read_labels`.
 
     Raises:
-        UserError: the labels have a wrong form, there are more or fewer of them than points, or the model knows
-            none of them.
+        UserError: the labels have a wrong form, there are not as many rows as points, or the model knows none
+            of them.
     """
     found = read_labels(labels)
     if len(found.rows) != rows.shape[0]:

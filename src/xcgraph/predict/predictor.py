@@ -312,3 +312,8 @@ class Predictor:
 
 def _shortened(name: str) -> str:
     return name if len(name) <= _MAX_NAME else f"{name[: _MAX_NAME - 1]}…"
+
+
+def load(folder: str | Path, *, trust: Sequence[str] = ()) -> Predictor:
+    """Load a model folder or a run folder; see :meth:`Predictor.load`."""
+    return Predictor.load(folder, trust=trust)
