@@ -72,3 +72,14 @@ def test_every_line_is_one_that_is_checked():
 
 def test_no_table_is_missing():
     assert "@TABLE@" not in README
+
+
+def test_ten_lines_of_python_run_as_they_stand(tmp_path, monkeypatch, capsys):
+    (block,) = re.findall(r"^## Your own texts.*?```python\n(.*?)```", README, re.DOTALL | re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    texts = ["a board to cut bread", "a sweet red apple", "an apple on a board"] * 20
+    labels = [["L17"], ["L2"], ["L17", "L2"]] * 20
+    names = {"texts": texts, "labels": labels, "test_texts": texts[:6], "test_labels": labels[:6]}
+    exec(compile(block, "README.md", "exec"), names)
+    assert "L17 bamboo cutting board" in capsys.readouterr().out
+    assert names["model"].predict(["an apple"], top_k=1).ids == [["L2"]]
