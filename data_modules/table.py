@@ -23,6 +23,7 @@ from xcgraph.formats.tables import (
     read_table,
     split_rows,
 )
+from xcgraph.storage.user_paths import expand_home
 from xcgraph.text.vectorizer import Vectorizer
 
 _log = logging.getLogger(__name__)
@@ -73,12 +74,12 @@ class Tabular(XCDataModule):
         propensity_b: float = 1.5,
     ) -> None:
         super().__init__(name=name, propensity_a=propensity_a, propensity_b=propensity_b)
-        self.path = Path(path).expanduser()
+        self.path = expand_home(path)
         self.vectorizer = vectorizer
         self.text = [text] if isinstance(text, str) else list(text)
         self.labels = labels
         self.cells = LabelCells(separator)
-        self.label_texts = None if label_texts is None else Path(label_texts).expanduser()
+        self.label_texts = None if label_texts is None else expand_home(label_texts)
         self.label_id = label_id
         self.label_text = [label_text] if isinstance(label_text, str) else list(label_text)
         self.test = test
@@ -187,7 +188,7 @@ class Table(Tabular):
                 f"data.test={self.test}: expected a share such as 0.2, a table such as test.csv, or "
                 "column:NAME."
             )
-        return first, read_table(Path(self.test).expanduser())
+        return first, read_table(expand_home(self.test))
 
 
 class _Points:

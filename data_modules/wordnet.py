@@ -16,6 +16,7 @@ from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.xc_data import PointTexts, Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.sparse import binary_rows
+from xcgraph.storage.user_paths import expand_home
 from xcgraph.text.vectorizer import Vectorizer
 
 EMBEDDED_ARCHIVE = Path(__file__).with_name("wordnet-3.0.tar.xz")
@@ -94,7 +95,7 @@ class WordNet(XCDataModule):
                     "correct the name."
                 )
         self.parts_of_speech = tuple(parts_of_speech)
-        self.archive = Path(archive) if archive else EMBEDDED_ARCHIVE
+        self.archive = expand_home(archive) if archive else EMBEDDED_ARCHIVE
         self.text = text
 
     def read(self) -> XCData:

@@ -11,6 +11,7 @@ from xcgraph.formats.folder import find_layout, find_point_texts, layout_named, 
 from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.layouts.json_lines import DEFAULT_FIELDS
 from xcgraph.storage.artifacts import ArtifactStore
+from xcgraph.storage.user_paths import expand_home
 from xcgraph.text.vectorizer import Vectorizer
 
 
@@ -55,9 +56,9 @@ class XCRepository(XCDataModule):
         super().__init__(
             name=name, propensity_a=propensity_a, propensity_b=propensity_b, statistics=statistics
         )
-        self.path = Path(path)
+        self.path = expand_home(path)
         self.text = text
-        self.cache = Path(cache)
+        self.cache = expand_home(cache)
         self.layouts = all_layouts(tuple(fields))
         self.layout = layout
         self.is_published = download is not None
@@ -71,7 +72,7 @@ class XCRepository(XCDataModule):
             UserError: the folder does not exist, a file is missing or damaged, files do not belong together,
                 or the statistics differ.
         """
-        if self.is_published and not self.path.expanduser().is_dir():
+        if self.is_published and not self.path.is_dir():
             raise UserError(
                 f"{self.path}: expected the data set {self.name}, found no such folder; get it with "
                 f"'xcgraph-data download {self.name}' or from {REPOSITORY}, or set data.path=FOLDER if you "
@@ -80,7 +81,7 @@ class XCRepository(XCDataModule):
         data = read_folder(
             self.path,
             name=self.name,
-            cache=ArtifactStore(self.cache.expanduser()),
+            cache=ArtifactStore(self.cache),
             layout=find_layout(self.path, self.layout, self.layouts),
             text=self.text,
             propensity_a=self.propensity_a,
@@ -91,4 +92,4 @@ class XCRepository(XCDataModule):
 
     def point_texts(self) -> PointTexts | None:
         """Return the texts of the points, or None if the layout has no texts."""
-        return find_point_texts(self.path.expanduser(), self.layout)
+        return find_point_texts(self.path, self.layout)

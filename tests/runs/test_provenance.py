@@ -61,9 +61,7 @@ def package(tmp_path, monkeypatch):
         file.parent.mkdir(exist_ok=True)
         file.write_text(content)
     spec = SimpleNamespace(submodule_search_locations=[str(tmp_path / "xcgraph")])
-    monkeypatch.setattr(
-        provenance.importlib.util, "find_spec", lambda name: spec if name == "xcgraph" else None
-    )
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec if name == "xcgraph" else None)
     return tmp_path / "xcgraph"
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from logging.handlers import BufferingHandler
 from pathlib import Path
 
+from xcgraph.cli.arguments import path_option
 from xcgraph.cli.command import run_command
 from xcgraph.cli.failures import RecoveryHints
 from xcgraph.errors import UserError
@@ -125,7 +126,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _describe_inspect(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
     parser.add_argument("--layout", choices=LAYOUTS, help="layout of PATH (default: by its file names)")
-    parser.add_argument("--out", metavar="DIR", help="write statistics.json and label_frequency.png there")
+    parser.add_argument(
+        "--out", metavar="DIR", type=path_option, help="write statistics.json and label_frequency.png there"
+    )
     _add_cache(parser)
 
 
@@ -136,7 +139,9 @@ def _describe_validate(parser: argparse.ArgumentParser) -> None:
 
 def _describe_convert(parser: argparse.ArgumentParser) -> None:
     _add_source(parser)
-    parser.add_argument("out", metavar="OUT", help="the new folder, which must not exist yet")
+    parser.add_argument(
+        "out", metavar="OUT", type=path_option, help="the new folder, which must not exist yet"
+    )
     parser.add_argument("--layout", choices=LAYOUTS, required=True, help="layout of the new folder")
     parser.add_argument("--from", dest="source_layout", choices=LAYOUTS, help="layout of PATH")
     _add_cache(parser)
@@ -144,16 +149,26 @@ def _describe_convert(parser: argparse.ArgumentParser) -> None:
 
 def _describe_download(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="a published data set, such as lf_amazontitles_131k")
-    parser.add_argument("--out", metavar="DIR", default="data", help="its parent folder (default: data)")
+    parser.add_argument(
+        "--out", metavar="DIR", type=path_option, default="data", help="its parent folder (default: data)"
+    )
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="PATH", help="a folder, or a data set's name such as lf_wordnet_8k")
+    parser.add_argument(
+        "source",
+        metavar="PATH",
+        type=path_option,
+        help="a folder, or a data set's name such as lf_wordnet_8k",
+    )
 
 
 def _add_cache(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--cache", metavar="DIR", help="keep converted files there, to read them faster next time"
+        "--cache",
+        metavar="DIR",
+        type=path_option,
+        help="keep converted files there, to read them faster next time",
     )
 
 

@@ -24,10 +24,16 @@ def main() -> None:
         return
     import hydra
 
+    from xcgraph.cli.arguments import prepare_arguments
     from xcgraph.cli.command import run_config_command
 
     with_config = hydra.main(version_base="1.3", config_path="pkg://xcgraph.conf", config_name="evaluate")
-    run_config_command(with_config(run_evaluate), "evaluate")
+
+    def enter() -> None:
+        sys.argv[1:] = prepare_arguments(sys.argv[1:])
+        with_config(run_evaluate)()
+
+    run_config_command(enter, "evaluate")
 
 
 if __name__ == "__main__":

@@ -1,17 +1,18 @@
 """The job of xcgraph-evaluate: read predictions and data, and print the metrics."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from xcgraph.cli.check import build
+from xcgraph.cli.places import settle_paths
 from xcgraph.cli.statistics import print_metrics
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.errors import UserError
 from xcgraph.metrics.evaluate import evaluate_scores, training_inverse_propensity
 from xcgraph.storage.npz import load_csr
+from xcgraph.storage.user_paths import expand_home
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ class Evaluation:
         Raises:
             UserError: the file is missing, damaged or made for other data, or the data has no test points.
         """
-        path = Path(self.predictions)
+        path = expand_home(self.predictions)
         try:
             scores = load_csr(path)
         except FileNotFoundError as error:
@@ -49,5 +50,7 @@ class Evaluation:
 
 def evaluate(config: DictConfig) -> None:
     """Print the metrics."""
-    evaluation: Evaluation = build(config, HydraConfig.get().overrides.task)
+    written = ("converted",) if "cache" in config.data else ()
+    settled = settle_paths(config, written=written)
+    evaluation: Evaluation = build(settled, HydraConfig.get().overrides.task)
     print_metrics(f"{config.predictions} on {config.data.name}, test points", evaluation.execute())

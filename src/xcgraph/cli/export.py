@@ -9,8 +9,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from xcgraph.cli.arguments import path_option
 from xcgraph.cli.command import add_trust, run_command
 from xcgraph.cli.failures import RecoveryHints
+from xcgraph.storage.user_paths import output_folder
 
 _HINTS = RecoveryHints(interrupted="nothing half-written is left", output="--out")
 
@@ -21,6 +23,7 @@ def export(options: argparse.Namespace) -> None:
     from xcgraph.predict.from_run import portable_run
 
     out = Path(options.out)
+    output_folder(out.parent, "--out")
     model = portable_run(Path(options.run), options.trust)
     if options.program:
         # torch.export and its compiler take seconds to import.
@@ -40,8 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog="xcgraph-export",
         description="Write a portable folder with all that prediction needs: vectors, graphs, names, words.",
     )
-    parser.add_argument("run", metavar="RUN", help="the folder of a finished run")
-    parser.add_argument("--out", metavar="FOLDER", required=True, help="the new folder")
+    parser.add_argument("run", metavar="RUN", type=path_option, help="the folder of a finished run")
+    parser.add_argument("--out", metavar="FOLDER", type=path_option, required=True, help="the new folder")
     parser.add_argument(
         "--program",
         action="store_true",

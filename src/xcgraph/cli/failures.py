@@ -68,6 +68,9 @@ def describe_failure(error: BaseException, hints: RecoveryHints = RUN_HINTS) -> 
         reason = "the system killed a process that ran a cell, most often because memory ran out"
         return Failure(f"Stopped, {reason}: {hints.memory}; finished cells stay finished.", FAILED)
     if _is_config_error(error):
+        mistake = next((cause for cause in chain(error) if isinstance(cause, UserError)), None)
+        if mistake is not None:  # A resolver of a config has refused a value.
+            return Failure(str(mistake), USER_ERROR)
         return Failure(_config_sentence(error), USER_ERROR)
     if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
         reason = f"{_where(error)}: {os.strerror(error.errno)}"

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from xcgraph.cli.arguments import path_option
 from xcgraph.cli.command import add_trust, hush_libraries, run_command
 from xcgraph.cli.failures import RecoveryHints
+from xcgraph.storage.user_paths import output_folder
 
 _HINTS = RecoveryHints(interrupted="the report that was there before is still there", output="--out")
 
@@ -24,6 +26,7 @@ def report(options: argparse.Namespace) -> None:
     from xcgraph.saved_runs.sources import ConfigSources
     from xcgraph.storage.temp_folders import temp_folder
 
+    output_folder(options.out, "--out")
     hush_libraries()
     with temp_folder("report") as cache:
         sources = ConfigSources(options.trust, cache)
@@ -44,10 +47,15 @@ def build_parser() -> argparse.ArgumentParser:
         "runs",
         nargs="+",
         metavar="RUNS",
+        type=path_option,
         help="run folders, or folders with run folders at any depth",
     )
     parser.add_argument(
-        "--out", metavar="DIR", required=True, help="folder of report.md, report.html and figures/"
+        "--out",
+        metavar="DIR",
+        type=path_option,
+        required=True,
+        help="folder of report.md, report.html and figures/",
     )
     parser.add_argument(
         "--base", metavar="NAME", help="the experiment that others are compared with (default: eclare)"

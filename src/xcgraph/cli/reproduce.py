@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
+from xcgraph.cli.arguments import path_option
 from xcgraph.cli.command import hush_libraries, run_command
 from xcgraph.cli.failures import RecoveryHints
 
@@ -24,13 +25,17 @@ def build_parser() -> argparse.ArgumentParser:
         "--data", default="lf_wordnet_8k", help="data set, a folder of xcgraph/report/suites (%(default)s)"
     )
     parser.add_argument("--suite", default="main", help="suite, a file in that folder (%(default)s)")
-    parser.add_argument("--root", default="runs", help="folder of everything that is written (%(default)s)")
-    parser.add_argument("--out", metavar="DIR", help="folder of the report and the verdict")
+    parser.add_argument(
+        "--root", type=path_option, default="runs", help="folder of everything that is written (%(default)s)"
+    )
+    parser.add_argument("--out", metavar="DIR", type=path_option, help="folder of the report and the verdict")
     parser.add_argument(
         "--jobs", type=_count, help="runs at a time (default: as many as the cores and the memory hold)"
     )
     parser.add_argument("--plan", action="store_true", help="only show what would run")
-    parser.add_argument("--record", metavar="FILE", help="write the results as new recorded values")
+    parser.add_argument(
+        "--record", metavar="FILE", type=path_option, help="write the results as new recorded values"
+    )
     return parser
 
 

@@ -29,9 +29,9 @@ from xcgraph.report.verdict import (
     verdict_table,
     write_recorded,
 )
-from xcgraph.runs.provenance import code_digest
 from xcgraph.saved_runs.sources import ConfigSources
 from xcgraph.storage.temp_folders import temp_folder
+from xcgraph.storage.user_paths import output_folder
 
 OUTSIDE = 1
 
@@ -41,8 +41,11 @@ _console = Console()
 def reproduce(options: argparse.Namespace) -> int:
     """Train the missing runs, write the report, judge the results; return the exit status."""
     suite, recorded = read_suite(options.data, options.suite), read_recorded(options.data, options.suite)
-    # Runs and artifacts of another version of the code say nothing about this version.
-    root = Path(options.root, "reproduce", f"code-{code_digest()}")
+    if not options.plan:
+        for given, name in ((options.root, "--root"), (options.out, "--out")):
+            if given is not None:
+                output_folder(given, name)
+    root = Path(options.root, "reproduce")
     runs = find_cell_runs(suite, str(root))
     missing = [run for run in runs if run.metrics is None]
     _show_plan(suite, runs, recorded)
@@ -76,6 +79,9 @@ def _show_plan(suite: Suite, runs: Sequence[CellRun], recorded: Recorded | None)
         table.add_row(cell, ", ".join(seeds) or "none", minutes if seeds else "0")
     _console.print(table)
     total = sum(seconds.get(run.cell, 0.0) for run in missing)
+    for run in missing:
+        if run.refusal:
+            _say(f"{run.cell} seed={run.seed}: the results in {run.folder} are {run.refusal}.")
     known = all(run.cell in seconds for run in missing)
     least = "" if known else "at least "
     _say(f"{len(missing)} of {len(runs)} runs are missing: {least}{total / 60:.0f} min as recorded.")

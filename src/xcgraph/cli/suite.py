@@ -8,9 +8,12 @@ from pathlib import Path
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-from xcgraph.cli.sweep import cell_key, finished_metrics
+from xcgraph.cli.results import find_results, forget_data, share_data
+from xcgraph.cli.sweep import cell_key
+from xcgraph.data.xc_data import XCData
 from xcgraph.errors import UserError
 from xcgraph.report.suites import read_suite_file, suite_names
+from xcgraph.saved_runs.build import build_node
 
 _BYTES_PER_RUN = 4 * 2**30
 
@@ -58,6 +61,7 @@ class CellRun:
         overrides: all overrides, ready for the command line.
         folder: the run folder, the same as in a sweep.
         metrics: metrics by split, or None if the run is not finished.
+        refusal: why the results in the folder do not count, as a part of a sentence; empty if there are none.
     """
 
     cell: str
@@ -65,6 +69,7 @@ class CellRun:
     overrides: tuple[str, ...]
     folder: Path
     metrics: Mapping[str, Mapping[str, float]] | None
+    refusal: str = ""
 
 
 def read_suite(data: str, suite: str) -> Suite:
@@ -88,7 +93,9 @@ def find_cell_runs(suite: Suite, root: str) -> list[CellRun]:
         root: ``paths.root`` of the runs.
     """
     with initialize_config_module("xcgraph.conf", version_base="1.3"):
-        return [_cell_run(cell, seed, suite, root) for cell in suite.cells for seed in suite.seeds]
+        found = [_cell_run(cell, seed, suite, root) for cell in suite.cells for seed in suite.seeds]
+    forget_data()  # The runs need the memory.
+    return found
 
 
 def _cell_run(cell: str, seed: int, suite: Suite, root: str) -> CellRun:
@@ -97,10 +104,16 @@ def _cell_run(cell: str, seed: int, suite: Suite, root: str) -> CellRun:
     config: DictConfig = compose("train", list(overrides))
     names = (OmegaConf.select(config, "data.name"), config.name)
     folder = Path(root, "sweeps", *names, cell_key(config))
+    found = find_results(folder, config, lambda: _read(config.data))
     return CellRun(
         cell=cell,
         seed=seed,
         overrides=overrides,
-        folder=folder,
-        metrics=finished_metrics(folder, config),
+        folder=found.folder,
+        metrics=found.metrics,
+        refusal=found.refusal,
     )
+
+
+def _read(node: DictConfig) -> XCData:
+    return share_data(node, build_node(node)).data

@@ -7,7 +7,7 @@ import logging
 import os
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +17,41 @@ from hydra.core.utils import JobReturn, JobStatus
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, __version__
+from omegaconf.errors import InterpolationResolutionError
 
 from xcgraph.cli.failures import chain, one_line
 from xcgraph.cli.journal import CellHeldError, count_cells, read_journal, set_current_sweep, set_journal
+from xcgraph.cli.places import absolute_places, without_places
 from xcgraph.identity import NOT_IN_A_CELL
 from xcgraph.storage.atomic_files import atomic_write
 from xcgraph.storage.locks import HeldError, one_at_a_time
+from xcgraph.storage.user_paths import output_folder
 
 _log = logging.getLogger(__name__)
 
 
 def cell_key(config: DictConfig) -> str:
-    """Return a hash of all values of a composed config that change its result."""
+    """Return a hash of all values of a composed config that change its result, which names a cell's folder.
+
+    Paths of data are part of it, as absolute paths: two folders of data are two cells, and an edited folder
+    stays the same cell. Whether the results in a cell's folder count is decided by :func:`result_key` and the
+    content of the data, in :mod:`xcgraph.cli.results`.
+    """
+    return _hash(_values(config, absolute_places))
+
+
+def result_key(config: DictConfig) -> str:
+    """Return a hash of the same values without the places of data files.
+
+    Results of runs with equal keys are the same if the content of their data and their code are the same.
+    """
+    return _hash(_values(config, without_places))
+
+
+def _values(config: DictConfig, change_data: Callable[[Any], Any]) -> dict[str, Any]:
     keys = sorted(str(key) for key in config if key not in NOT_IN_A_CELL)
-    nodes = ((key, OmegaConf.select(config, key)) for key in keys)
-    return _hash({key: _plain(node) for key, node in nodes})
+    values = {key: _plain(OmegaConf.select(config, key)) for key in keys}
+    return {key: change_data(value) if key == "data" else value for key, value in values.items()}
 
 
 def _hash(content: Mapping[str, Any]) -> str:
@@ -50,18 +70,10 @@ _IS_NEW = tuple(map(int, __version__.split(".")[:2])) >= (2, 4)
 _REGISTER = "register_resolver" if _IS_NEW else "register_new_resolver"
 # Hydra resolves ${cell:}, the name of a cell's folder, in each process that runs cells.
 getattr(OmegaConf, _REGISTER)("cell", lambda _root_: cell_key(_root_), replace=True)
-
-
-def finished_metrics(folder: Path, config: DictConfig) -> dict[str, dict[str, float]] | None:
-    """Return the metrics of a folder if its run is complete and had this config, else None."""
-    try:
-        found = json.loads((folder / "metrics.json").read_text("utf-8"))
-        before = OmegaConf.load(folder / "config.yaml")
-    except FileNotFoundError:
-        return None
-    if not isinstance(before, DictConfig) or cell_key(before) != cell_key(config):
-        return None
-    return {split: metrics for split, metrics in found.items() if split != "data"}
+# Hydra resolves ${output_root:${paths.root}} before it makes a folder: a wrong root is refused there.
+getattr(OmegaConf, _REGISTER)(
+    "output_root", lambda root: str(output_folder(str(root), "paths.root")), replace=True
+)
 
 
 @contextlib.contextmanager
@@ -97,9 +109,10 @@ class SweepJournal(Callback):
         """Choose the journal's path. Launchers copy this object, with the path, to where cells run."""
         del kwargs
         name = f"{time.strftime('%Y-%m-%d_%H-%M-%S')}-{os.getpid()}.jsonl"
-        self._journal = Path(config.hydra.sweep.dir).absolute() / name
+        with contextlib.suppress(InterpolationResolutionError):  # Hydra reports it next.
+            self._journal = Path(config.hydra.sweep.dir).absolute() / name
+            set_journal(self._journal)
         self._id = f"sweep-{_hash({'overrides': sorted(config.hydra.overrides.task)})[:8]}"
-        set_journal(self._journal)
 
     def on_job_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's signature
         """Note that a cell begins."""

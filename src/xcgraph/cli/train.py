@@ -27,11 +27,17 @@ def main() -> None:
         return
     import hydra
 
-    from xcgraph.cli import sweep  # noqa: F401 - registers the resolver that names the folders of cells
+    from xcgraph.cli import sweep  # noqa: F401 - registers the resolvers that name the folders of runs
+    from xcgraph.cli.arguments import prepare_arguments
     from xcgraph.cli.command import run_config_command
 
     with_config = hydra.main(version_base="1.3", config_path="pkg://xcgraph.conf", config_name="train")
-    run_config_command(with_config(run_train), "train")
+
+    def enter() -> None:
+        sys.argv[1:] = prepare_arguments(sys.argv[1:])
+        with_config(run_train)()
+
+    run_config_command(enter, "train")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,17 @@ from omegaconf import DictConfig, OmegaConf
 
 from xcgraph.cli.check import build
 from xcgraph.cli.journal import current_sweep
+from xcgraph.cli.places import settle_paths
+from xcgraph.cli.results import (
+    Results,
+    find_results,
+    forget_results_elsewhere,
+    move_old_results,
+    note_results_elsewhere,
+    share_data,
+)
 from xcgraph.cli.statistics import print_metrics
-from xcgraph.cli.sweep import cell_key, cell_lock, finished_metrics
+from xcgraph.cli.sweep import cell_key, cell_lock
 from xcgraph.errors import UserError
 from xcgraph.identity import NOT_IN_A_CELL
 from xcgraph.runs.provenance import RunOrigin
@@ -29,14 +38,16 @@ _log = logging.getLogger(__name__)
 def train(config: DictConfig) -> float:
     """Train, and return the metric that a sweeper optimizes: P@1 on the validation points."""
     hydra = HydraConfig.get()
+    config = settle_paths(config, written=("root", "run", "artifacts", "converted"))
     run: Run = build(config, hydra.overrides.task)
+    share_data(config.data, run.data)
     if run.processes.are_many and hydra.mode is RunMode.MULTIRUN:
         raise UserError(
             "-m starts cells in this process alone and cannot use strategy=ddp, which starts others; take "
             "trainer=ddp_spawn."
         )
     if not run.processes.is_first:
-        if finished_metrics(Path(run.folder), config) is None:
+        if _find(run, config).metrics is None:
             run.execute()
         return math.nan
     with cell_lock(Path(run.folder)):
@@ -54,19 +65,31 @@ def _metrics(run: Run, config: DictConfig) -> Metrics:
         UserError: the folder has the results of a run with another config.
     """
     folder = Path(run.folder)
-    found = finished_metrics(folder, config)
-    if found is not None:
-        _log.info("Finished before: nothing to do.")
-        return found
-    if (folder / "metrics.json").exists():
+    found = _find(run, config)
+    if found.is_other_config:
         raise UserError(
             f"{folder}: expected a folder without results, found the results of a run with another config, "
             "perhaps of a run that began in the same second. Give the command again, or name another "
             "hydra.run.dir."
         )
+    if found.metrics is not None and found.folder == folder:
+        _log.info("Finished before: nothing to do.")
+        return found.metrics
+    if found.refusal:
+        _log.info("The results in %s are %s: running again.", folder, found.refusal)
+    move_old_results(folder)
+    if found.metrics is not None:
+        note_results_elsewhere(folder, found.folder)
+        _log.info("Finished before, on the same data at another path, in %s: nothing to do.", found.folder)
+        return found.metrics
+    forget_results_elsewhere(folder)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     session = Session(build_node(config.logger), _describe_start(config, run.folder))
     return session.follow(lambda: run.execute(_find_origin(), session.report))
+
+
+def _find(run: Run, config: DictConfig) -> Results:
+    return find_results(Path(run.folder), config, lambda: run.data.data)
 
 
 def _find_origin() -> RunOrigin:

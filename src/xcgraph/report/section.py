@@ -169,7 +169,7 @@ def _read_data(run: RunFolder, sources: Sources) -> tuple[XCData | None, str]:
         return None, str(error)
     found, expected = data.labels_fingerprint, run.labels_fingerprint
     if found != expected:
-        reason = f"the labels have fingerprint {found}, but the runs were made with {expected}"
+        reason = f"the labels of {data.name} have fingerprint {found}, but the runs were made with {expected}"
         return None, f"the dataset has changed: {reason}"
     return data, ""
 

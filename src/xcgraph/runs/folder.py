@@ -20,6 +20,10 @@ Loaded = TypeVar("Loaded")
 _NEEDED = {"data": ("name", "propensity_a", "propensity_b"), "validation": ("fraction", "seed")}
 # A run folder contains one of these from the start of the run.
 _MARKS = ("config.yaml", "metrics.json", "run.json", ".hydra")
+# Results that newer ones have replaced are in this folder of the run folder.
+SUPERSEDED = "superseded"
+# A cell of a sweep has this file if another cell, on the same data at another path, has its results.
+RESULTS_ELSEWHERE = "results_elsewhere.txt"
 _OLD_LABELS = "truth"  # name of data.labels in run.json of older versions
 _LONGEST_CONFIG = 1 << 17
 _MAX_BRACKETS = 1000  # each step of the YAML scanner checks all open brackets
@@ -166,13 +170,15 @@ def _read_config(path: Path) -> Any:  # noqa: ANN401 - any YAML
 
 
 def _walk(place: Path) -> Iterator[Path]:
-    """Find run folders; they are not nested."""
+    """Find run folders; they are not nested. Leave out results that newer ones have replaced."""
     for folder, names, files in os.walk(place):
-        if any(mark in files or mark in names for mark in _MARKS):
+        if RESULTS_ELSEWHERE in files and "metrics.json" not in files:
+            names.clear()
+        elif any(mark in files or mark in names for mark in _MARKS):
             names.clear()
             yield Path(folder)
         else:
-            names[:] = sorted(name for name in names if not name.startswith("."))
+            names[:] = sorted(name for name in names if not name.startswith(".") and name != SUPERSEDED)
 
 
 def _check(config: Mapping[str, Any], metrics: Mapping[str, Any], facts: Mapping[str, Any]) -> None:

@@ -1,15 +1,11 @@
 """Record where a result comes from: code, command, machine, and the cost of each stage."""
 
-import ast
-import hashlib
-import importlib.util
 import os
 import platform
 import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -17,7 +13,7 @@ from typing import Any
 import torch
 
 import xcgraph
-from xcgraph.identity import NOT_IN_THE_CODE
+from xcgraph.code_digest import code_digest
 from xcgraph.memory import peak_memory_mib
 from xcgraph.storage.artifacts import Artifact
 
@@ -36,8 +32,6 @@ class RunOrigin:
 
 
 UNKNOWN = RunOrigin()
-
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def environment() -> dict[str, Any]:
@@ -76,31 +70,6 @@ def git_state(file: Path) -> dict[str, Any] | None:
     if commit is None:
         return None
     return {"commit": commit, "dirty": bool(_git(file.parent, "status", "--porcelain"))}
-
-
-def code_digest() -> str:
-    """Hash the code that results depend on, without comments and docstrings."""
-    digest = hashlib.sha256(platform.python_version().encode())  # syntax trees differ between versions
-    for package in ("xcgraph", "data_modules"):
-        spec = importlib.util.find_spec(package)
-        for folder in spec.submodule_search_locations or () if spec else ():
-            for file in sorted(Path(folder).rglob("*.py")):
-                name = file.relative_to(folder)
-                if name.parts[0] not in NOT_IN_THE_CODE:
-                    syntax = _syntax_digest(file, file.stat().st_mtime_ns)
-                    digest.update(f"{package}/{name.as_posix()}\n{syntax}\n".encode())
-    return digest.hexdigest()[:16]
-
-
-@cache
-def _syntax_digest(file: Path, modified_ns: int) -> str:
-    """Hash the syntax of a file; the time of its last change keeps the cache up to date."""
-    del modified_ns
-    tree = ast.parse(file.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 
 
 def _git(folder: Path, *arguments: str) -> str | None:

@@ -27,6 +27,7 @@ class StoredStages(ArtifactStore):
 
     def __init__(self, folder: Path) -> None:  # the base class would create folders
         self.root = folder
+        self.code = ""
         self.used: dict[str, Artifact] = {}
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:

@@ -134,7 +134,7 @@ class Run:
             self.recipe.check(self.data.statistics["labels"])
         if self.processes.is_first:
             remove_drafts(Path(self.folder))
-        data = self.data.read()
+        data = self.data.data
         with self.processes.join(Path(self.artifacts)) as store:
             work = self._workspace(data, store, report)
             _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)

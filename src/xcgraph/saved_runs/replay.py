@@ -10,12 +10,13 @@ import torch
 import yaml
 from torch import Tensor
 
+from xcgraph.code_digest import code_digest
 from xcgraph.errors import UserError
 from xcgraph.recipes.keyed import Keyed, Step
 from xcgraph.recipes.workspace import AnyTask, Training, Workspace
 from xcgraph.runs.folder import RunFolder
 from xcgraph.saved_runs.sources import ConfigSources
-from xcgraph.storage.artifacts import Artifact, ArtifactStore, content_key
+from xcgraph.storage.artifacts import Artifact, ArtifactStore
 from xcgraph.tasks.task import Task
 from xcgraph.training.divergence import DIVERGED, BadStep
 from xcgraph.training.stage import Stage
@@ -68,7 +69,7 @@ def replay(run: Path, trust: Sequence[str] = ()) -> Replay:
     torch.set_num_threads(described.num_threads)
     work = _ReplayedWorkspace.of(
         described.data.read(),
-        _UnfinishedStore(Path(described.artifacts)),
+        _UnfinishedStore(Path(described.artifacts), code_digest()),
         seed=described.seed,
         validation_fraction=described.validation.fraction,
         validation_seed=described.validation.seed,
@@ -96,11 +97,11 @@ class _UnfinishedStore(ArtifactStore):
     """A store that trains nothing: it returns finished artifacts and finds the diverged one."""
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
-        key = content_key({"name": name, **inputs})
-        file = self.root / f"{name}-{key}.partial" / DIVERGED
+        final = self.folder(name, inputs)
+        file = final.with_name(f"{final.name}.partial") / DIVERGED
         if file.exists():
             raise _DivergedError(file)
-        if not (self.root / f"{name}-{key}").exists():
+        if not final.exists():
             raise UserError(
                 f"{name}: expected a finished or a diverged training in {self.root}, found neither."
             )

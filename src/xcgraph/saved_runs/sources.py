@@ -76,11 +76,17 @@ class ConfigSources:
         """Load the model of a run, with all trees or only the first ones.
 
         Raises:
-            UserError: a stage is missing, damaged or of another run, or the config names a class that is not
-                trusted.
+            UserError: the data have changed, a stage is missing, damaged or of another run, or the config
+                names a class that is not trusted.
         """
         built = self.run(run, max_trees)
-        return reopen(run.path, built.recipe, built.validation, data=self.data(run), seed=run.seed)
+        data, expected = self.data(run), run.facts["data"]["fingerprint"]
+        if data.fingerprint != expected:
+            raise UserError(
+                f"{run.path}: the data have changed: {data.name} has fingerprint {data.fingerprint} now, but "
+                f"the run was made of data with fingerprint {expected}; restore the data, or train it again."
+            )
+        return reopen(run.path, built.recipe, built.validation, data=data, seed=run.seed)
 
     def run(self, run: RunFolder, max_trees: int | None = None) -> Run:
         """Build the run that a config describes, with all trees or only the first ones.

@@ -81,6 +81,8 @@ class ArtifactStore:
 
     Args:
         root: folder of the artifacts; created if it does not exist.
+        code: hash of the code that builds them. The store keeps artifacts of other code, but does not use
+            them. It is not part of :attr:`Artifact.key`, which says what an artifact is made of.
 
     Attributes:
         used: the artifacts that :meth:`make` has returned so far, by name.
@@ -89,8 +91,9 @@ class ArtifactStore:
         UserError: the folder is not writable.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, code: str = "") -> None:
         self.root = root
+        self.code = code
         self.used: dict[str, Artifact] = {}
         try:
             root.mkdir(parents=True, exist_ok=True)
@@ -110,14 +113,18 @@ class ArtifactStore:
             inputs: everything that the files depend on, of the types that :func:`describe` takes.
             build: writes the files into a folder. The folder may contain files of an interrupted build.
         """
-        key = content_key({"name": name, **inputs})
-        final = self.root / f"{name}-{key}"
+        final = self.folder(name, inputs)
         with one_at_a_time(final.with_name(f"{final.name}.lock")) as lease:
             found = _is_intact(final)
             if not found:
                 self._build(final, describe(inputs), build, lease)
-        self.used[name] = Artifact(final, key, made=not found)
+        self.used[name] = Artifact(final, content_key({"name": name, **inputs}), made=not found)
         return self.used[name]
+
+    def folder(self, name: str, inputs: Mapping[str, Any]) -> Path:
+        """Return the folder of an artifact that this code builds of these inputs."""
+        code = {"code": self.code} if self.code else {}
+        return self.root / f"{name}-{content_key({'name': name, **code, **inputs})}"
 
     def make_together(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
         """Return the artifact as :meth:`make` does; in a group of processes, all of them run ``build``."""

@@ -20,6 +20,7 @@ from torch import distributed, nn
 from torch.multiprocessing.spawn import ProcessRaisedException
 
 from xcgraph import errors
+from xcgraph.code_digest import code_digest
 from xcgraph.errors import UserError
 from xcgraph.storage.artifacts import Artifact, ArtifactStore
 
@@ -120,7 +121,7 @@ class Processes:
             The store. The first process builds artifacts; the others wait and load them.
         """
         if self._strategy is None:
-            yield ArtifactStore(artifacts)
+            yield ArtifactStore(artifacts, code_digest())
             return
         launcher = cast(_SubprocessScriptLauncher, self._strategy.launcher)
         num_threads = torch.get_num_threads()
@@ -130,7 +131,8 @@ class Processes:
             logging.disable(logging.INFO)  # the first process logs the same
         try:
             # The store has its own group: an NCCL group times out after minutes and needs tensors on a GPU.
-            yield JoinedStore(artifacts, distributed.new_group(backend="gloo", timeout=_PATIENCE))
+            group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+            yield JoinedStore(artifacts, group, code_digest())
         except BaseException:
             launcher.kill(signal.SIGTERM)  # the processes that it has started wait for this one
             raise
@@ -147,13 +149,14 @@ class JoinedStore(ArtifactStore):
     Args:
         root: folder that all processes can read.
         group: the processes; they exchange tensors on the CPU.
+        code: hash of the code that builds the artifacts.
 
     Raises:
         UserError: the folder is not writable.
     """
 
-    def __init__(self, root: Path, group: distributed.ProcessGroup) -> None:
-        super().__init__(root)
+    def __init__(self, root: Path, group: distributed.ProcessGroup, code: str = "") -> None:
+        super().__init__(root, code)
         self._group = group
 
     def make(self, name: str, inputs: Mapping[str, Any], build: Callable[[Path], None]) -> Artifact:
