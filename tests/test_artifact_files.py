@@ -8,7 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from xcgraph.errors import UserError
-from xcgraph.storage.artifacts import save_arrays, save_csr, write_atomically
+from xcgraph.storage.artifacts import ArtifactStore, save_arrays, save_csr, write_atomically
 from xcgraph.storage.npz import load_arrays, load_csr
 
 
@@ -99,3 +99,17 @@ def test_failed_write_atomically_keeps_the_old_text(tmp_path, monkeypatch, call)
         with pytest.raises(OSError, match="disk full"):
             write_atomically(path, "new")
     assert path.read_text() == "old"
+
+
+def test_artifacts_of_other_code_are_kept_and_not_used(tmp_path):
+    built = []
+
+    def build(folder):
+        built.append(folder)
+        (folder / "file.txt").write_text("content")
+
+    stores = [ArtifactStore(tmp_path, code) for code in ("a", "b", "a")]
+    found = [store.make("graph", {"x": 1}, build) for store in stores]
+    assert [each.made for each in found] == [True, True, False]
+    assert found[0].folder == found[2].folder != found[1].folder
+    assert len({each.key for each in found}) == 1

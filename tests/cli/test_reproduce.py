@@ -2,12 +2,13 @@ import json
 import os
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
-from xcgraph.cli import reproduce
+from xcgraph.cli import reproduce, results
 from xcgraph.cli import reproduce_job as job
 from xcgraph.cli.failures import USER_ERROR
 from xcgraph.cli.suite import CellRun, Suite, find_cell_runs, read_suite
@@ -16,6 +17,7 @@ from xcgraph.report.tables import MAIN_METRICS
 from xcgraph.report.verdict import Recorded, Summary
 
 CELLS = ("experiment=smoke", "experiment=smoke hops=2")
+DATA = SimpleNamespace
 _composed = {}
 
 
@@ -41,6 +43,7 @@ def suite(tmp_path, monkeypatch):
     metrics = dict.fromkeys(MAIN_METRICS, Summary(0.3, 0.01, 2))
     recorded = Recorded(metrics=dict.fromkeys(CELLS, metrics), seconds=dict.fromkeys(CELLS, 90.0))
     monkeypatch.setattr("xcgraph.cli.suite.compose", compose_once)
+    monkeypatch.setattr("xcgraph.cli.suite._read", lambda node: DATA(name=node.name, fingerprint="f1"))
     monkeypatch.setattr(job, "read_suite", lambda data, suite: declared)  # noqa: ARG005
     monkeypatch.setattr(job, "read_recorded", lambda data, suite: recorded)  # noqa: ARG005
     monkeypatch.setattr(job, "_execute", execute)
@@ -55,7 +58,8 @@ def leave_run(run, value=0.3):
     values = dict.fromkeys(MAIN_METRICS, value)
     metrics = {"data": "LF-WordNet-8K", "validation": values, "test": values}
     (run.folder / "metrics.json").write_text(json.dumps(metrics))
-    (run.folder / "run.json").write_text(json.dumps({"seconds": 12.0}))
+    facts = {"data": {"fingerprint": "f1"}, "code": results.code_digest(), "seed": run.seed, "seconds": 12.0}
+    (run.folder / "run.json").write_text(json.dumps(facts))
 
 
 def compose_again(run):
@@ -68,8 +72,7 @@ def write_report(out):
     (out / "report.html").write_text("")
 
 
-def code_root():
-    return f"runs/reproduce/code-{job.code_digest()}"
+ROOT = "runs/reproduce"
 
 
 def run_reproduce(*arguments):
@@ -89,18 +92,28 @@ def test_only_missing_runs_are_trained(suite, capsys):
     assert suite == []
     assert "All 4 runs are finished: nothing to train." in capsys.readouterr().out
 
-    next(iter(Path(code_root(), "sweeps").glob("*/*/*/metrics.json"))).unlink()
+    next(iter(Path(ROOT, "sweeps").glob("*/*/*/metrics.json"))).unlink()
     assert run_reproduce() == 0
     assert len(suite) == 1
 
 
-@pytest.mark.usefixtures("suite")
-def test_runs_of_another_code_version_are_ignored(capsys, monkeypatch):
+def test_runs_of_other_code_are_trained_again_and_the_plan_says_why(suite, capsys, monkeypatch):
     assert run_reproduce() == 0
-    monkeypatch.setattr(job, "code_digest", lambda: "changed")
+    before = results.code_digest()
+    monkeypatch.setattr(results, "code_digest", lambda: "changed")
     assert run_reproduce() == 0
-    assert capsys.readouterr().out.count("4 of 4 runs are missing") == 2
-    assert Path("runs/reproduce/code-changed/lf_wordnet_8k-main/report.html").exists()
+    output = capsys.readouterr().out
+    assert output.count("4 of 4 runs are missing") == 2
+    assert output.count(f" are of other code (digest {before}, now changed).") == 4
+    assert len(suite) == 8
+
+
+def test_runs_on_other_data_are_trained_again_and_the_plan_says_why(suite, capsys, monkeypatch):
+    assert run_reproduce() == 0
+    monkeypatch.setattr("xcgraph.cli.suite._read", lambda node: DATA(name=node.name, fingerprint="f2"))
+    assert run_reproduce("--plan") == 0
+    assert capsys.readouterr().out.count("of other data (LF-WordNet-8K: fingerprint f1, now f2).") == 4
+    assert len(suite) == 4
 
 
 def test_progress_counts_runs_and_estimates_the_time_left(suite, capsys, monkeypatch):
@@ -117,7 +130,7 @@ def test_progress_counts_runs_and_estimates_the_time_left(suite, capsys, monkeyp
 
 def test_value_outside_its_tolerance_is_reported(suite, capsys):
     assert run_reproduce() == 0
-    worse = [run for run in find_cell_runs(job.read_suite("", ""), code_root()) if run.cell == CELLS[1]]
+    worse = [run for run in find_cell_runs(job.read_suite("", ""), ROOT) if run.cell == CELLS[1]]
     for run in worse:
         leave_run(run, value=0.2)
     assert run_reproduce() == 1
@@ -125,7 +138,7 @@ def test_value_outside_its_tolerance_is_reported(suite, capsys):
     assert f"OUTSIDE {CELLS[1]}: PSP@5 20.00, expected 30.00 ± 3.00" in output
     assert f"OUTSIDE {CELLS[0]}:" not in output
     assert suite
-    assert "**20.00**" in Path(code_root(), "lf_wordnet_8k-main", "verdict.md").read_text()
+    assert "**20.00**" in Path(ROOT, "lf_wordnet_8k-main", "verdict.md").read_text()
 
 
 def test_failed_run_stops_no_other_run_and_is_listed(suite, capsys, monkeypatch):
@@ -209,8 +222,9 @@ def test_recorded_seconds_are_the_median_of_runs(monkeypatch):
     declared = Suite(cells=CELLS[:1], seeds=(0, 1, 2), base="smoke")
     monkeypatch.setattr(job, "read_suite", lambda data, suite: declared)  # noqa: ARG005
     assert run_reproduce() == 0
-    waited = find_cell_runs(declared, code_root())[1]
-    (waited.folder / "run.json").write_text(json.dumps({"seconds": 600.0}))
+    waited = find_cell_runs(declared, ROOT)[1]
+    facts = json.loads((waited.folder / "run.json").read_text())
+    (waited.folder / "run.json").write_text(json.dumps({**facts, "seconds": 600.0}))
     assert run_reproduce("--record", "new.yaml") == 0
     assert OmegaConf.load("new.yaml")[CELLS[0]].seconds == 12.0
 

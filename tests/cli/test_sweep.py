@@ -9,10 +9,9 @@ import sys
 
 import pytest
 from hydra import compose, initialize_config_module
-from omegaconf import OmegaConf
 
 from xcgraph.cli.journal import count_cells, read_journal
-from xcgraph.cli.sweep import cell_key, finished_metrics
+from xcgraph.cli.sweep import cell_key
 
 from .conftest import PLUGIN, SMALL
 
@@ -39,17 +38,6 @@ def test_changed_value_changes_the_cell_key(override):
     assert cell_key(composed(override)) != cell_key(composed())
 
 
-def test_finished_folder_has_metrics_and_an_equal_config(tmp_path):
-    config, metrics = composed(), {"test": {"P@1": 0.5}}
-    assert finished_metrics(tmp_path, config) is None
-    OmegaConf.save(config, tmp_path / "config.yaml", resolve=True)
-    assert finished_metrics(tmp_path, config) is None
-    (tmp_path / "metrics.json").write_text(json.dumps(metrics))
-    assert finished_metrics(tmp_path, config) == metrics
-    assert finished_metrics(tmp_path, composed("paths.root=elsewhere")) == metrics
-    assert finished_metrics(tmp_path, composed("seed=1")) is None
-
-
 def test_journal_keeps_the_newest_line_of_each_cell(tmp_path):
     lines = [
         *({"cell": [f"seed={seed}"], "folder": f"{seed}"} for seed in range(4)),
@@ -65,12 +53,6 @@ def test_journal_keeps_the_newest_line_of_each_cell(tmp_path):
 def test_half_a_line_of_the_journal_is_ignored(tmp_path):
     (tmp_path / "journal").write_text('{"cell": [], "folder": "0", "error": "full"}\n{"cell": ["see')
     assert [cell["folder"] for cell in read_journal(tmp_path / "journal")] == ["0"]
-
-
-@pytest.mark.parametrize("config", ["data: [1,", "", "a: b: c"])
-def test_folder_with_a_damaged_config_is_not_finished(tmp_path, config):
-    (tmp_path / "config.yaml").write_text(config)
-    assert finished_metrics(tmp_path, composed()) is None
 
 
 # --- whole sweeps ---------------------------------------------------------------------------------------

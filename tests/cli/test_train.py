@@ -171,9 +171,11 @@ def test_interrupted_run_prints_how_to_resume(console):
         ("+grpah.foo=1", "Unknown key grpah: did you mean graph"),
         ("data.statistics.labels=41", "expected 41 labels, found 40"),
         ("progress=loud", "progress must be one of auto, bar, lines, quiet, got loud"),
+        ("--experiment=joint", "^--experiment=joint: .* write experiment=joint"),
         ("logger=wnadb", r"logger=wnadb: did you mean wandb\?"),
-        ("paths.root=/dev/null/runs", "Cannot write the output .*Choose another folder with paths.root"),
-        ("paths.artifacts=/dev/null/store", "Cannot write to the artifact folder .*paths.artifacts"),
+        ("paths.root=/dev/null/runs", r"^paths\.root=/dev/null/runs: /dev/null is not a folder"),
+        ("paths.root=/proc/x", r"^paths\.root=/proc/x: cannot write in /proc"),
+        ("paths.artifacts=/dev/null/store", r"^paths\.artifacts=/dev/null/store: /dev/null is not a folder"),
     ],
 )
 def test_mistake_is_reported_in_one_sentence(console, override, message):
@@ -184,3 +186,35 @@ def test_mistake_is_reported_in_one_sentence(console, override, message):
     assert "Traceback" not in errors
     assert "Error executing job" not in errors
     assert not list(console.folder.glob("runs/artifacts/*"))
+
+
+def test_wrong_root_of_a_sweep_is_reported_in_one_sentence(console):
+    (console.folder / "file").touch()
+    status, _, errors = console.run("xcgraph-train", "-m", *SMALL, "seed=0,1", "paths.root=file")
+    assert status == 2
+    assert errors.startswith("paths.root=file: ")
+    assert len(errors.splitlines()) == 1
+
+
+def test_home_folder_is_expanded_and_nothing_is_written_elsewhere(console, monkeypatch):
+    home = console.folder / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    work = console.folder / "work"
+    work.mkdir()
+    console.folder = work
+    for arguments in (("hops=2",), ("-m", "seed=0,1")):
+        status, _, errors = console.run("xcgraph-train", *SMALL, *arguments, "paths.root='~/r'")
+        assert status == 0, errors
+    assert list(work.iterdir()) == []
+    assert len(list(home.glob("r/toy/*/*/metrics.json"))) == 1
+    assert len(list(home.glob("r/sweeps/*/*/*/metrics.json"))) == 2
+    assert list(home.glob("r/artifacts/*"))
+    config = next(home.glob("r/toy/*/*/config.yaml")).read_text("utf-8")
+    assert f"artifacts: {home}/r/artifacts" in config
+    assert "~" not in config
+
+    status, _, errors = console.run("xcgraph-train", *SMALL, "paths.root=~/r", "hydra.run.dir=~/mine")
+    assert status == 0, errors
+    assert (home / "mine" / "metrics.json").exists()
+    assert list(work.iterdir()) == []

@@ -20,7 +20,7 @@ def test_failed_cells_are_listed_and_other_cells_finish(tmp_path, monkeypatch):
     lines = [line for line in errors.splitlines() if line.startswith("  ")]
     assert f"{LARGE}" not in lines[0]
     assert "stages.surrogate.lr=0.01) validation P@1" in lines[0]
-    too_large = [line for line in lines if f"Out of memory ({4 * LARGE} bytes were asked" in line]
+    too_large = [line for line in lines if f"Out of memory (the program asked for {4 * LARGE} bytes" in line]
     assert len(too_large) == 2
     assert "lower stages.*.batch_size" in too_large[0]
     diverged = [line for line in lines if "surrogate diverged: expected a finite loss in step" in line]

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from xcgraph.errors import UserError
@@ -18,6 +20,18 @@ def test_find_runs_finds_each_run_once_at_any_depth(run_maker, tmp_path):
     assert runs[0].stages[0] == "graph"
     assert runs[0].matrix("graph").shape == (40, 40)
     assert runs[0].matrix("no-such-stage") is None
+
+
+def test_find_runs_leaves_out_superseded_results_and_cells_without_own_results(run_maker, tmp_path):
+    run = run_maker.make(folder="sweeps/one")
+    shutil.copytree(run, tmp_path / "copy")
+    shutil.copytree(tmp_path / "copy", run.parent / "superseded" / "2026-01-01_00-00-00")
+    empty = run.parent / "two"
+    (empty / ".hydra").mkdir(parents=True)
+    (empty / "results_elsewhere.txt").write_text("../one\n")
+    runs, left_out = find_runs([tmp_path / "runs"])
+    assert [each.path for each in runs] == [run]
+    assert left_out == []
 
 
 def test_folder_without_runs_is_refused(tmp_path):

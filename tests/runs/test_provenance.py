@@ -1,4 +1,5 @@
 import getpass
+import importlib.util
 import json
 import platform
 import subprocess

@@ -14,14 +14,22 @@ _OUTPUT = re.compile(r"\+{0,2}(hydra\.(?:run|sweep)\.dir)=(.+)", re.DOTALL)
 _NOT_PLAIN = re.compile(r"\$\{|,")
 
 
+# Hydra's grammar has no unquoted ~ in a value. A value with quotes or brackets stays as it is.
+_HOME = re.compile(r"(?<=[=,])~(?:/[^,]*)?(?=,|$)")
+_QUOTED = re.compile(r"['\"\[\]{}()]")
+
+
 def prepare_arguments(arguments: Sequence[str]) -> list[str]:
-    """Check the options of a command line, and make the output folders that it names absolute.
+    """Check the options of a command line, put them first, and make paths with ``~`` readable.
+
+    Hydra refuses an option between two settings.
 
     Raises:
         UserError: an option is not one of Hydra's, or an output folder cannot be written.
     """
-    _check_options(arguments)
-    return [_with_absolute_folder(each) for each in arguments]
+    options, settings = _separate(arguments)
+    quoted = (text if _QUOTED.search(text) else _HOME.sub(r"'\g<0>'", text) for text in settings)
+    return [*options, *map(_with_absolute_folder, quoted)]
 
 
 def path_option(text: str) -> str:
@@ -32,21 +40,35 @@ def path_option(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 
-def _check_options(arguments: Sequence[str]) -> None:
-    """Refuse settings that are written like options, which Hydra would take for abbreviated options."""
+def _separate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Separate options, with their values, from settings.
+
+    Settings that are written like options are refused. Hydra would take them for abbreviated options.
+    """
     from hydra._internal.utils import get_args_parser
 
-    options: Mapping[str, object] = get_args_parser()._option_string_actions
+    known: Mapping[str, argparse.Action] = get_args_parser()._option_string_actions
+    options: list[str] = []
+    settings: list[str] = []
     is_value = False
-    for place, argument in enumerate(arguments):
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
         name, equals, value = argument.partition("=")
-        if is_value or not argument.startswith("-"):
+        if is_value:
+            options.append(argument)
             is_value = False
-        elif name in options:
-            is_value = not equals and getattr(options[name], "nargs", None) is None
+        elif not argument.startswith("-"):
+            settings.append(argument)
+        elif name in known:
+            option = known[name]
+            is_optional = option.nargs == "?"
+            is_value = not equals and (
+                following in (option.choices or ()) if is_optional else option.nargs is None
+            )
+            is_bare = is_optional and not equals and not is_value
+            options.append("--info=all" if is_bare else argument)  # It must not take a setting as its value.
         else:
-            following = arguments[place + 1] if place + 1 < len(arguments) else ""
-            raise UserError(_refuse_option(name, equals + value, following, list(options)))
+            raise UserError(_refuse_option(name, equals + value, following, list(known)))
+    return options, settings
 
 
 def _refuse_option(name: str, value: str, following: str, options: Sequence[str]) -> str:

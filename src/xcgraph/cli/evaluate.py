@@ -24,6 +24,7 @@ def main() -> None:
         return
     import hydra
 
+    from xcgraph.cli import sweep  # noqa: F401 - registers the resolver that checks paths.root
     from xcgraph.cli.arguments import prepare_arguments
     from xcgraph.cli.command import run_config_command
 

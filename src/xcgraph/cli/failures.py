@@ -68,9 +68,9 @@ def describe_failure(error: BaseException, hints: RecoveryHints = RUN_HINTS) -> 
         reason = "the system killed a process that ran a cell, most often because memory ran out"
         return Failure(f"Stopped, {reason}: {hints.memory}; finished cells stay finished.", FAILED)
     if _is_config_error(error):
-        mistake = next((cause for cause in chain(error) if isinstance(cause, UserError)), None)
-        if mistake is not None:  # A resolver of a config has refused a value.
-            return Failure(str(mistake), USER_ERROR)
+        refused = _refusal_of_a_resolver(error)
+        if refused is not None:
+            return describe_failure(refused, hints)
         return Failure(_config_sentence(error), USER_ERROR)
     if isinstance(error, OSError) and error.errno in _NOT_WRITABLE:
         reason = f"{_where(error)}: {os.strerror(error.errno)}"
@@ -109,6 +109,14 @@ def _is_config_error(error: BaseException) -> bool:
         for module, name in kinds
         if module in sys.modules
     )
+
+
+def _refusal_of_a_resolver(error: BaseException) -> BaseException | None:
+    """Return the exception of a resolver of ours. OmegaConf hides it in the context of its own exception."""
+    context = error.__context__
+    while context is not None and not isinstance(context, UserError | OSError):
+        context = context.__context__
+    return context
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
