@@ -90,7 +90,7 @@ def test_a_place_that_cannot_be_written_is_one_sentence(trained, tmp_path, capsy
         main([str(trained / "runs"), "--out", str(tmp_path / "file")])
 
     assert left.value.code == 2
-    assert capsys.readouterr().err.startswith(f"Cannot write the output ({tmp_path / 'file'}")
+    assert capsys.readouterr().err.startswith(f"--out={tmp_path / 'file'}: ")
 
 
 @pytest.mark.parametrize(

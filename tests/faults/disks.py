@@ -31,7 +31,7 @@ _PLENTY = 256 * 1024
 # A sweep prints the sentence for each cell that failed.
 _SENTENCE = re.compile(
     r"(?:^|(?<=failed, see error\.txt there: ))"
-    r"(?:The disk is full|Cannot write (?:the output|to the artifact folder)).*$",
+    r"(?:The disk is full|Cannot write (?:the output|to the artifact folder)|\S+=\S+: cannot write in ).*$",
     re.MULTILINE,
 )
 
