@@ -30,9 +30,11 @@ REFUSED = {
     "fusion.dropout=-0.1": r"must lie in \[0, 1\), got -0\.1",
     "label_dropout=1.0": r"must lie in \[0, 1\), got 1\.0",
     "shortlister.num_meta_labels=100": "num_meta_labels must be a power of two, got 100",
-    "shortlister.beam_size=5000": "beam_size=5000 is larger than the number of meta-labels, 4096",
+    "shortlister.beam_size=0": r"shortlister\.beam_size must be ≥ 1, got 0",
     "shortlister.game_mix=1.1": r"game_mix must lie in \[0, 1\], got 1\.1",
-    "ranker.top_k=9000": "top_k=9000 is larger than the number of labels, 8436",
+    "ranker.top_k=-1": r"ranker\.top_k must be ≥ 1, got -1",
+    "experiment=joint negatives.max_scores=0": r"negatives\.max_scores must be ≥ 1, got 0",
+    "experiment=joint negatives.num_negatives=0": r"negatives\.num_negatives must be ≥ 1, got 0",
     "validation.fraction=0.0": r"validation\.fraction must lie in \(0, 1\), got 0\.0",
     "stages.ranker.lr=0.0": r"lr must be > 0, got 0\.0",
     "stages.surrogate.max_epochs=0": "max_epochs must be ≥ 1, got 0",
@@ -54,7 +56,7 @@ def check(tmp_path, *overrides):
 @pytest.mark.parametrize("override", REFUSED)
 def test_impossible_value_is_refused(override, tmp_path):
     with pytest.raises(UserError, match=REFUSED[override]):
-        check(tmp_path, override)
+        check(tmp_path, *override.split())
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,8 @@ def test_impossible_value_is_refused(override, tmp_path):
         "encoder.dropout=0.0",
         "shortlister.num_meta_labels=1024",
         "hops=3",
+        "shortlister.beam_size=5000",  # more than there are: all are taken
+        "ranker.top_k=9000",
         "++refinement.sparse_gradients=false",
     ],
 )

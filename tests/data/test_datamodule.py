@@ -104,7 +104,7 @@ def test_loader_attributes_belong_to_no_instance(module):
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value"), [("batch_size", 0), ("validation_fraction", 1.5), ("validation_fraction", 0.001)]
+    ("attribute", "value"), [("batch_size", 0), ("validation_fraction", 1.5), ("validation_fraction", 0.0)]
 )
 def test_invalid_attribute_is_refused_by_name(module, attribute, value):
     setattr(module, attribute, value)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from xcgraph.data.holdout import hold_out
+from xcgraph.data.holdout import hold_out, hold_out_rows
 from xcgraph.data.xc_data import NO_PAIRS, Split
 from xcgraph.errors import UserError
 
@@ -53,11 +53,15 @@ def test_fraction_out_of_range_is_refused(fraction):
 
 
 @pytest.mark.parametrize(
-    ("points", "fraction", "parts"),
-    [(20, 0.01, "0 to validate on and 20"), (20, 0.99, "20 to validate on and 0"), (1, 0.5, "0 .* and 1")],
+    ("points", "fraction", "held"),
+    [(20, 0.01, 1), (20, 0.99, 19), (10, 0.05, 1), (3, 0.05, 1), (2, 0.05, 1), (2, 0.99, 1), (30, 0.05, 2)],
 )
-def test_empty_part_is_refused(points, fraction, parts):
-    with pytest.raises(
-        UserError, match=rf"validation_fraction={fraction} of {points} training points leaves {parts}"
-    ):
-        hold_out(make_split(points), fraction, seed=0)
+def test_both_parts_have_at_least_one_point(points, fraction, held):
+    learned, validated = hold_out(make_split(points), fraction, seed=0)
+    assert (len(learned), len(validated)) == (points - held, held)
+
+
+@pytest.mark.parametrize("points", [0, 1])
+def test_fewer_than_two_points_are_refused(points):
+    with pytest.raises(UserError, match=f"at least 2 training points.* found {points}"):
+        hold_out_rows(points, 0.5, seed=0)

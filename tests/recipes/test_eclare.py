@@ -382,13 +382,6 @@ def test_damaged_weights_are_trained_again(toy, tmp_path, fits, caplog):
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        (
-            "shortlister.beam_size",
-            17,
-            r"shortlister\.beam_size=17 is larger than the number of meta-labels, 16",
-        ),
-        ("shortlister.num_meta_labels", 4, r"shortlister\.beam_size=6 .* number of meta-labels, 4"),
-        ("ranker.top_k", 41, r"ranker\.top_k=41 is larger than the number of labels, 40"),
         ("network.encoder", partial(BagOfTokens, dim=0), r"encoder\.dim must be ≥ 1, got 0"),
         ("stages.ranker.trainer", partial(Trainer, accelerator="abacus"), "abacus"),
     ],
@@ -402,9 +395,27 @@ def test_impossible_settings_are_refused_before_any_stage(toy, tmp_path, path, v
     assert list(tmp_path.iterdir()) == []
 
 
-def test_largest_possible_settings_are_accepted(toy):
-    recipe = change(change(toy.recipe(), "shortlister.beam_size", 16), "ranker.top_k", 40)
-    recipe.check(40)
+def test_dataset_without_labels_is_refused(toy):
+    for recipe in (toy.recipe(), toy.joint(), toy.ramen()):
+        with pytest.raises(UserError, match="has no labels"):
+            recipe.check(0)
+
+
+def test_large_settings_are_lowered_to_the_labels(toy, tmp_path):
+    exact = change(change(toy.recipe(), "shortlister.beam_size", 16), "ranker.top_k", 40)
+    large = change(change(exact, "shortlister.beam_size", 17), "ranker.top_k", 1_000)
+    work = toy.workspace(tmp_path)
+
+    assert exact.sized(work.sizes) == (exact, ())
+    assert large.sized(work.sizes) == (
+        exact,
+        ("ranker.top_k 1,000 → 40", "shortlister.beam_size 17 → 16"),
+    )
+    expected = exact.fit(work).score(toy.data.test.features)
+    again = toy.workspace(tmp_path)
+    found = large.fit(again).score(toy.data.test.features)
+    np.testing.assert_array_equal(found.toarray(), expected.toarray())
+    assert not any(artifact.made for artifact in again.store.used.values())
 
 
 @pytest.mark.parametrize("num_trees", [0, -1])

@@ -193,8 +193,6 @@ def test_regularizers_link_label_texts_to_anchors(toy, undisturbed, tmp_path):
 def test_values_out_of_range(toy):
     with pytest.raises(UserError, match=r"recipe\.top_k must be ≥ 1, got 0"):
         toy.joint(top_k=0)
-    with pytest.raises(UserError, match=r"recipe\.top_k=10 is larger than the number of labels, 9"):
-        toy.joint().check(9)
     with pytest.raises(UserError, match=r"recipe\.num_models must be ≥ 1, got 0"):
         toy.joint(num_models=0)
     with pytest.raises(UserError, match=r"recipe\.game_mix must lie in \[0, 1\], got 1\.5"):

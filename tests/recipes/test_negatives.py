@@ -9,7 +9,9 @@ import torch
 from xcgraph.errors import UserError
 from xcgraph.nn.likelihood import Logistic, Softmax
 from xcgraph.nn.refinement import ZeroRefinementVectors
-from xcgraph.recipes.negatives import AllLabels, SharedNegatives, UnweightedNegatives
+from xcgraph.recipes.negatives import AllLabels, AutoNegatives, SharedNegatives, UnweightedNegatives
+from xcgraph.recipes.sizes import DataSizes
+from xcgraph.storage.artifacts import content_key
 from xcgraph.tasks.xc_task import XCTask
 
 from .test_eclare import change
@@ -99,3 +101,54 @@ def test_negatives_depend_on_the_seed_of_the_run(toy, tmp_path):
 def test_num_negatives_must_be_positive():
     with pytest.raises(UserError, match=r"negatives\.num_negatives must be ≥ 1, got 0"):
         SharedNegatives(num_negatives=0)
+
+
+# --- the size of the data decides ------------------------------------------------------------------------
+
+
+def auto(toy, sparse_gradients=None, **settings):
+    recipe = toy.joint(negatives=AutoNegatives(**settings))
+    refinement = partial(ZeroRefinementVectors, sparse_gradients=sparse_gradients)
+    return change(recipe, "network.refinement", refinement)
+
+
+def sized(recipe, num_labels=40):
+    return recipe.sized(DataSizes(num_points=160, num_labels=num_labels))
+
+
+def test_default_limit_takes_all_labels_of_wordnet_and_a_sample_of_35290():
+    assert AutoNegatives().choose(8_436, 512)[0] == AutoNegatives().choose(8_436, 1_024)[0] == AllLabels()
+    assert AutoNegatives().choose(35_290, 512)[0] == SharedNegatives()
+
+
+@pytest.mark.parametrize("sparse_gradients", [None, False, True])
+def test_auto_negatives_equal_the_explicit_choice(toy, sparse_gradients):
+    step = 40 * toy.joint().stage.batch_size
+    explicit = {True: SharedNegatives(num_negatives=8), False: AllLabels()}
+    for is_sampled, negatives in explicit.items():
+        recipe, changes = sized(auto(toy, sparse_gradients, max_scores=step - is_sampled, num_negatives=8))
+
+        is_sparse = is_sampled if sparse_gradients is None else sparse_gradients
+        refinement = partial(ZeroRefinementVectors, sparse_gradients=is_sparse)
+        expected = change(toy.joint(negatives=negatives), "network.refinement", refinement)
+        assert content_key({"recipe": recipe}) == content_key({"recipe": expected})
+        assert f"negatives auto → {'shared' if is_sampled else 'all'} (40 labels × " in changes[0]
+        assert len(changes) == 1
+
+
+def test_auto_negatives_train_like_the_explicit_choice(toy, undisturbed, tmp_path):
+    recipe = auto(toy, max_scores=100, num_negatives=8)
+    found = recipe.fit(toy.workspace(tmp_path)).score(toy.data.test.features).toarray()
+    np.testing.assert_array_equal(found, undisturbed)
+
+
+def test_number_of_negatives_and_predictions_is_lowered_to_the_labels(toy):
+    recipe, changes = sized(shared(toy), num_labels=5)
+    assert (recipe.negatives.num_negatives, recipe.top_k) == (5, 5)
+    assert changes == ("recipe.top_k 10 → 5", "negatives.num_negatives 8 → 5")
+
+
+@pytest.mark.parametrize("name", ["max_scores", "num_negatives"])
+def test_auto_negatives_need_positive_settings(name):
+    with pytest.raises(UserError, match=rf"negatives\.{name} must be ≥ 1, got 0"):
+        AutoNegatives(**{name: 0})

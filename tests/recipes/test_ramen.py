@@ -19,6 +19,7 @@ from xcgraph.nn.triplet import TripletLoss
 from xcgraph.recipes.anchors import NoAnchors
 from xcgraph.recipes.positives import AugmentedLabels
 from xcgraph.recipes.ramen import RankedRamen
+from xcgraph.recipes.sizes import DataSizes
 from xcgraph.tasks.dual_task import DualTask
 from xcgraph.tasks.regularization import NoRegularization
 from xcgraph.training.checkpoints import load_tensors, save_tensors
@@ -176,7 +177,6 @@ def test_augmented_labels_are_positives_in_training_only(toy, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("top_k", 41, r"recipe\.top_k=41 is larger than the number of labels, 40"),
         ("network.encoder", partial(BagOfTokens, dim=0), r"encoder\.dim must be ≥ 1, got 0"),
         ("network.dropout", 1.5, r"must lie in \[0, 1\), got 1\.5"),
         ("anchors", NoAnchors(), "needs anchors: choose some with anchors="),
@@ -216,7 +216,18 @@ def test_ranked_ramen_uses_the_embeddings_of_the_dual_encoder(toy, tmp_path):
 
 
 def test_ranked_ramen_checks_ranker_and_dual_encoder(toy):
-    with pytest.raises(UserError, match=r"recipe\.top_k=41 is larger"):
-        make_ranked(toy, top_k=41).check(40)
-    with pytest.raises(UserError, match="beam_size=6 is larger"):
-        make_ranked(toy).check(5)
+    broken = {"network.dropout": (1.5, r"must lie in \[0, 1\), got 1\.5")}
+    for path, (value, message) in broken.items():
+        with pytest.raises(UserError, match=message):
+            change(make_ranked(toy), f"dual_encoder.{path}", value).check(40)
+    with pytest.raises(UserError, match=r"encoder\.dim must be ≥ 1, got 0"):
+        change(make_ranked(toy), "network.encoder", partial(BagOfTokens, dim=0)).check(40)
+
+
+def test_settings_are_lowered_to_the_labels(toy):
+    sizes = DataSizes(num_points=100, num_labels=7)
+    recipe, changes = toy.ramen().sized(sizes)
+    assert (recipe.top_k, changes) == (7, ("recipe.top_k 10 → 7",))
+    ranked, changes = make_ranked(toy).sized(sizes)
+    assert (ranked.ranker.top_k, ranked.shortlister.beam_size, ranked.dual_encoder.top_k) == (7, 6, 7)
+    assert "shortlister.num_meta_labels 16 → 8" in changes

@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
+from xcgraph.clustering.balanced import BalancedTree
 from xcgraph.errors import UserError
 from xcgraph.graph.game import meta_graph
 from xcgraph.recipes.shortlister import ShortlisterConfig, TreeShortlister, meta_points
@@ -130,23 +131,42 @@ def test_num_meta_labels_sets_the_number_of_meta_labels(num_labels):
 
 
 @pytest.mark.parametrize(
-    ("changes", "num_labels", "found"),
+    ("changes", "num_labels", "beam", "clusters"),
     [
-        ({"beam_size": 9, "num_meta_labels": 8}, 40, "9 is larger than the number of meta-labels, 8"),
-        ({"beam_size": 9, "num_meta_labels": 64}, 7, "9 is larger than the number of meta-labels, 7"),
-        ({"beam_size": 9}, 40, "9 is larger than the number of meta-labels, 8"),
-        ({"beam_size": 2}, 3, "2 is larger than the number of meta-labels, 1"),
+        ({"beam_size": 9, "num_meta_labels": 8}, 40, "9 → 8", None),
+        ({"beam_size": 9, "num_meta_labels": 64}, 7, "9 → 7", "64 → 8"),
+        ({"beam_size": 7, "num_meta_labels": 64}, 7, None, "64 → 8"),
+        ({"beam_size": 9}, 40, "9 → 8", None),
+        ({"beam_size": 2}, 3, "2 → 1", None),
+        ({"beam_size": 50}, 1, "50 → 1", None),
+        ({"beam_size": 5000, "num_meta_labels": 4096}, 1, "5,000 → 1", "4,096 → 1"),
+        ({"beam_size": 8}, 40, None, None),
+        ({"beam_size": 8, "num_meta_labels": 64}, 40, None, None),
+        ({"beam_size": 1, "num_meta_labels": 128}, 65, None, None),
     ],
 )
-def test_beam_larger_than_the_number_of_meta_labels_is_refused(changes, num_labels, found):
+def test_beam_and_clusters_are_lowered_to_the_labels(changes, num_labels, beam, clusters):
     config = ShortlisterConfig(**changes)
-    with pytest.raises(UserError, match=rf"shortlister\.beam_size={found}: lower it"):
-        config.count_meta_labels(num_labels)
+    expected = {"shortlister.num_meta_labels": clusters, "shortlister.beam_size": beam}
+
+    sized, notes = config.sized(num_labels)
+
+    assert notes == tuple(f"{key} {change}" for key, change in expected.items() if change)
+    assert sized.beam_size <= min(sized.count_meta_labels(num_labels), num_labels)
+    assert sized.sized(num_labels) == (sized, ())
+    assert notes or sized == config
 
 
-def test_beam_of_all_meta_labels_is_accepted():
-    assert ShortlisterConfig(beam_size=8).count_meta_labels(40) == 8
-    assert ShortlisterConfig(beam_size=7, num_meta_labels=64).count_meta_labels(7) == 64
+@pytest.mark.parametrize("num_labels", [1, 2, 7, 40])
+def test_fewer_empty_clusters_leave_the_clusters_as_they_are(num_labels):
+    vectors = np.random.default_rng(0).normal(size=(num_labels, 5)).astype(np.float32)
+    config = ShortlisterConfig(num_meta_labels=1024)
+    counts = [part.count_meta_labels(num_labels) for part in (config, config.sized(num_labels)[0])]
+
+    many, few = (BalancedTree().fit(vectors, count, seed=0) for count in counts)
+
+    assert counts[0] == 1024 > counts[1]
+    np.testing.assert_array_equal(many, few)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_validation_points_depend_on_the_validation_seed_only(toy, numbered, tmp
     assert len(validated(validation_fraction=0.1)) == 20
 
 
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5, 0.001])
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.5])
 def test_validation_fraction_out_of_range_is_refused(toy, tmp_path, fraction):
     with pytest.raises(UserError, match=f"validation_fraction.*{fraction}"):
         toy.workspace(tmp_path, validation_fraction=fraction)

@@ -78,12 +78,16 @@ def run_job(job: "Callable[[DictConfig], Result]", config: "DictConfig") -> Resu
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    from xcgraph.cli.refused import is_refusal, remove_refused_run
+
     hush_libraries()
     try:
         return job(config)
     except (Exception, KeyboardInterrupt) as error:
         if HydraConfig.get().mode is RunMode.MULTIRUN:
             raise
+        if is_refusal(error):
+            remove_refused_run(config)
         _report(error)
 
 

@@ -77,13 +77,24 @@ def print_cells() -> list[str]:
     lines = (f"  {_outcome(cell, journal.parent)}\n" for cell in ordered)
     sys.stderr.write(f"{len(cells)} cells in {journal.parent}, {len(failed)} of them failed:\n")
     sys.stderr.writelines(lines)
+    for cell in cells:
+        _remove_empty_folders(Path(cell["folder"]).parent, journal.parent)
     return failed
+
+
+def _remove_empty_folders(folder: Path, root: Path) -> None:
+    """Remove the folders around a refused cell, whose own folder is gone; no further cell begins."""
+    with contextlib.suppress(OSError):  # a folder is not empty
+        while root in folder.parents:
+            folder.rmdir()
+            folder = folder.parent
 
 
 def _outcome(cell: Mapping[str, Any], root: Path) -> str:
     folder, overrides = Path(cell["folder"]).relative_to(root), " ".join(cell["cell"])
     if _state(cell) == "failed":
-        return f"{folder} ({overrides}) failed, see error.txt there: {cell['error']}"
+        more = ", see error.txt there" if (root / folder / "error.txt").exists() else ""
+        return f"{folder} ({overrides}) failed{more}: {cell['error']}"
     if _state(cell) == "elsewhere":
         return f"{folder} ({overrides}) {cell['elsewhere']}"
     if _state(cell) == "running":

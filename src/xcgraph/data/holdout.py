@@ -17,7 +17,7 @@ def hold_out(train: Split, fraction: float, seed: int) -> tuple[Split, Split]:
 
 
 def hold_out_rows(num_points: int, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows to learn from and the rows to validate on, both ascending.
+    """Return the rows to learn from and the rows to validate on, both ascending; each part has a row.
 
     Args:
         num_points: number of training points.
@@ -25,17 +25,17 @@ def hold_out_rows(num_points: int, fraction: float, seed: int) -> tuple[NDArray[
         seed: random seed for the choice of the validation points.
 
     Raises:
-        UserError: the fraction is outside (0, 1), or one of the two parts would have no points.
+        UserError: the fraction is outside (0, 1), or there are fewer than two points.
     """
     if not 0 < fraction < 1:
         raise UserError(
             f"validation_fraction must lie in (0, 1), got {fraction}; choose a value such as 0.05."
         )
-    held = round(num_points * fraction)
-    if not 0 < held < num_points:
+    if num_points < 2:
         raise UserError(
-            f"validation_fraction={fraction} of {num_points} training points leaves {held} to validate on "
-            f"and {num_points - held} to learn from; change the fraction so that both are at least 1."
+            "Expected at least 2 training points, one to learn from and one to validate on, found "
+            f"{num_points}."
         )
+    held = min(max(round(num_points * fraction), 1), num_points - 1)
     order = np.random.default_rng(seed).permutation(num_points)
     return np.sort(order[held:]), np.sort(order[:held])

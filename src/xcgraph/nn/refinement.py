@@ -53,11 +53,12 @@ class ZeroRefinementVectors(RefinementVectors):
 
     Args:
         start: gives the shape and the type of the vectors.
-        sparse_gradients: as in :class:`RefinementVectors`.
+        sparse_gradients: as in :class:`RefinementVectors`. None lets the joint recipe decide: sparse if a
+            step scores a sample of the labels; elsewhere it means dense.
     """
 
-    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool = False) -> None:
-        super().__init__(torch.zeros_like(start), sparse_gradients=sparse_gradients)
+    def __init__(self, start: Float[Tensor, "labels dim"], *, sparse_gradients: bool | None = False) -> None:
+        super().__init__(torch.zeros_like(start), sparse_gradients=bool(sparse_gradients))
 
 
 class NoRefinement(nn.Module):

@@ -16,6 +16,7 @@ from .models import Tree as Tree
 from .nearest_shortlister import NearestShortlister as NearestShortlister
 from .nearest_shortlister import NearestShortlisterConfig as NearestShortlisterConfig
 from .negatives import AllLabels as AllLabels
+from .negatives import AutoNegatives as AutoNegatives
 from .negatives import Negatives as Negatives
 from .negatives import SharedNegatives as SharedNegatives
 from .negatives import UnweightedNegatives as UnweightedNegatives
@@ -38,5 +39,6 @@ from .shortlister import TreeShortlister as TreeShortlister
 from .shortlists import BeamConfig as BeamConfig
 from .shortlists import Beams as Beams
 from .shortlists import Shortlister as Shortlister
+from .sizes import DataSizes as DataSizes
 from .workspace import Training as Training
 from .workspace import Workspace as Workspace

@@ -7,8 +7,9 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
 from scipy.sparse import csr_array
 
@@ -27,11 +28,14 @@ from xcgraph.recipes.label_clusters import build_graph, cluster_labels, to_meta_
 from xcgraph.recipes.models import Ensemble, Ranker, RankerConfig, Tree
 from xcgraph.recipes.shortlister import ShortlisterConfig, TreeInputs, meta_points
 from xcgraph.recipes.shortlists import Shortlister, find_beams, make_shortlists
+from xcgraph.recipes.sizes import DataSizes, check_num_labels, lower
 from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.regularization import NoRegularization, Regularization
 from xcgraph.tasks.xc_task import XCTask
 from xcgraph.training.stage import Stage
+
+AnyEclare = TypeVar("AnyEclare", bound="Eclare")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,17 +95,19 @@ class Eclare:
         """Check all parts for this number of labels, before any data is read.
 
         Raises:
-            UserError: a part refuses a value, or ``beam_size`` or ``top_k`` is too large.
+            UserError: a part refuses a value, or there are no labels.
         """
+        check_num_labels(num_labels)
         check_anchors(self.anchors, self.regularizer)
         smallest = self.network.check()
         for stage in (self.stages.surrogate, self.stages.shortlister, self.stages.ranker):
             stage.check(smallest)
-        self.shortlister.count_meta_labels(num_labels)
-        if self.ranker.top_k > num_labels:
-            raise UserError(
-                f"ranker.top_k={self.ranker.top_k} is larger than the number of labels, {num_labels}."
-            )
+
+    def sized(self: AnyEclare, sizes: DataSizes) -> tuple[AnyEclare, tuple[str, ...]]:
+        """Return the recipe with settings that fit the data, and the changes for the log."""
+        ranker, fewer = lower(self.ranker, "top_k", sizes.num_labels, key="ranker.top_k")
+        shortlister, smaller = self.shortlister.sized(sizes.num_labels)
+        return replace(self, ranker=ranker, shortlister=shortlister), (*fewer, *smaller)
 
     def epochs(self) -> dict[str, int]:
         """Return the number of epochs of each training, by name and in order."""
@@ -117,9 +123,10 @@ class Eclare:
     def fit(self, work: Workspace) -> Ensemble:
         """Train Modules I to IV; take from the workspace's store what it already has."""
         self.check(work.num_labels)
-        encoder = self.surrogate(work)  # Module I
-        graph = self._graph(work, encoder)
-        return Ensemble(tuple(self._tree(work, encoder, graph, tree) for tree in self._trees))
+        recipe, _ = self.sized(work.sizes)
+        encoder = recipe.surrogate(work)  # Module I
+        graph = recipe._graph(work, encoder)
+        return Ensemble(tuple(recipe._tree(work, encoder, graph, tree) for tree in recipe._trees))
 
     def surrogate(self, work: Workspace) -> Keyed[Encoder]:
         """Module I: learn token embeddings on the surrogate task of predicting meta-labels."""

@@ -1,9 +1,11 @@
 """The joint recipe: encoder, label texts, label graph and free label vectors train together, in one stage."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from scipy.sparse import csr_array
+from torch import Tensor, nn
 
 from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.batching import AllLabelsDataset
@@ -14,8 +16,9 @@ from xcgraph.recipes.anchors import AnchorSource, NoAnchors, check_anchors
 from xcgraph.recipes.keyed import Keyed
 from xcgraph.recipes.label_clusters import build_graph
 from xcgraph.recipes.models import Ensemble, Game, Retriever, check_top_k
-from xcgraph.recipes.negatives import Negatives
+from xcgraph.recipes.negatives import AutoNegatives, Negatives, SharedNegatives
 from xcgraph.recipes.points import PointSelection
+from xcgraph.recipes.sizes import DataSizes, check_num_labels, lower
 from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.regularization import NoRegularization, Regularization
@@ -37,7 +40,7 @@ class Joint:
         negatives: chooses the labels that the points of a batch are scored against.
         network: encoder, propagation, fusion, refinement and likelihood.
         stage: how to train.
-        top_k: predictions per point.
+        top_k: maximum number of predictions per point.
         anchors: anchors of the regularizer.
         regularizer: adds graph regularizers, such as RAMEN's, to the loss.
         num_models: number of models to average; each has its own random numbers.
@@ -46,7 +49,7 @@ class Joint:
 
     graph: LabelGraph
     points: PointSelection
-    negatives: Negatives
+    negatives: Negatives | AutoNegatives
     network: LabelNetwork
     stage: Stage
     top_k: int = 100
@@ -66,11 +69,30 @@ class Joint:
         """Check all parts for this number of labels, before any data is read.
 
         Raises:
-            UserError: a part refuses a value, or ``top_k`` is too large.
+            UserError: a part refuses a value, or there are no labels.
         """
+        check_num_labels(num_labels)
         check_anchors(self.anchors, self.regularizer)
-        self.stage.check(self.network.check())
-        check_top_k(self.top_k, num_labels)
+        recipe, _ = self.sized(DataSizes(num_points=1, num_labels=num_labels))
+        self.stage.check(recipe.network.check())
+
+    def sized(self, sizes: DataSizes) -> tuple["Joint", tuple[str, ...]]:
+        """Return the recipe with settings that fit the data, and the changes for the log."""
+        recipe, changes = lower(self, "top_k", sizes.num_labels, key="recipe.top_k")
+        negatives = self.negatives
+        if isinstance(negatives, AutoNegatives):
+            negatives, choice = negatives.choose(sizes.num_labels, self.stage.batch_size)
+            changes = (*changes, choice)
+        is_sampled = isinstance(negatives, SharedNegatives)
+        if isinstance(negatives, SharedNegatives):
+            negatives, fewer = lower(
+                negatives, "num_negatives", sizes.num_labels, key="negatives.num_negatives"
+            )
+            changes = (*changes, *fewer)
+        network = replace(
+            self.network, refinement=_with_gradients(self.network.refinement, is_sparse=is_sampled)
+        )
+        return replace(recipe, negatives=negatives, network=network), changes
 
     def epochs(self) -> dict[str, int]:
         """Return the number of epochs of each training, by name and in order."""
@@ -79,6 +101,10 @@ class Joint:
     def fit(self, work: Workspace) -> Ensemble:
         """Train all models; take from the workspace's store what it already has."""
         self.check(work.num_labels)
+        recipe, _ = self.sized(work.sizes)
+        return recipe._fit(work)
+
+    def _fit(self, work: Workspace) -> Ensemble:
         graph = work.keep_matrix("graph", build_graph, graph=self.graph, encoder=None)
         points = work.derive("points", _select_points, selection=self.points, graph=graph)
         anchors = work.derive("anchors", _extend_anchors, source=self.anchors, selection=self.points)
@@ -113,6 +139,20 @@ class Joint:
             regularizer=self.regularizer,
         )
         return task.value
+
+
+def _with_gradients(
+    refinement: Callable[[Tensor], nn.Module], *, is_sparse: bool
+) -> Callable[[Tensor], nn.Module]:
+    """Decide between sparse and dense gradients if the user has left it open with ``sparse_gradients=None``.
+
+    Sparse gradients pay off if a step scores a sample of the labels.
+    """
+    if isinstance(refinement, partial) and refinement.keywords.get("sparse_gradients", False) is None:
+        # A partial of Hydra's own kind of partial would be nested, and an artifact's key cannot describe it.
+        keywords = {**refinement.keywords, "sparse_gradients": is_sparse}
+        return partial(refinement.func, *refinement.args, **keywords)
+    return refinement
 
 
 def _name(number: int) -> str:

@@ -44,7 +44,7 @@ class RankerConfig:
     """How to turn the scores of shortlisted labels into predictions.
 
     Attributes:
-        top_k: predictions per point.
+        top_k: maximum number of predictions per point.
         game_mix: weight of the graph-expanded scores (GAME ii).
     """
 
@@ -201,13 +201,11 @@ class Ensemble:
         return first.view_shares(label_ids) if isinstance(first, HasViewShares) else {}
 
 
-def check_top_k(top_k: int, num_labels: int | None = None) -> None:
-    """Check a number of predictions per point; pass the number of labels if it is known.
+def check_top_k(top_k: int) -> None:
+    """Check a number of predictions per point.
 
     Raises:
-        UserError: ``top_k`` is not positive, or larger than the number of labels.
+        UserError: ``top_k`` is not positive.
     """
     if top_k < 1:
         raise UserError(f"recipe.top_k must be ≥ 1, got {top_k}.")
-    if num_labels is not None and top_k > num_labels:
-        raise UserError(f"recipe.top_k={top_k} is larger than the number of labels, {num_labels}.")

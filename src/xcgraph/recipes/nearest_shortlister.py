@@ -45,6 +45,10 @@ class NearestShortlisterConfig(ShortlisterConfig):
         if self.text_share < 0:
             raise UserError(f"shortlister.text_share must be ≥ 0, got {self.text_share}.")
 
+    def max_beam_size(self, num_labels: int) -> int:
+        """Return the largest possible beam: all labels."""
+        return num_labels
+
     def fit(self, inputs: TreeInputs) -> Keyed[Shortlister]:
         """Compute the vectors of the labels; there is nothing to train."""
         work, encoder, graph = inputs.work, inputs.encoder, inputs.graph

@@ -56,6 +56,32 @@ class SharedNegatives:
 
 
 @dataclass(frozen=True, kw_only=True)
+class AutoNegatives:
+    """All labels if a step can score them, else :class:`SharedNegatives`; the size of the data decides.
+
+    Attributes:
+        max_scores: maximum number of scores of a step, points times labels, with which all labels are scored.
+        num_negatives: number of sampled labels per batch, if a step cannot score all labels.
+    """
+
+    max_scores: int = 1 << 24
+    num_negatives: int = 2048
+
+    def __post_init__(self) -> None:
+        if self.max_scores < 1:
+            raise UserError(f"negatives.max_scores must be ≥ 1, got {self.max_scores}.")
+        SharedNegatives(num_negatives=self.num_negatives)  # refuses a value out of range
+
+    def choose(self, num_labels: int, batch_size: int) -> tuple["AllLabels | SharedNegatives", str]:
+        """Return the negatives for so many labels and so many points per step, and the reason for the log."""
+        scores = f"{num_labels:,} labels × {batch_size:,} points"
+        if num_labels * batch_size <= self.max_scores:
+            return AllLabels(), f"negatives auto → all ({scores} ≤ max_scores {self.max_scores:,})"
+        reason = f"negatives auto → shared ({scores} > max_scores {self.max_scores:,})"
+        return SharedNegatives(num_negatives=self.num_negatives), reason
+
+
+@dataclass(frozen=True, kw_only=True)
 class UnweightedNegatives(SharedNegatives):
     """An ablation of :class:`SharedNegatives`: each sampled label has weight 1."""
 

@@ -1,7 +1,8 @@
 """Recipes in the style of RAMEN (Mittal et al., WWW Companion'25), whose authors have published no code."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from xcgraph.data.anchors import AnchorSet
 from xcgraph.data.batching import AllLabelsDataset
@@ -12,6 +13,7 @@ from xcgraph.recipes.eclare import Eclare
 from xcgraph.recipes.keyed import Keyed
 from xcgraph.recipes.models import Retriever, check_top_k
 from xcgraph.recipes.positives import Positives
+from xcgraph.recipes.sizes import DataSizes, check_num_labels, lower
 from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.dual_task import DualNetwork, DualTask
 from xcgraph.training.stage import Stage
@@ -26,7 +28,7 @@ class Ramen:
         positives: decides which labels count as positives.
         network: encoder, loss, regularizer and retrieval.
         stage: how to train.
-        top_k: predictions per point.
+        top_k: maximum number of predictions per point.
     """
 
     anchors: AnchorSource
@@ -42,8 +44,9 @@ class Ramen:
         """Check all parts for this number of labels, before any data is read.
 
         Raises:
-            UserError: a part refuses a value, or ``top_k`` is too large.
+            UserError: a part refuses a value, or there are no labels.
         """
+        check_num_labels(num_labels)
         check_anchors(self.anchors, self.network.regularizer)
         self.positives.check(self.anchors)
         smallest = self.network.check()
@@ -53,7 +56,10 @@ class Ramen:
                 "anchors=metadata: the text of an anchor is a sum of texts, which this encoder cannot embed; "
                 "choose anchors=label_graph or encoder=bag_of_tokens."
             )
-        check_top_k(self.top_k, num_labels)
+
+    def sized(self, sizes: DataSizes) -> tuple["Ramen", tuple[str, ...]]:
+        """Return the recipe with settings that fit the data, and the changes for the log."""
+        return lower(self, "top_k", sizes.num_labels, key="recipe.top_k")
 
     def epochs(self) -> dict[str, int]:
         """Return the number of epochs of the training, by its name."""
@@ -62,8 +68,9 @@ class Ramen:
     def fit(self, work: Workspace) -> Retriever:
         """Train the dual encoder; take from the workspace's store what it already has."""
         self.check(work.num_labels)
-        task = self._dual_encoder(work).value
-        return Retriever(task=task, stage=self.stage, num_labels=work.num_labels, top_k=self.top_k)
+        recipe, _ = self.sized(work.sizes)
+        task = recipe._dual_encoder(work).value
+        return Retriever(task=task, stage=self.stage, num_labels=work.num_labels, top_k=recipe.top_k)
 
     def encoder(self, work: Workspace) -> Keyed[Encoder]:
         """Train the dual encoder and return its encoder, for a ranker on its embeddings."""
@@ -96,6 +103,9 @@ def _encoder_of(task: DualTask) -> Encoder:
     return task.encoder.encoder
 
 
+AnyRankedRamen = TypeVar("AnyRankedRamen", bound="RankedRamen")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RankedRamen(Eclare):
     """Modules II to IV of ECLARE on the embeddings of a dual encoder, which replaces Module I.
@@ -110,6 +120,12 @@ class RankedRamen(Eclare):
         """Check all parts for this number of labels, before any data is read."""
         super().check(num_labels)
         self.dual_encoder.check(num_labels)
+
+    def sized(self: AnyRankedRamen, sizes: DataSizes) -> tuple[AnyRankedRamen, tuple[str, ...]]:
+        """Return the recipe with settings that fit the data, and the changes for the log."""
+        recipe, changes = super().sized(sizes)
+        dual_encoder, _ = self.dual_encoder.sized(sizes)  # only its embeddings are used
+        return replace(recipe, dual_encoder=dual_encoder), changes
 
     def epochs(self) -> dict[str, int]:
         """Return the number of epochs of each training, by name and in order."""

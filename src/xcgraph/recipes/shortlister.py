@@ -17,6 +17,7 @@ from xcgraph.recipes.keyed import Keyed
 from xcgraph.recipes.portable import Scoring
 from xcgraph.recipes.shortlists import BeamConfig, Beams, keep_beams, unlabelled
 from xcgraph.recipes.shortlists import Shortlister as Shortlister
+from xcgraph.recipes.sizes import lower
 from xcgraph.recipes.workspace import Training, Workspace
 from xcgraph.tasks.label_network import LabelInputs, LabelNetwork
 from xcgraph.tasks.meta_text import joined_texts
@@ -58,7 +59,7 @@ class ShortlisterConfig:
             ``labels_per_meta_label`` labels.
         labels_per_meta_label: mean size of a cluster if ``num_meta_labels`` is None; about 4 in the papers.
         num_neighbors: edges per meta-label in the graph of meta-labels.
-        beam_size: meta-labels per point.
+        beam_size: maximum number of meta-labels per point.
         game_mix: weight of the graph-expanded scores of meta-labels (GAME i).
         join_neighbours: whether the shortlist of a training point includes the graph neighbours of its
             labels (GAME iii).
@@ -91,20 +92,25 @@ class ShortlisterConfig:
         return BeamConfig(beam_size=self.beam_size, game_mix=self.game_mix)
 
     def count_meta_labels(self, num_labels: int) -> int:
-        """Return the number of clusters for this number of labels.
+        """Return the number of clusters for this number of labels; a cluster may be empty."""
+        if self.num_meta_labels is not None:
+            return self.num_meta_labels
+        return 1 << max(0, (num_labels // self.labels_per_meta_label).bit_length() - 1)
 
-        Raises:
-            UserError: ``beam_size`` is larger than the number of clusters.
-        """
-        count = self.num_meta_labels
-        if count is None:
-            count = 1 << max(0, (num_labels // self.labels_per_meta_label).bit_length() - 1)
-        if self.beam_size > min(count, num_labels):
-            raise UserError(
-                f"shortlister.beam_size={self.beam_size} is larger than the number of meta-labels, "
-                f"{min(count, num_labels)}: lower it, or raise shortlister.num_meta_labels."
-            )
-        return count
+    def max_beam_size(self, num_labels: int) -> int:
+        """Return the largest possible beam: all clusters that are not empty."""
+        return min(self.count_meta_labels(num_labels), num_labels)
+
+    def sized(self, num_labels: int) -> tuple["ShortlisterConfig", tuple[str, ...]]:
+        """Return these settings, lowered to what so many labels allow, and the changes for the log."""
+        smallest = 1 << (num_labels - 1).bit_length()  # with more clusters than this, some would be empty
+        config = self
+        changes: tuple[str, ...] = ()
+        if self.num_meta_labels is not None:
+            config, changes = lower(self, "num_meta_labels", smallest, key="shortlister.num_meta_labels")
+        limit = config.max_beam_size(num_labels)
+        config, narrower = lower(config, "beam_size", limit, key="shortlister.beam_size")
+        return config, (*changes, *narrower)
 
     def fit(self, inputs: TreeInputs) -> Keyed[Shortlister]:
         """Module II: cluster the labels in the trained space, and train a classifier over the clusters."""

@@ -21,6 +21,7 @@ from xcgraph.metrics.evaluate import training_inverse_propensity
 from xcgraph.metrics.xc_metrics import XCMetrics
 from xcgraph.nn.encoder import Encoder
 from xcgraph.recipes.keyed import NOTHING, Kept, Keyed, Step
+from xcgraph.recipes.sizes import DataSizes
 from xcgraph.storage.artifacts import ArtifactStore, content_key, save_arrays, save_csr
 from xcgraph.storage.npz import load_arrays, load_csr
 from xcgraph.tasks.task import Task
@@ -115,6 +116,11 @@ class Workspace:
     def num_labels(self) -> int:
         """The number of labels."""
         return int(self.label_features.shape[0])
+
+    @property
+    def sizes(self) -> DataSizes:
+        """The sizes of the data, to which recipes lower their settings."""
+        return DataSizes(num_points=len(self.train), num_labels=self.num_labels)
 
     def positive_rate(self, num_labels: int) -> float:
         """Return the share of positives among all pairs of a training point and one of ``num_labels`` labels.

@@ -20,6 +20,7 @@ from xcgraph.data.xc_data import Split, XCData
 from xcgraph.errors import UserError
 from xcgraph.metrics.calibration import fit_calibration, predicted_pairs
 from xcgraph.metrics.evaluate import evaluate_scores
+from xcgraph.recipes.sizes import DataSizes
 from xcgraph.recipes.workspace import Workspace
 from xcgraph.runs.provenance import UNKNOWN, RunOrigin, environment, stage_costs
 from xcgraph.sparse import remove_pairs
@@ -48,6 +49,12 @@ class Recipe(Protocol):
 
     def check(self, num_labels: int) -> None:
         """Raise a UserError if a value does not fit this number of labels."""
+
+    def sized(self, sizes: DataSizes) -> tuple["Recipe", tuple[str, ...]]:
+        """Return the recipe with settings that fit the data, and the changes for the log.
+
+        :meth:`fit` uses these settings too.
+        """
 
     def epochs(self) -> dict[str, int]:
         """Return the number of epochs of each training, by name and in order."""
@@ -138,6 +145,7 @@ class Run:
         with self.processes.join(Path(self.artifacts)) as store:
             work = self._workspace(data, store, report)
             _log.info("%s: %d training points, %d labels", data.name, len(work.train), data.num_labels)
+            self._log_changes(len(data.train), work)
             model = self.recipe.fit(work)
         if not self.processes.is_first:
             return {}
@@ -164,6 +172,21 @@ class Run:
             validation_seed=self.validation.seed,
             listener=ProgressListener(mode=self.progress, report=report, pace=Pace(self.recipe.epochs())),
         )
+
+    def _log_changes(self, num_points: int, work: Workspace) -> None:
+        """Say which settings differ from the user's because the data are small or large."""
+        changes = self.recipe.sized(work.sizes)[1]
+        wanted = round(self.validation.fraction * num_points)
+        if wanted != len(work.valid):
+            share = f"validation.fraction {self.validation.fraction} of {num_points:,} points"
+            changes = (*changes, f"{share} → {len(work.valid):,} to validate on")
+        if changes:
+            _log.info(
+                "Fitted to the data (%s labels, %s training points): %s.",
+                f"{work.num_labels:,}",
+                f"{len(work.train):,}",
+                ", ".join(changes),
+            )
 
     def _test(self, model: Model, test: Split, work: Workspace) -> dict[str, float]:
         scores = _scores(model, test)
