@@ -1,5 +1,6 @@
 """LF-Metamath: predict the assertions that the proof of a theorem uses; embedded, nothing to download."""
 
+import io
 import lzma
 import tarfile
 from collections.abc import Mapping
@@ -89,7 +90,7 @@ class Metamath(XCDataModule):
             inputs = {"archive": checksum(self.archive)}
         except OSError as error:
             raise UserError(
-                f"{self.archive}: expected the archive of {self.name}, found none; {_FIX}."
+                f"{self.archive}: expected the archive of {self.name}, found no such file; {_FIX}."
             ) from error
         return ArtifactStore(self.cache.expanduser()).make(
             "unpacked", inputs, partial(_write_files, self.archive)
@@ -97,9 +98,9 @@ class Metamath(XCDataModule):
 
 
 def _write_files(archive: Path, folder: Path) -> None:
-    """Unpack the files of a data set; the archive can hold nothing else."""
+    """Unpack an archive that holds exactly the files of the data set."""
     try:
-        with tarfile.open(archive, "r:xz") as members:
+        with lzma.open(archive) as stream, tarfile.open(fileobj=io.BytesIO(stream.read())) as members:
             found = sorted(members.getnames())
             if found != sorted(_FILES):
                 raise UserError(
