@@ -135,7 +135,7 @@ def _points_and_labels(kernel: _Kernel) -> tuple[dict[str, RawPoint], dict[str, 
         names_in[function.path].add(function.name)
     points: dict[str, RawPoint] = {}
     for function in kernel.functions:
-        called = function.calls.intersection(labels) - names_in[function.path]
+        called = frozenset(name for name in function.calls if name in labels) - names_in[function.path]
         is_unique = not function.is_static and len(defined_in[function.name]) == 1
         uid = function.name if is_unique else f"{function.path}:{function.name}"
         if called and uid not in points:

@@ -79,7 +79,9 @@ def build(source: Path, folder: Path) -> dict[str, int]:
         ) from error
     points = {
         name: RawPoint(
-            theorem.title, theorem.formula, theorem.used.intersection(database.assertions) - {name}
+            theorem.title,
+            theorem.formula,
+            frozenset(used for used in theorem.used if used in database.assertions and used != name),
         )
         for name, theorem in database.theorems.items()
     }
