@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from xcgraph.data.datamodule import XCDataModule
 from xcgraph.data.download import REPOSITORY
@@ -34,6 +35,8 @@ class XCRepository(XCDataModule):
         statistics: expected values of ``train_points``, ``test_points`` and ``labels``; None checks nothing.
         download: source of a published data set for ``xcgraph-data download``: ``drive_id`` on Google Drive
             and ``sha256``, each None if unknown. None means that the folder is not a published data set.
+        build: recipe for ``xcgraph-data build``, whose key ``source`` says where to get the source package.
+            None means that the folder is not built from one.
 
     Raises:
         UserError: the layout or a statistic is unknown, or ``fields`` is empty.
@@ -52,6 +55,7 @@ class XCRepository(XCDataModule):
         fields: Sequence[str] = DEFAULT_FIELDS,
         statistics: Mapping[str, int] | None = None,
         download: Mapping[str, str | None] | None = None,
+        build: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(
             name=name, propensity_a=propensity_a, propensity_b=propensity_b, statistics=statistics
@@ -62,6 +66,7 @@ class XCRepository(XCDataModule):
         self.layouts = all_layouts(tuple(fields))
         self.layout = layout
         self.is_published = download is not None
+        self.build_source: str | None = build["source"] if build else None
         if layout is not None:
             layout_named(layout, self.layouts)
 
@@ -77,6 +82,12 @@ class XCRepository(XCDataModule):
                 f"{self.path}: expected the data set {self.name}, found no such folder; get it with "
                 f"'xcgraph-data download {self.name}' or from {REPOSITORY}, or set data.path=FOLDER if you "
                 "have it."
+            )
+        if self.build_source is not None and not self.path.expanduser().is_dir():
+            raise UserError(
+                f"{self.path}: expected the data set {self.name}, found no such folder; build it with "
+                f"'xcgraph-data build {self.name} SOURCE' ({self.build_source}), or set data.path=FOLDER if "
+                "you have it."
             )
         data = read_folder(
             self.path,

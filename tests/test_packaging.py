@@ -43,10 +43,15 @@ def test_package_data_lists_every_file_that_is_not_python(package):
     assert shipped == {file for file in files if file.suffix != ".py"}
 
 
-def test_package_data_includes_configs_and_wordnet_with_its_licence():
+def test_package_data_includes_the_configs():
     assert (FOLDERS["xcgraph.conf"] / "train.yaml").is_file()
-    assert (FOLDERS["data_modules"] / "wordnet-3.0.tar.xz").is_file()
-    assert (FOLDERS["data_modules"] / "wordnet-3.0.LICENSE").is_file()
+
+
+@pytest.mark.parametrize("name", ["lf-metamath", "wordnet-3.0"])
+def test_package_data_includes_the_embedded_sets_with_their_licences(name):
+    assert (FOLDERS["data_modules"] / f"{name}.tar.xz").is_file()
+    assert (FOLDERS["data_modules"] / f"{name}.LICENSE").is_file()
+    assert f"data_modules/{name}.LICENSE" in PROJECT["license-files"]
 
 
 @pytest.mark.parametrize("name", PROJECT["scripts"])

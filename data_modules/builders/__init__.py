@@ -1,1 +1,1 @@
-"""Build data sets of other domains from published source packages: ``xcgraph-data build``."""
+"""Build data sets of other domains from their published source packages, for ``xcgraph-data build``."""

@@ -1,7 +1,8 @@
 """LF-Metamath: predict the axioms, definitions and theorems that a proof uses (premise selection).
 
-Source: ``set.mm`` (CC0-1.0). A point is a theorem with a proof: its comment and its statement. A label is an
-assertion that proofs name. Assertions about syntax (with another typecode than ``|-``) are left out.
+The source is ``set.mm`` (CC0-1.0). A point is a theorem with a proof; its texts are its comment and its
+statement. A label is an assertion that a proof uses. Assertions about syntax, whose typecode is not ``|-``,
+are left out.
 """
 
 import re
@@ -9,107 +10,129 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from data_modules.builders.raw_set import BuiltSet, RawLabel, RawPoint, one_space, write_raw_set
+from data_modules.builders.raw_set import RawLabel, RawPoint, one_space, write_raw_set
 from xcgraph.errors import UserError
 
-_DATES = (
-    "Contributed|Revised|Proof shortened|Proof modification|New usage|Moved|Suggested|Shortened|Resized|"
-    "Replaced|Adapted|Reproved"
+_SIGNATURE = re.compile(
+    r"\((?:Contributed|Revised|Proof shortened|Proof modification|New usage|Moved|Suggested|Shortened|"
+    r"Resized|Replaced|Adapted|Reproved)\b[^)]*\)",
+    re.DOTALL,
 )
-_SIGNATURE = re.compile(rf"\((?:{_DATES})\b[^)]*\)", re.DOTALL)
-_FORMULA = re.compile(r"`[^`]*`")  # a comment repeats formulas that the statement has
+_FORMULA = re.compile(r"`[^`]*`")  # the statement already has the formulas
 _REFERENCE = re.compile(r"~ *\S+")
 _MARKUP = re.compile(r"[\[\]_]")
 _PROVABLE = "|-"
 _STATEMENTS = frozenset(("$c", "$v", "$d", "$f", "$e", "$a", "$p"))
-_LABEL_FORMULA, _POINT_FORMULA, _LABEL_TITLE = 400, 1000, 400
+# Maximum numbers of characters.
+_MAX_LABEL_TITLE, _MAX_LABEL_CONTENT, _MAX_POINT_CONTENT = 400, 400, 1000
+
+
+@dataclass(frozen=True)
+class _Theorem:
+    """A theorem: its texts, and the names that its proof lists."""
+
+    title: str
+    formula: str
+    used: frozenset[str]
 
 
 @dataclass
 class _Database:
-    """What has been read so far, and the scopes that are open."""
+    """The assertions and theorems read so far, and the hypotheses of each open scope."""
 
     assertions: dict[str, RawLabel] = field(default_factory=dict)
-    theorems: dict[str, tuple[str, str, list[str]]] = field(default_factory=dict)
+    theorems: dict[str, _Theorem] = field(default_factory=dict)
     hypotheses: list[list[str]] = field(default_factory=lambda: [[]])
 
     def add(self, kind: str, name: str, comment: str, statement: list[str], proof: list[str]) -> None:
-        """Add a statement: hypotheses of provable formulas, axioms, definitions and theorems."""
+        """Add a statement if it is a hypothesis, an axiom, a definition or a theorem."""
         if kind == "$e":
             self.hypotheses[-1].append(" ".join(statement[1:]))
         if kind not in ("$a", "$p") or statement[0] != _PROVABLE:
             return
-        given = [hypothesis for scope in self.hypotheses for hypothesis in scope]
-        formula = " & ".join(given) + (" => " if given else "") + " ".join(statement[1:])
+        hypotheses = [hypothesis for scope in self.hypotheses for hypothesis in scope]
+        formula = " & ".join(hypotheses) + (" => " if hypotheses else "") + " ".join(statement[1:])
         title = _prose(comment) or name
-        self.assertions[name] = RawLabel(title[:_LABEL_TITLE], formula[:_LABEL_FORMULA])
-        if kind == "$p" and proof and proof[0] == "(":
-            self.theorems[name] = (title, formula[:_POINT_FORMULA], proof[1 : proof.index(")")])
+        self.assertions[name] = RawLabel(title[:_MAX_LABEL_TITLE], formula[:_MAX_LABEL_CONTENT])
+        if kind == "$p" and proof and proof[0] == "(":  # a compressed proof lists all names in brackets
+            used = frozenset(proof[1 : proof.index(")")])
+            self.theorems[name] = _Theorem(title, formula[:_MAX_POINT_CONTENT], used)
 
 
-def build(source: Path, folder: Path) -> BuiltSet:
-    """Write LF-Metamath into a folder.
+def build(source: Path, folder: Path) -> dict[str, int]:
+    """Write LF-Metamath into a folder and return its statistics.
 
     Args:
-        source: ``set.mm``.
+        source: the file ``set.mm``.
         folder: where to write.
 
     Raises:
-        UserError: the file is missing, or no Metamath database.
+        UserError: the file is not a complete Metamath database.
     """
-    if not source.is_file():
-        raise UserError(f"{source}: no such file; take set.mm from the Debian package metamath-databases.")
+    database = _Database()
     try:
-        database = _read(iter(source.read_text("ascii", "replace").split()))
-    except (StopIteration, IndexError, ValueError) as error:
-        raise UserError(f"{source}: not a whole Metamath database ({type(error).__name__}).") from error
+        _read(database, iter(source.read_text("ascii", "replace").split()))
+    except (StopIteration, LookupError, ValueError) as error:
+        raise UserError(
+            f"{source}: expected a complete Metamath database, found an unfinished statement, comment or "
+            "scope; download the file again."
+        ) from error
     points = {
-        name: RawPoint(title, formula, frozenset(used) & database.assertions.keys() - {name})
-        for name, (title, formula, used) in database.theorems.items()
+        name: RawPoint(
+            theorem.title,
+            theorem.formula,
+            frozenset(used for used in theorem.used if used in database.assertions and used != name),
+        )
+        for name, theorem in database.theorems.items()
     }
-    return write_raw_set(folder, points, database.assertions)
+    return write_raw_set(folder, points, database.assertions, source=source)
 
 
-def _read(tokens: Iterator[str]) -> _Database:
-    database, comment, name = _Database(), "", ""
+def _read(database: _Database, tokens: Iterator[str]) -> None:
+    comment, name = "", ""
     for token in tokens:
         if token == "$(":
-            comment = " ".join(_until(tokens, "$)"))
+            comment = " ".join(_read_until(tokens, "$)"))
         elif token == "${":
             database.hypotheses.append([])
         elif token == "$}":
             database.hypotheses.pop()
         elif token in _STATEMENTS:
-            statement, proof = _statement(tokens)
+            statement, proof = _read_statement(tokens)
             database.add(token, name, comment, statement, proof)
             if token in ("$a", "$p"):
-                comment = ""  # a comment belongs to the next assertion alone
+                comment = ""  # a comment describes only the next assertion
         else:
             name = token
-    return database
+    if len(database.hypotheses) != 1:
+        raise ValueError
 
 
-def _until(tokens: Iterator[str], end: str) -> Iterator[str]:
+def _read_until(tokens: Iterator[str], end: str) -> list[str]:
+    """Return the tokens before ``end``; StopIteration means that it does not come."""
+    found = []
     while (token := next(tokens)) != end:
-        yield token
+        found.append(token)
+    return found
 
 
-def _statement(tokens: Iterator[str]) -> tuple[list[str], list[str]]:
-    """Return the symbols of a statement and of its proof, without the comments inside."""
-    parts: tuple[list[str], list[str]] = ([], [])
-    place = 0
+def _read_statement(tokens: Iterator[str]) -> tuple[list[str], list[str]]:
+    """Return the symbols of a statement and the tokens of its proof, both without comments."""
+    statement: list[str] = []
+    proof: list[str] = []
+    part = statement
     while (token := next(tokens)) != "$.":
         if token == "$(":
-            list(_until(tokens, "$)"))
+            _read_until(tokens, "$)")
         elif token == "$=":
-            place = 1
+            part = proof
         else:
-            parts[place].append(token)
-    return parts
+            part.append(token)
+    return statement, proof
 
 
 def _prose(comment: str) -> str:
-    """Return the words of a comment without signatures, formulas and names of other theorems."""
+    """Return a comment without signatures, formulas and references to other theorems."""
     for pattern in (_SIGNATURE, _FORMULA, _REFERENCE):
         comment = pattern.sub(" ", comment)
     return one_space(_MARKUP.sub(" ", comment))

@@ -1,4 +1,4 @@
-"""Write points and labels as ``{trn,tst,lbl}.json.gz``, split by a hash of each point's id."""
+"""Write points and labels as ``{trn,tst,lbl}.json.gz``, with a test split that depends on point ids alone."""
 
 import gzip
 import hashlib
@@ -11,12 +11,13 @@ from typing import Any
 
 from xcgraph.errors import UserError
 
-TEST_FRACTION = 0.3  # part of each data set's definition
+# Another fraction would define another data set.
+TEST_FRACTION = 0.3
 
 
 @dataclass(frozen=True)
 class RawPoint:
-    """A point: title, further text, and the ids of its labels."""
+    """A point: its title, its content, and the ids of its labels."""
 
     title: str
     content: str
@@ -25,71 +26,71 @@ class RawPoint:
 
 @dataclass(frozen=True)
 class RawLabel:
-    """A label: title and further text."""
+    """A label: its title and its content."""
 
     title: str
     content: str
 
 
-@dataclass(frozen=True)
-class BuiltSet:
-    """Numbers of a data set that was written: what a recorded build is compared with."""
-
-    train_points: int
-    test_points: int
-    labels: int
-
-
 def one_space(text: str) -> str:
-    """Return the text with runs of white space replaced by one space."""
+    """Return the text with each run of white space replaced by one space."""
     return re.sub(r"\s+", " ", text).strip()
 
 
 def is_test_point(uid: str) -> bool:
-    """Say whether a point belongs to the test split; its id alone decides."""
+    """Return whether a point belongs to the test split; only its id decides."""
     number = int.from_bytes(hashlib.sha256(uid.encode()).digest()[:8], "big")
     return number < TEST_FRACTION * 2**64
 
 
-def write_raw_set(folder: Path, points: Mapping[str, RawPoint], labels: Mapping[str, RawLabel]) -> BuiltSet:
-    """Write a data set into a new folder.
+def write_raw_set(
+    folder: Path, points: Mapping[str, RawPoint], labels: Mapping[str, RawLabel], *, source: Path
+) -> dict[str, int]:
+    """Write a data set into a folder and return its numbers of points and labels.
 
-    The labels are those of training points; points that are left without a label are dropped. A point that is
-    also a label must not be predicted for itself: ``filter_labels_*.txt`` names these pairs.
+    The label set contains every label of a training point. Points without such a label are dropped. A point
+    that is also a label must not be predicted for itself: ``filter_labels_*.txt`` lists these pairs.
 
     Args:
-        folder: where to write; made if it does not exist.
+        folder: where to write; it is created if it does not exist.
         points: points by id.
-        labels: labels by id; each label of a point is among them.
+        labels: labels by id, with an entry for each label of a point.
+        source: file that the points come from, for the error message.
+
+    Returns:
+        The statistics ``train_points``, ``test_points`` and ``labels``.
 
     Raises:
         UserError: there are no training points or no test points.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    known = sorted(
-        {label for uid, point in points.items() if not is_test_point(uid) for label in point.labels}
-    )
+    train, test = _split(points)
+    known = sorted({label for uid in train for label in points[uid].labels})
     columns = {label: column for column, label in enumerate(known)}
-    splits: dict[str, list[str]] = {"trn": [], "tst": []}
-    for uid in sorted(points):
-        if any(label in columns for label in points[uid].labels):
-            splits["tst" if is_test_point(uid) else "trn"].append(uid)
-    if not all(splits.values()):
+    test = [uid for uid in test if not columns.keys().isdisjoint(points[uid].labels)]
+    if not train or not test:
         raise UserError(
-            f"{folder}: the source yields no training or no test points; is it the right archive?"
+            f"{source}: found {len(train)} training points and {len(test)} test points, expected some of "
+            "each; use the file that the data set is built from."
         )
-    for part, uids in splits.items():
-        _write_lines(folder / f"{part}.json.gz", (_record(uid, points[uid], columns) for uid in uids))
+    folder.mkdir(parents=True, exist_ok=True)
+    for uids, file, part in ((train, "trn", "train"), (test, "tst", "test")):
+        _write_lines(folder / f"{file}.json.gz", (_record(uid, points[uid], columns) for uid in uids))
         pairs = [f"{row} {columns[uid]}\n" for row, uid in enumerate(uids) if uid in columns]
         if pairs:
-            name = "train" if part == "trn" else "test"
-            (folder / f"filter_labels_{name}.txt").write_text("".join(pairs), "ascii")
-    texts = ((label, labels[label]) for label in known)
-    _write_lines(
-        folder / "lbl.json.gz",
-        ({"uid": uid, "title": text.title, "content": text.content} for uid, text in texts),
-    )
-    return BuiltSet(len(splits["trn"]), len(splits["tst"]), len(known))
+            (folder / f"filter_labels_{part}.txt").write_text("".join(pairs), "ascii")
+    texts = ({"uid": uid, "title": labels[uid].title, "content": labels[uid].content} for uid in known)
+    _write_lines(folder / "lbl.json.gz", texts)
+    return {"train_points": len(train), "test_points": len(test), "labels": len(known)}
+
+
+def _split(points: Mapping[str, RawPoint]) -> tuple[list[str], list[str]]:
+    """Return the ids of the training points and of the test points that have labels, in ascending order."""
+    train: list[str] = []
+    test: list[str] = []
+    for uid in sorted(points):
+        if points[uid].labels:
+            (test if is_test_point(uid) else train).append(uid)
+    return train, test
 
 
 def _record(uid: str, point: RawPoint, columns: Mapping[str, int]) -> dict[str, Any]:
@@ -104,7 +105,7 @@ def _record(uid: str, point: RawPoint, columns: Mapping[str, int]) -> dict[str, 
 
 
 def _write_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
-    # No name and no time in the header: equal content gives equal files.
+    # The gzip header gets no name and no time: equal content gives equal files.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as stream:
         for record in records:
             stream.write((json.dumps(record, ensure_ascii=False) + "\n").encode())

@@ -14,6 +14,7 @@ from logging.handlers import BufferingHandler
 from pathlib import Path
 
 from xcgraph.cli.arguments import path_option
+from xcgraph.cli.build_data import build, describe_build
 from xcgraph.cli.command import run_command
 from xcgraph.cli.failures import RecoveryHints
 from xcgraph.errors import UserError
@@ -120,6 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     _describe_validate(add(validate))
     _describe_convert(add(convert))
     _describe_download(add(download))
+    describe_build(add(build))
     return parser
 
 
