@@ -201,4 +201,8 @@ class _Points:
         return _Points([*self.texts, *more.texts], [*self.labels, *more.labels], [*self.places, *more.places])
 
     def take(self, rows: Sequence[int]) -> "_Points":
-        return _Points(*([column[row] for row in rows] for column in (self.texts, self.labels, self.places)))
+        return _Points(
+            [self.texts[row] for row in rows],
+            [self.labels[row] for row in rows],
+            [self.places[row] for row in rows],
+        )

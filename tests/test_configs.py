@@ -30,6 +30,8 @@ NAMESAKES = {recipe: recipe for recipe in Catalog().options("recipe")} | {"ranke
 MOUNTS = {"stage": "stage@stages.ranker"}
 # Overrides without which an option cannot be used, by file or by group.
 REQUIRED = {
+    "data/hf_dataset.yaml": ["data.path=folder"],
+    "data/table.yaml": ["data.path=table.csv"],
     "data/xc_folder.yaml": ["data.path=folder"],
     "encoder/transformer.yaml": ["recipe=ramen", "encoder.model={tiny_model}"],
     "text/token_ids.yaml": ["recipe=ramen", "encoder=transformer", "encoder.model={tiny_model}"],

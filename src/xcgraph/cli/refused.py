@@ -66,8 +66,8 @@ def remove_refused_run(config: DictConfig) -> None:
 def _places(config: DictConfig) -> list[Path]:
     """Return the folders in which a run writes."""
     known = (OmegaConf.select(config, f"paths.{name}", default=None) for name in ("artifacts", "converted"))
-    run = OmegaConf.to_container(config.paths, resolve=False)["run"]
-    named = [] if "${hydra:" in str(run) else [config.paths.run]
+    unresolved: Any = OmegaConf.to_container(config.paths, resolve=False)
+    named = [] if "${hydra:" in str(unresolved["run"]) else [config.paths.run]
     return [Path(str(place)).absolute() for place in (*known, *named) if place is not None]
 
 

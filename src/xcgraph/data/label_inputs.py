@@ -49,7 +49,7 @@ def read_texts(texts: object, what: str = "texts") -> list[str]:
     return [str(text) for text in found]
 
 
-def read_labels(labels: object, what: str = "labels") -> LabelRows:
+def read_labels(labels: Any, what: str = "labels") -> LabelRows:  # noqa: ANN401 - any of the forms below
     """Return the labels of points in any of the forms that people use.
 
     A row is a list of ids (strings or integers), or a single id. A sparse matrix, a two-dimensional array of
@@ -123,10 +123,11 @@ def _refuse_indicators(labels: list[Any], what: str) -> None:
         )
 
 
-def _id(item: object, where: str) -> str:
+def _id(item: Any, where: str) -> str:  # noqa: ANN401 - anything that users have in their lists
     if isinstance(item, str) and item.strip():
         return str(item).strip()
-    if isinstance(item, Integral) and not isinstance(item, bool | np.bool_):
+    is_flag = isinstance(item, bool | np.bool_)
+    if isinstance(item, Integral) and not is_flag:
         return str(int(item))
     raise UserError(f"{where}: expected a label id (a text or an integer), got {item!r}.")
 

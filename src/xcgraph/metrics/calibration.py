@@ -100,10 +100,9 @@ class Calibration:
             ValueError: its arrays do not fit together.
         """
         arrays = load_arrays(path)
-        kinds = {"groups": np.uint8}
-        return cls(
-            **{part.name: arrays[part.name].astype(kinds.get(part.name, np.float64)) for part in fields(cls)}
-        )
+        floats = {part.name: arrays[part.name].astype(np.float64) for part in fields(cls)}
+        del floats["groups"]
+        return cls(groups=arrays["groups"].astype(np.uint8), **floats)
 
     def threshold(self, precision: float) -> float | None:
         """Return the lowest probability such that validation predictions at or above it have a precision.
