@@ -66,9 +66,9 @@ def remove_refused_run(config: DictConfig) -> None:
 def _places(config: DictConfig) -> list[Path]:
     """Return the folders in which a run writes."""
     known = (OmegaConf.select(config, f"paths.{name}", default=None) for name in ("artifacts", "converted"))
-    run = OmegaConf.to_container(config.paths, resolve=False)["run"]
-    named = [] if "${hydra:" in str(run) else [config.paths.run]
-    return [Path(str(place)).absolute() for place in (*known, *named) if place is not None]
+    # By default it is Hydra's folder, which is not known before the job.
+    run = None if OmegaConf.is_interpolation(config.paths, "run") else config.paths.run
+    return [Path(str(place)).absolute() for place in (*known, run) if place is not None]
 
 
 def _up(folder: Path, root: Path) -> Iterator[Path]:
