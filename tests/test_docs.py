@@ -1,6 +1,7 @@
 """Execute docs/formats.md: read its examples, and check that its errors are refused as described."""
 
 import gzip
+import os
 import re
 import shlex
 from pathlib import Path
@@ -19,6 +20,8 @@ from xcgraph.formats.layouts import all_layouts
 from xcgraph.formats.sparse_text import read_rows
 from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.text.vectorizer import WordVectorizer
+
+from .warm_process import WarmProcess
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "formats.md").read_text("utf-8")
@@ -120,7 +123,7 @@ def test_optional_files_are_read(tmp_path):
     assert data.vocabulary == ("apple", "pear", "fruit", "red")
 
 
-def test_python_example_writes_a_readable_folder(tmp_path, monkeypatch):
+def test_python_example_writes_a_folder_that_its_command_trains_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     assert len(code) == 1
@@ -130,6 +133,13 @@ def test_python_example_writes_a_readable_folder(tmp_path, monkeypatch):
     written, back = variables["data"], read(tmp_path / "fruit", tmp_path / "cache")
     assert back.label_names == written.label_names == ("apple", "green", "pear", "red")
     assert back.train.labels.toarray().tolist() == written.train.labels.toarray().tolist()
+
+    command = re.search(r"To train on the folder:\n\n```sh\n(.*?)\n```", PAGE)[1]
+    script, *arguments = shlex.split(command)
+    process = WarmProcess(script.removeprefix("xcgraph-"), arguments, cwd=tmp_path, env=dict(os.environ))
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert len(list(tmp_path.glob("runs/fruit/eclare/*/metrics.json"))) == 1
 
 
 def read_line(line, folder):
