@@ -5,7 +5,7 @@ from hydra import compose, initialize_config_module
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from xcgraph.cli.train import describe_start
+from xcgraph.cli.train_job import describe_start
 
 
 @pytest.fixture

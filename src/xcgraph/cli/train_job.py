@@ -84,7 +84,7 @@ def _metrics(run: Run, config: DictConfig) -> Metrics:
         return found.metrics
     forget_results_elsewhere(folder)
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
-    session = Session(build_node(config.logger), _describe_start(config, run.folder))
+    session = Session(build_node(config.logger), describe_start(config, run.folder))
     return session.follow(lambda: run.execute(_find_origin(), session.report))
 
 
@@ -101,7 +101,7 @@ def _find_origin() -> RunOrigin:
     return RunOrigin(command=shlex.join(["xcgraph-train", *options, *overrides]), overrides=overrides)
 
 
-def _describe_start(config: DictConfig, folder: str) -> RunStart:
+def describe_start(config: DictConfig, folder: str) -> RunStart:
     """Describe the run for a tracker. Its tags are the overrides that change a result."""
     hydra = HydraConfig.get()
     stripped = (override.lstrip("+~") for override in hydra.overrides.task)
