@@ -34,7 +34,10 @@ from xcgraph.recipes.workspace import Workspace
 from xcgraph.storage.artifacts import ArtifactStore
 from xcgraph.tasks.label_network import LabelInputs
 
-KINDS = {"all labels": "joint", "shared negatives": "ablation/joint_shared_negatives"}
+KINDS = {
+    "all labels": ("experiment=joint", "negatives=all"),
+    "shared negatives": ("experiment=ablation/joint_shared_negatives",),
+}
 LABELS = (8192, 16384, 32768, 65536, 131072)
 _POINTS = 294_805 / 131_073  # per label
 
@@ -94,10 +97,9 @@ def child(kind: str, labels: Sequence[int], steps: int, overrides: Sequence[str]
     found = {}
     with tempfile.TemporaryDirectory() as temporary:
         for count in sorted(labels):
-            experiment = f"experiment={KINDS[kind]}"
-            run = compose_run([experiment, "num_threads=1", *sizes(count), *overrides], Path(temporary))
+            run = compose_run([*KINDS[kind], "num_threads=1", *sizes(count), *overrides], Path(temporary))
             torch.set_float32_matmul_precision(run.recipe.stage.matmul_precision)  # type: ignore[attr-defined]
-            keep_freed_memory(large=KINDS[kind] == "joint")  # as a training stage does
+            keep_freed_memory(large=kind == "all labels")  # as a training stage does
             work = workspace(run, run.data.read(), ArtifactStore(Path(temporary) / "artifacts"))
             found[count] = measure(run.recipe, work, steps)  # type: ignore[arg-type]
     say({"found": list(found.items())})
