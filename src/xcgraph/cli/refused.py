@@ -11,6 +11,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.core.utils import JobReturn
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from xcgraph.cli.journal import CellHeldError
 from xcgraph.errors import DivergedError, UserError
@@ -29,9 +30,11 @@ class RefusedFolders(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:  # noqa: ANN401 - Hydra's signature
         """Remember the folders that exist before Hydra makes the folder of a single run."""
         del kwargs
-        folders = (Path(config.hydra.run.dir), *_places(config))
-        around = (place for folder in folders for place in _up(folder, Path("/")))
-        _existing.set(frozenset(place for place in around if place.exists()))
+        # Hydra reports a path that cannot be when it makes the folder.
+        with contextlib.suppress(OmegaConfBaseException, OSError):
+            folders = (Path(config.hydra.run.dir), *_places(config))
+            around = (place for folder in folders for place in _up(folder, Path("/")))
+            _existing.set(frozenset(place for place in around if place.exists()))
 
     def on_job_end(self, config: DictConfig, job_return: JobReturn, **kwargs: Any) -> None:  # noqa: ANN401 - same
         """Remove the folder of a refused cell."""
@@ -53,7 +56,7 @@ def remove_refused_run(config: DictConfig) -> None:
     existing = _existing.get()
     if existing is None:
         return
-    root = Path(config.paths.root).absolute()
+    root = Path(config.paths.root).expanduser().absolute()
     folders = {Path(HydraConfig.get().runtime.output_dir).absolute(), *_places(config)}
     for folder in folders - existing:
         _remove_early_files(folder)
@@ -68,7 +71,7 @@ def _places(config: DictConfig) -> list[Path]:
     known = (OmegaConf.select(config, f"paths.{name}", default=None) for name in ("artifacts", "converted"))
     unresolved: Any = OmegaConf.to_container(config.paths, resolve=False)
     named = [] if "${hydra:" in str(unresolved["run"]) else [config.paths.run]
-    return [Path(str(place)).absolute() for place in (*known, *named) if place is not None]
+    return [Path(str(place)).expanduser().absolute() for place in (*known, *named) if place is not None]
 
 
 def _up(folder: Path, root: Path) -> Iterator[Path]:
