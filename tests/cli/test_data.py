@@ -94,7 +94,8 @@ class TestInspect:
     def test_a_name_that_is_none_is_answered_with_those_that_are(self, capsys):
         said = refuse(capsys, "inspect", "LF-Tyni")
 
-        assert "LF-Tyni: expected a folder or one of lf_amazon_131k, lf_amazontitles_131k, " in said
+        assert "LF-Tyni: " in said
+        assert "lf_amazon_131k, lf_amazontitles_131k, " in said
 
     def test_a_layout_is_for_folders(self, capsys):
         assert "leave --layout out" in refuse(capsys, "inspect", "lf_wordnet_8k", "--layout", "split")

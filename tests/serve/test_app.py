@@ -226,5 +226,5 @@ def test_model_of_sparse_features_accepts_columns_only(sparse_model):
     assert answer.json()["predictions"][0]["labels"][0]["name"] is None
     assert refused.status_code == 422
     assert "sparse features of random" in refused.json()["error"]
-    assert listed["labels"] == [{"label": 0, "name": None}]
+    assert listed["labels"] == [{"label": 0, "id": None, "name": None}]
     assert ('"required":["features"]' in page, '"required":["tokens"]' in page) == (True, False)

@@ -65,23 +65,18 @@ def from_texts(
     Raises:
         UserError: the numbers of texts and labels differ, or a text or a label has a wrong type or value.
     """
-    known: Mapping[str, object] = {}
     ids: tuple[str, ...] = ()
     if label_texts is None or isinstance(label_texts, Mapping):
         known = label_texts or {}
         points = {"train": _Points.read(train, "train"), "test": _Points.read(test, "test")}
         columns = _columns_of_names(points, known)
-        names, ids = (
-            _check_texts((known.get(label, label) for label in columns), "label_texts"),
-            tuple(columns),
-        )
+        ids = tuple(columns)
+        names = _check_texts((known.get(label, label) for label in ids), "label_texts")
     else:
         names = _check_texts(label_texts, "label_texts")
-        points = {
-            "train": _Points.read(train, "train", len(names)),
-            "test": _Points.read(test, "test", len(names)),
-        }
-        columns = _columns_of_numbers(points, len(names))
+        count = len(names)
+        points = {"train": _Points.read(train, "train", count), "test": _Points.read(test, "test", count)}
+        columns = _columns_of_numbers(points, count)
     vectorizer = WordVectorizer() if text is None else text
     vectorized = vectorizer.fit_transform(points["train"].texts, points["test"].texts, label_texts=names)
     return XCData(

@@ -1,8 +1,9 @@
 """Read tables of texts and labels: CSV, TSV, JSON lines and Parquet, through pandas."""
 
+import gzip
 import json
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,8 +14,6 @@ from xcgraph.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-__all__ = ["LabelCells", "TableFile", "join_texts", "read_table"]
 
 # By the ending of a file's name, without ".gz".
 FORMATS = {
@@ -128,10 +127,10 @@ def _read_text(path: Path, kind: str, packed: bool) -> "pd.DataFrame":
         ) from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: {_encoding_hint(path, error)}") from error
-    except EOFError as error:
-        raise UserError(f"{path}: the gzip file is cut short; copy it again.") from error
-    except pd.errors.EmptyDataError as error:
-        raise UserError(f"{path}: the file is empty.") from error
+    except (EOFError, pd.errors.EmptyDataError) as error:
+        cut = isinstance(error, EOFError)
+        reason = "the gzip file is cut short; copy it again" if cut else "the file is empty"
+        raise UserError(f"{path}: {reason}.") from error
     except (pd.errors.ParserError, ValueError, OSError) as error:
         raise UserError(f"{path}{_bad_line(path, kind, packed)}: {' '.join(str(error).split())}") from error
 
@@ -158,8 +157,6 @@ def _bad_line(path: Path, kind: str, packed: bool) -> str:
     """Find the first line that is no JSON object; pandas names it for CSV files by itself."""
     if kind != "json":
         return ""
-    import gzip
-
     try:
         with gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8") as lines:
             for number, line in enumerate(lines, start=1):
@@ -352,8 +349,3 @@ def split_rows(table: TableFile, column: str, key: str) -> Iterable[tuple[str, l
             )
         rows[part].append(place)
     return rows.items()
-
-
-def iter_rows(values: Sequence[Any], rows: Iterable[int]) -> Iterator[Any]:
-    """Give the values of some rows."""
-    return (values[row] for row in rows)
