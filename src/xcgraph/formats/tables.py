@@ -15,15 +15,10 @@ from xcgraph.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
+
 # By the ending of a file's name, without ".gz".
-FORMATS = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "json",
-    ".ndjson": "json",
-    ".json": "json",
-    ".parquet": "parquet",
-}
+FORMATS = {".csv": "csv", ".tsv": "tsv", **dict.fromkeys((".jsonl", ".ndjson", ".json"), "json")}
+FORMATS[".parquet"] = "parquet"
 SEPARATORS = {
     "comma": ",",
     "semicolon": ";",
