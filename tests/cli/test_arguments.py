@@ -70,3 +70,7 @@ def test_output_folder_that_cannot_be_written_is_refused(tmp_path):
         prepare_arguments(["hydra.sweep.dir=/proc/x"])
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert not Path("/proc/x").exists()
+
+
+def test_no_arguments_stay_none():
+    assert prepare_arguments([]) == []

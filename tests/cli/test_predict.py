@@ -216,7 +216,7 @@ def test_a_mistake_is_said_in_a_sentence(trained, monkeypatch, capsys, arguments
     ("change", "message"),
     [
         (["--out", "model"], "model: expected a new folder, but it exists"),
-        (["--out", "/dev/null/model"], "Cannot write the output .* Choose another folder with --out"),
+        (["--out", "/dev/null/model"], "--out=/dev/null: /dev/null is not a folder"),
         ([], "names toy_data.Toy, which is not of xcgraph: if you trust it, add --trust toy_data"),
     ],
 )

@@ -51,7 +51,7 @@ def _separate(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     options: list[str] = []
     settings: list[str] = []
     is_value = False
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in zip(arguments, [*arguments, ""][1:], strict=True):
         name, equals, value = argument.partition("=")
         if is_value:
             options.append(argument)

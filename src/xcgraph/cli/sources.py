@@ -15,6 +15,7 @@ from xcgraph.saved_runs.build import build_node
 
 # This config reads any folder. The others describe one data set each.
 _ANY_FOLDER = "xc_folder"
+_ANY_TABLE = ("hf_dataset", "table")
 
 
 def open_source(source: str, *, cache: Path, layout: str | None = None) -> XCDataModule:
@@ -62,7 +63,7 @@ def _config_name(name: str) -> str:
     spelt = name.lower().replace("-", "_").replace(".", "_")
     entries = resources.files("xcgraph.conf").joinpath("data").iterdir()
     known = sorted(entry.name.removesuffix(".yaml") for entry in entries if entry.name.endswith(".yaml"))
-    known.remove(_ANY_FOLDER)
+    known = [each for each in known if each not in (_ANY_FOLDER, *_ANY_TABLE)]
     if spelt not in known:
         raise UserError(f"{name}: expected a folder or one of {', '.join(known)}; found neither.")
     return spelt
