@@ -111,6 +111,8 @@ def test_run_folder_is_kept_and_can_be_loaded(tmp_path):
         ({"texts": [], "labels": []}, "texts: expected at least one point"),
         ({"recipe": "jiont"}, "jiont.*joint"),
         ({"overrides": ["num_trees=5"]}, "joint.*num_trees"),
+        ({"validation": 1}, "validation: expected a share or a pair.*1"),
+        ({"validation": [TEXTS, ROWS]}, "validation: expected a share or a pair"),
         ({"overrides": ["hops=two"]}, "hops.*two"),
         ({"label_texts": {"L17": "board"}}, "label_texts: no text for 3 labels"),
     ],
@@ -125,6 +127,12 @@ def test_folder_with_files_is_refused(tmp_path):
     (tmp_path / "mine.txt").touch()
     with pytest.raises(UserError, match=f"folder={tmp_path}"):
         xcgraph.fit(TEXTS, ROWS, folder=tmp_path, progress="quiet")
+
+
+def test_refused_training_leaves_no_folder(tmp_path):
+    with pytest.raises(UserError, match="hops"):
+        xcgraph.fit(TEXTS, ROWS, folder=tmp_path / "run", overrides=["hops=two"], progress="quiet")
+    assert not (tmp_path / "run").exists()
 
 
 def test_estimator_of_scikit_learn():

@@ -2,9 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from hydra import compose, initialize_config_module
 from hydra.errors import HydraException
@@ -33,7 +35,7 @@ def fit(  # noqa: PLR0913 - the arguments of a training, all but two with defaul
     *,
     label_texts: object = None,
     recipe: str = "joint",
-    validation: float | tuple[object, object] | None = None,
+    validation: object = None,
     overrides: Sequence[str] = (),
     seed: int = 0,
     progress: str = "auto",
@@ -68,9 +70,10 @@ def fit(  # noqa: PLR0913 - the arguments of a training, all but two with defaul
     train = (read_texts(texts), read_labels(labels))
     _check_lengths(train, "texts", "labels")
     known = read_label_texts(label_texts, train[1])
+    pair = _validation_pair(validation)
     with temp_folder("fit") as temporary:
         target = temporary if folder is None else _new_folder(Path(folder))
-        tables = _write_tables(target / _DATA, train, known, validation)
+        tables = _write_tables(target / _DATA, train, known, pair)
         settings = [
             f"experiment={recipe}",
             "data=table",
@@ -78,14 +81,38 @@ def fit(  # noqa: PLR0913 - the arguments of a training, all but two with defaul
             *(f"data.{key}={json.dumps(str(value))}" for key, value in tables.items()),
             "data.separator=json",
             "data.test=0.0",
-            *([f"validation.fraction={validation}"] if isinstance(validation, float) else []),
+            *([] if validation is None or pair else [f"validation.fraction={validation}"]),
             f"seed={seed}",
             f"progress={progress}",
             f"paths.root={json.dumps(str(target))}",
             f"paths.run={json.dumps(str(target))}",
             *overrides,
         ]
-        return _train(settings, target, are_integers=train[1].are_integers)
+        with _removed_if_refused(target):
+            return _train(settings, target, are_integers=train[1].are_integers)
+
+
+def _validation_pair(validation: object) -> tuple[object, object] | None:
+    """Return texts and labels to validate on; None for a share."""
+    if isinstance(validation, tuple) and len(validation) == 2:
+        return cast(tuple[object, object], validation)
+    if validation is None or isinstance(validation, float):
+        return None
+    raise UserError(f"validation: expected a share or a pair of texts and labels, got {validation!r:.60}.")
+
+
+@contextmanager
+def _removed_if_refused(folder: Path) -> Iterator[None]:
+    """Remove what was written for a training that is refused before it has results."""
+    try:
+        yield
+    except UserError:
+        if not (folder / "metrics.json").exists() and not (folder / "stages").exists():
+            shutil.rmtree(folder / _DATA)
+            (folder / "config.yaml").unlink(missing_ok=True)
+            if not any(folder.iterdir()):
+                folder.rmdir()
+        raise
 
 
 def _train(settings: list[str], folder: Path, *, are_integers: bool) -> Predictor:
@@ -94,7 +121,7 @@ def _train(settings: list[str], folder: Path, *, are_integers: bool) -> Predicto
     write_atomically(folder / "config.yaml", OmegaConf.to_yaml(config, resolve=True))
     hush_libraries()
     run.execute(RunOrigin(overrides=tuple(settings)))
-    data = run.data.read()
+    data = run.data.data
     model = portable(
         reopen(folder, run.recipe, run.validation, data=data, seed=run.seed), data, stored_calibration(folder)
     )
@@ -133,13 +160,13 @@ def _write_tables(
     folder: Path,
     train: tuple[list[str], LabelRows],
     known: dict[str, str] | None,
-    validation: float | tuple[object, object] | None,
+    validation: tuple[object, object] | None,
 ) -> dict[str, Path]:
     """Write the tables that ``data=table`` reads: the run can be repeated from its folder."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     tables = {"path": _write_points(folder / "train.jsonl", *train)}
-    if isinstance(validation, tuple):
+    if validation is not None:
         held = (
             read_texts(validation[0], "validation texts"),
             read_labels(validation[1], "validation labels"),
