@@ -52,7 +52,7 @@ class Tabular(XCDataModule):
         propensity_b: B of the same model.
 
     Raises:
-        UserError: ``test`` is none of the three forms.
+        UserError: ``test`` has another form, or ``test_seed`` is set and ``test`` is not a share.
     """
 
     def __init__(  # noqa: PLR0913 - one argument for each key of the YAML

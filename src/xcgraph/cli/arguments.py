@@ -1,4 +1,4 @@
-"""Prepares arguments: those of the commands that take a config, before Hydra reads them, and paths."""
+"""Prepares the command line before Hydra reads it, and checks the paths in it."""
 
 import argparse
 import difflib

@@ -30,7 +30,7 @@ class Results:
     Attributes:
         folder: the folder that was looked at, or the folder of the same results on the same data elsewhere.
         metrics: metrics by split; None if there are no results that count.
-        refusal: why the results in the folder do not count, as a part of a sentence; empty if there are none.
+        refusal: why the results in the folder do not count, as a part of a sentence; empty without results.
         is_other_config: whether they are of another config.
     """
 

@@ -61,7 +61,7 @@ class CellRun:
         overrides: all overrides, ready for the command line.
         folder: the run folder, the same as in a sweep.
         metrics: metrics by split, or None if the run is not finished.
-        refusal: why the results in the folder do not count, as a part of a sentence; empty if there are none.
+        refusal: why the results in the folder do not count, as a part of a sentence; empty without results.
     """
 
     cell: str

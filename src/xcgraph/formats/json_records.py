@@ -33,7 +33,7 @@ class JsonTexts:
         fields: names of the fields that make up a text, joined by spaces. A missing field adds nothing.
 
     Raises:
-        UserError: during iteration, if the file is damaged or a record has none of the fields.
+        UserError: during iteration, if the file is damaged or a record lacks all of the fields.
     """
 
     def __init__(self, source: Path, fields: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ class Chunk(NamedTuple):
     """Whole lines of a file.
 
     Attributes:
-        text: the lines, each with its line feed; the last line of a file gets one if it has none.
+        text: the lines, each with its line feed; a missing line feed at the end of a file is added.
         first_line: line number of the first line in the file, counted from 1.
     """
 

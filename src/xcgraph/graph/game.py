@@ -11,7 +11,7 @@ _BLOCK_ROWS = 1 << 13
 def expand_scores(scores: csr_array, graph: csr_array, mix: float, top_k: int) -> csr_array:
     """Spread the scores of labels to their neighbours (GAME, ECLARE section 3).
 
-    p ← (1 − mix) · p + mix · top_k(p · Ĝ), of which the ``top_k`` largest entries per row are kept. The
+    p ← (1 − mix) · p + mix · top_k(p · Ĝ); each row keeps its ``top_k`` largest entries. The
     result is not a probability, because rows of Ĝ do not sum to 1.
 
     Args:

@@ -86,7 +86,7 @@ class Edges(nn.Module):
         return products
 
     def keep(self, kept: Bool[Tensor, "links"]) -> None:
-        """Prune: from now on, draw only those of the initially drawable links that are kept."""
+        """Prune the links: later draws use only the kept links, if they were drawable at first."""
         self.drawable_before[1:] = (self.drawable & kept).cumsum(0)
 
     def _links_of(self, rows: Int[Tensor, "rows"]) -> tuple[Int[Tensor, "links"], Int[Tensor, "links"]]:

@@ -45,7 +45,7 @@ def check_anchors(anchors: AnchorSource, regularizer: Regularization) -> None:
     """Check that a regularizer gets the anchors it needs.
 
     Raises:
-        UserError: the regularizer needs anchors, and there are none.
+        UserError: the regularizer needs anchors, but the source of anchors is empty.
     """
     if isinstance(anchors, NoAnchors):
         regularizer.build(())

@@ -18,7 +18,7 @@ class Positives(Protocol):
     """Decides which labels of the training points count as positives."""
 
     def check(self, anchors: AnchorSource) -> None:
-        """Raise a UserError if the positives need anchors and the source has none."""
+        """Raise a UserError if the positives need anchors and the source is empty."""
 
     def targets(self, labels: csr_array, anchor_sets: Sequence[AnchorSet]) -> csr_array:
         """Return (points, labels) 1 where a label counts as positive, from the observed labels."""

@@ -32,7 +32,7 @@ def trained_text(
 ) -> TiedLabelText:
     """Let labels and points train the embeddings (DECAF; Module I of ECLARE and DECAF).
 
-    The arguments are those of :func:`frozen_text`.
+    It takes the same arguments as :func:`frozen_text`.
     """
     hops = repeat(graph, propagation.hops)
     propagated = accumulate(hops, lambda bags, step: csr_array(step @ bags), initial=texts)

@@ -26,7 +26,7 @@ def summed_views(
 ) -> LabelInputs:
     """Give each meta-label the sum of its labels' encoded views: Σ_l E_L(z_l) (DECAF, Module II).
 
-    The arguments are those of :func:`joined_texts`.
+    It takes the same arguments as :func:`joined_texts`.
     """
     del between
     return LabelInputs(texts, graph, meta_labels.membership())

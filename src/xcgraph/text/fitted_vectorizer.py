@@ -66,7 +66,7 @@ class FittedVectorizer:
 
     @classmethod
     def load(cls, folder: Path, vocabulary: tuple[str, ...]) -> "FittedVectorizer | None":
-        """Read the files that :meth:`save` wrote, or return None if there are none.
+        """Read the files that :meth:`save` wrote, or return None if they are missing.
 
         Raises:
             ValueError: a file is damaged.
